@@ -1,0 +1,70 @@
+//! Every bound of the product, with its unit in its name and its reason in its doc. Each has a test one past it.
+
+/// Longest project id. Keys in the store start with it, so it is kept short.
+pub const PROJECT_ID_BYTES: usize = 64;
+/// Longest task, phase, group, input or signal name. Names are shown in tables and used in file names.
+pub const NAME_BYTES: usize = 128;
+/// Largest payload stored in the journal itself; sled moves large values to files of its own, which we avoid.
+pub const INLINE_PAYLOAD_BYTES: usize = 4 * 1024;
+/// Largest single blob (one output of one step). Beyond it the output is cut and the step fails as `oversized`.
+pub const BLOB_BYTES: u64 = 256 * 1024 * 1024;
+/// Largest step output that expressions can read (`tasks.x.output`); larger ones are only in the logs.
+pub const EXPRESSION_VALUE_BYTES: u64 = 1024 * 1024;
+/// Largest workflow file: 100,000 tasks of a few lines each fit.
+pub const WORKFLOW_FILE_BYTES: usize = 32 * 1024 * 1024;
+/// Deepest nesting of a workflow file; the shape itself needs about ten levels.
+pub const YAML_DEPTH: usize = 64;
+/// Most nodes of a workflow file, aliases expanded: stops alias bombs.
+pub const YAML_NODES: usize = 8_000_000;
+/// Most tasks of one project, expanded ones included.
+pub const TASKS_PER_PROJECT: usize = 200_000;
+/// Most dependency edges of one project.
+pub const EDGES_PER_PROJECT: usize = 4_000_000;
+/// Most items of one `foreach`.
+pub const FOREACH_ITEMS: usize = 100_000;
+/// Most validation commands of one task.
+pub const VALIDATIONS_PER_TASK: usize = 32;
+/// Most diagnostics reported for one workflow file; the rest is counted.
+pub const DIAGNOSTICS: usize = 20;
+/// Most work of one expression, in minijinja's fuel units; ends runaway loops in templates.
+pub const EXPRESSION_FUEL: u64 = 1_000_000;
+/// Deepest nesting of child projects.
+pub const CHILD_DEPTH: u32 = 8;
+/// Most attempts a retry policy may allow.
+pub const RETRY_ATTEMPTS: u32 = 1_000;
+/// Longest delay, deadline or duration a workflow may ask for: 366 days.
+pub const DURATION_MS: u64 = 366 * 86_400_000;
+/// After this many engine deaths in the middle of one step the project is paused: the step may be what kills it.
+pub const STEP_RECOVERIES: u32 = 5;
+/// Most times a capped loop-back or debugging branch may be allowed to run.
+pub const LOOPBACK_ROUNDS: u32 = 1_000;
+/// Excerpt of a failed command's output kept in the journal itself, for messages.
+pub const EXCERPT_BYTES: usize = 2 * 1024;
+/// Largest text of a person: comment, reason, signal name.
+pub const COMMENT_BYTES: usize = 4 * 1024;
+/// Largest payload of a signal or an external answer accepted from outside.
+pub const SIGNAL_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// Most signals kept for a project before a wait takes them.
+pub const PENDING_SIGNALS: usize = 10_000;
+/// Most request ids remembered per project to make signals idempotent; the oldest are forgotten first.
+pub const REMEMBERED_REQUESTS: usize = 10_000;
+/// Most inputs the engine takes in before it commits: bounds the latency and memory of one commit.
+pub const INPUTS_PER_COMMIT: usize = 4_096;
+/// Most inputs waiting for the engine; senders beyond it wait.
+pub const INPUT_QUEUE: usize = 65_536;
+/// Largest frame (records of one project in one commit) in bytes; larger commits are split.
+pub const FRAME_BYTES: usize = 1024 * 1024;
+/// Largest single record in bytes.
+pub const RECORD_BYTES: usize = 512 * 1024;
+/// A snapshot is written after this many records or twice the number of tasks, whichever is more.
+pub const SNAPSHOT_EVERY_RECORDS: u64 = 10_000;
+/// Below this much free space on the home's file system, projects pause before the disk is full.
+pub const DISK_FLOOR_BYTES: u64 = 256 * 1024 * 1024;
+/// Cache of the store; sled's own default of 1 GiB would be most of a small machine.
+pub const STORE_CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Longest line accepted on the control socket.
+pub const SOCKET_LINE_BYTES: usize = 40 * 1024 * 1024;
+/// Most clients of the control socket at once.
+pub const SOCKET_CLIENTS: usize = 256;
+/// Most records sent to a following client in one go.
+pub const FOLLOW_BATCH_RECORDS: usize = 1_000;

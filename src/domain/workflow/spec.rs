@@ -1,0 +1,449 @@
+//! What a workflow file means once it is read: plain data, the pinned form of a definition.
+//!
+//! A [`Definition`] is serialised as canonical JSON (field order as declared here) and named by the BLAKE3 digest of that
+//! text. New fields get a serde default, so that definitions pinned by older releases keep opening.
+//! Reading people's YAML is `decode.rs`; rules that span several fields are `validate.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::budget::Caps;
+use crate::domain::machine::Phase;
+use crate::domain::retry::RetryPolicy;
+
+/// A workflow as pinned at a project's start, the child workflows it names included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Its name; project ids are made from it.
+    pub name: String,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Declared inputs by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, InputSpec>,
+    /// Where commands run.
+    #[serde(default)]
+    pub workspace: WorkspaceKind,
+    /// Concurrency.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Caps on what the project may use.
+    #[serde(default)]
+    pub budget: Caps,
+    /// Environment for every command; values are templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Environment variables captured at the start and readable as `env.NAME`; they are journaled, so never secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pass_env: Vec<String>,
+    /// The policy for `test -> build` and other loop-backs stands in the phases; this is for tasks.
+    #[serde(default)]
+    pub retry: RetryRules,
+    /// The phases in lifecycle order. A file with plain `tasks:` has the single phase BUILD.
+    pub phases: Vec<PhaseSpec>,
+    /// Child workflows by the name under which a `workflow` action calls them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub children: BTreeMap<String, Arc<Definition>>,
+}
+
+/// One declared input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputSpec {
+    /// The type that given values are checked against and read as.
+    #[serde(rename = "type")]
+    pub kind: InputType,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Refuse to start without it.
+    #[serde(default)]
+    pub required: bool,
+    /// The value when none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<serde_json::Value>,
+    /// The only values allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<serde_json::Value>,
+}
+
+/// The type of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputType {
+    /// Any text.
+    String,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list, given as JSON.
+    List,
+    /// An object, given as JSON.
+    Object,
+}
+
+/// Where a project's commands run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkspaceKind {
+    /// In the folder the project was started for, as it is.
+    #[default]
+    Dir,
+    /// In an empty folder of the project's own, kept until `gc`.
+    None,
+    /// In git worktrees of the repository; files flow along the edges of the DAG.
+    Worktree,
+}
+
+/// Concurrency limits of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most tasks running at once; absent: only the engine's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u32>,
+    /// Most tasks running at once per named group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, u32>,
+}
+
+/// Retry policies: one for all transitions, and ones that replace it for a single transition.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RetryRules {
+    /// For every fallible transition without its own.
+    #[serde(default)]
+    pub all: RetryPolicy,
+    /// `running -> completed`: the action itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<RetryPolicy>,
+    /// `validating -> completed`: the checks after the action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validating: Option<RetryPolicy>,
+}
+
+impl RetryRules {
+    /// The policy for failures of the action.
+    pub fn for_running(&self) -> &RetryPolicy {
+        self.running.as_ref().unwrap_or(&self.all)
+    }
+
+    /// The policy for failures of the validations.
+    pub fn for_validating(&self) -> &RetryPolicy {
+        self.validating.as_ref().unwrap_or(&self.all)
+    }
+}
+
+/// One phase of the lifecycle: its tasks, its gate, its loop-back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseSpec {
+    /// Which one.
+    pub phase: Phase,
+    /// Its tasks, in file order. Needs refer to names in the same or an earlier phase.
+    pub tasks: Vec<Arc<TaskSpec>>,
+    /// Asked after the tasks are done, before the next phase; a rejection follows `loop_back`, else fails the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalSpec>,
+    /// Where to go back to when the phase fails or is rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loop_back: Option<LoopBack>,
+}
+
+/// A way back to an earlier phase, taken at most `max` times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopBack {
+    /// The earlier phase.
+    pub goto: Phase,
+    /// Most times it is taken in one project.
+    pub max: u32,
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskSpec {
+    /// Unique in the project.
+    pub name: String,
+    /// For people; shown beside the name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Names of tasks that must be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// What it does.
+    pub action: Action,
+    /// A condition (expression); false skips the task, and what needs it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// An expression that gives a list; the task runs once per item, `item` and `index` being set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreach: Option<String>,
+    /// Values for templates of this task, themselves templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub with: BTreeMap<String, serde_json::Value>,
+    /// Environment for its commands, added to the workflow's; values are templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Time limits per attempt.
+    #[serde(default)]
+    pub timeout: Timeouts,
+    /// Its own policies; absent: the workflow's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Arc<RetryRules>>,
+    /// 1 (low) to 10 (critical).
+    #[serde(default = "default_priority")]
+    pub priority: u8,
+    /// The named group whose limit it counts against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// What may be done when its outcome is unknown after a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<EffectClass>,
+    /// A command that succeeds when the effect has already happened; makes the task `probed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
+    /// How its output is read.
+    #[serde(default)]
+    pub output: OutputFormat,
+    /// Commands that must succeed before it counts as completed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validate: Vec<String>,
+    /// A branch task that is run when the policy is exhausted, after which the task is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Arc<BranchSpec>>,
+    /// A command that takes its effect back; run in reverse order by `cancel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+}
+
+fn default_priority() -> u8 {
+    TaskSpec::NORMAL_PRIORITY
+}
+
+impl TaskSpec {
+    /// The priority of a task that names none.
+    pub const NORMAL_PRIORITY: u8 = 5;
+
+    /// A task with nothing but a name and an action.
+    pub fn new(name: impl Into<String>, action: Action) -> Self {
+        Self {
+            name: name.into(),
+            description: String::new(),
+            needs: Vec::new(),
+            action,
+            when: None,
+            foreach: None,
+            with: BTreeMap::new(),
+            env: BTreeMap::new(),
+            timeout: Timeouts::default(),
+            retry: None,
+            priority: Self::NORMAL_PRIORITY,
+            group: None,
+            effect: None,
+            probe: None,
+            output: OutputFormat::Auto,
+            validate: Vec::new(),
+            on_failure: None,
+            undo: None,
+        }
+    }
+}
+
+/// What a task does. Texts are templates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// A command for `/bin/sh -c`; one without shell syntax is executed directly.
+    Run(String),
+    /// A question to a person.
+    Approval(ApprovalSpec),
+    /// A pause until a time or a signal.
+    Wait(WaitSpec),
+    /// An HTTP request.
+    Http(HttpSpec),
+    /// A child project.
+    Workflow(ChildSpec),
+    /// Work claimed and answered by someone outside.
+    External(ExternalSpec),
+}
+
+impl Action {
+    /// The key under which it stands in a workflow file.
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Approval(_) => "approval",
+            Self::Wait(_) => "wait",
+            Self::Http(_) => "http",
+            Self::Workflow(_) => "workflow",
+            Self::External(_) => "external",
+        }
+    }
+}
+
+/// A question to a person, with a deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalSpec {
+    /// The question; a template.
+    pub ask: String,
+    /// Deadline counted from the moment it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// What the deadline means.
+    #[serde(default)]
+    pub on_timeout: OnTimeout,
+}
+
+/// The answer that a passed deadline stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnTimeout {
+    /// As if rejected.
+    #[default]
+    Reject,
+    /// As if approved.
+    Approve,
+}
+
+/// What a `wait` waits for; exactly one of the three is the trigger, `timeout_ms` may bound a signal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitSpec {
+    /// A span of time from the moment it starts.
+    Duration {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// A point in time: RFC 3339, a template.
+    Until(String),
+    /// A signal by name; its payload is the task's output.
+    Signal {
+        /// The signal's name; a template.
+        name: String,
+        /// Fails as `expired` when it has not come by then.
+        timeout_ms: Option<u64>,
+    },
+}
+
+/// An HTTP request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpSpec {
+    /// GET, HEAD, POST, PUT, PATCH, DELETE.
+    pub method: String,
+    /// A template; `http` and `https` only.
+    pub url: String,
+    /// Header values are templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// A text template, or a JSON value whose texts are templates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<serde_json::Value>,
+    /// Statuses that count as success; empty: 200 to 299.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<u16>,
+}
+
+/// A child project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildSpec {
+    /// Its key in [`Definition::children`].
+    pub workflow: String,
+    /// Its inputs; texts are templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, serde_json::Value>,
+}
+
+/// Work for someone outside: claimed with a lease, answered with a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalSpec {
+    /// What kind of work it is, for workers to choose by.
+    pub queue: String,
+    /// A claim that is not renewed for this long is void, and the work can be claimed again.
+    pub lease_ms: u64,
+    /// What the worker is given; a template.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub payload: String,
+}
+
+/// Time limits of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// From start to end of each step of the attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_ms: Option<u64>,
+    /// Longest silence of a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+}
+
+/// What may be done with a step whose outcome is unknown after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EffectClass {
+    /// Changes nothing: run again.
+    Pure,
+    /// Running it twice is as good as once: run again.
+    Idempotent,
+    /// Changes only its worktree: restore it, run again.
+    Restorable,
+    /// Look whether it happened; adopt or run.
+    Probed,
+    /// Never run twice: ask.
+    Once,
+}
+
+impl EffectClass {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::Idempotent => "idempotent",
+            Self::Restorable => "restorable",
+            Self::Probed => "probed",
+            Self::Once => "once",
+        }
+    }
+}
+
+/// How a step's output becomes the value that expressions see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// JSON when it is a JSON object or array, else text without the final newline.
+    #[default]
+    Auto,
+    /// Always text.
+    Text,
+    /// Must be JSON, else the attempt fails as `malformed`.
+    Json,
+    /// A list of its lines.
+    Lines,
+}
+
+/// The branch task of a failing task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BranchSpec {
+    /// What the branch does; `tasks.<parent>.failure` is readable.
+    pub action: Action,
+    /// Most branches opened for one task.
+    pub max: u32,
+}
+
+impl Definition {
+    /// The canonical text whose digest names the definition.
+    pub fn to_canonical_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a definition holds only text keys and finite numbers, so it serialises")
+    }
+
+    /// The spec of a phase, when the workflow declares it.
+    pub fn phase(&self, phase: Phase) -> Option<&PhaseSpec> {
+        self.phases.iter().find(|spec| spec.phase == phase)
+    }
+
+    /// All tasks with their phase, in file order: their positions are the indices of the project's first tasks.
+    pub fn tasks(&self) -> impl Iterator<Item = (Phase, &Arc<TaskSpec>)> {
+        self.phases.iter().flat_map(|spec| spec.tasks.iter().map(move |task| (spec.phase, task)))
+    }
+}

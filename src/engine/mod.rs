@@ -1,0 +1,3 @@
+//! Makes the machines move. Knows only ports: no sled, no process, no terminal.
+
+pub mod ports;

@@ -1,0 +1,91 @@
+//! What the engine needs from the world, as traits. `app.rs` plugs the real ones in, tests plug in their own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::domain::effect::{StepOrder, StopCause};
+use crate::domain::event::StepOutcome;
+use crate::domain::time::Millis;
+
+/// Wall and monotonic time.
+pub trait Clock: Send + Sync + 'static {
+    /// The wall clock; may jump.
+    fn now(&self) -> Millis;
+    /// Milliseconds since some fixed moment; never goes back.
+    fn monotonic_ms(&self) -> u64;
+}
+
+/// A source of randomness.
+pub trait Entropy: Send + Sync + 'static {
+    /// The next random number.
+    fn next(&self) -> u64;
+}
+
+/// Runs steps. One call is one execution of one step.
+#[async_trait]
+pub trait StepRunner: Send + Sync + 'static {
+    /// Runs `order` to its end and says how it ended. Never panics on bad input, never returns before everything that the
+    /// step started is dead. `control` tells when to stop, and is told of signs of life.
+    async fn run(&self, order: StepOrder, control: StepControl) -> StepOutcome;
+}
+
+/// The engine's line to one running step.
+#[derive(Debug, Clone)]
+pub struct StepControl {
+    stop: watch::Receiver<Option<StopCause>>,
+    alive_ms: Arc<AtomicU64>,
+}
+
+/// The engine's end of a [`StepControl`].
+#[derive(Debug)]
+pub struct StepHandle {
+    stop: watch::Sender<Option<StopCause>>,
+    alive_ms: Arc<AtomicU64>,
+}
+
+/// A connected pair. `now_ms` is the monotonic time of the start.
+pub fn step_control(now_ms: u64) -> (StepHandle, StepControl) {
+    let (stop, stop_rx) = watch::channel(None);
+    let alive_ms = Arc::new(AtomicU64::new(now_ms));
+    (StepHandle { stop, alive_ms: alive_ms.clone() }, StepControl { stop: stop_rx, alive_ms })
+}
+
+impl StepControl {
+    /// Resolves when the step must stop, with the reason; never, while it may run.
+    pub async fn stopped(&mut self) -> StopCause {
+        loop {
+            if let Some(cause) = *self.stop.borrow_and_update() {
+                return cause;
+            }
+            if self.stop.changed().await.is_err() {
+                // The engine is gone without a word: the step must not outlive it.
+                return StopCause::Shutdown;
+            }
+        }
+    }
+
+    /// Whether the step must stop, without waiting.
+    pub fn stop_asked(&self) -> Option<StopCause> {
+        *self.stop.borrow()
+    }
+
+    /// The step showed a sign of life (output, progress) at monotonic `now_ms`.
+    pub fn alive(&self, now_ms: u64) {
+        self.alive_ms.fetch_max(now_ms, Ordering::Relaxed);
+    }
+}
+
+impl StepHandle {
+    /// Asks the step to stop; the first reason given stays.
+    pub fn stop(&self, cause: StopCause) {
+        self.stop.send_if_modified(|asked| asked.is_none() && asked.replace(cause).is_none());
+    }
+
+    /// Monotonic time of the last sign of life.
+    pub fn alive_ms(&self) -> u64 {
+        self.alive_ms.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,11 @@
+//! wfctl: a durable workflow engine.
+//!
+//! The rooms, in the order a newcomer should read them:
+//!
+//! - [`domain`]: pure. What a project is, what may happen to it, what follows.
+//! - [`journal`]: where what happened is kept: hash-chained records, blobs, snapshots.
+//! - [`engine`]: the loop: decide, append, apply, perform.
+
+pub mod domain;
+pub mod engine;
+pub mod journal;
