@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::{Amounts, Dimension};
+use super::budget::{Amounts, Caps, Dimension};
 use super::failure::{Failure, FailureClass};
 use super::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use super::machine::{Phase, ProjectStatus};
@@ -228,6 +228,11 @@ pub enum Event {
         /// What was said.
         comment: String,
     },
+    /// The caps were raised by a person.
+    BudgetRaised {
+        /// The new caps, all of them.
+        caps: Caps,
+    },
     /// Tasks stop; with `undo`, completed ones are taken back in reverse order. CANCELLING.
     CancelRequested {
         /// Whether to run the undo commands.
@@ -270,6 +275,8 @@ pub enum Event {
         task: TaskIx,
         /// Which branch of it; the first is 1.
         branch: u32,
+        /// What it is to repair.
+        failure: Failure,
     },
     /// The undo tasks of a cancelled project, each needing the one before.
     UndoPlanned {

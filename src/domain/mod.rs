@@ -11,6 +11,7 @@ pub mod ids;
 pub mod limits;
 pub mod machine;
 pub mod payload;
+pub mod project;
 pub mod retry;
 pub mod time;
 pub mod view;

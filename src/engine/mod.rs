@@ -1,3 +1,21 @@
 //! Makes the machines move. Knows only ports: no sled, no process, no terminal.
+//!
+//! `core` is the deterministic half of the loop (decide, append, apply), `dispatcher` the half that waits and performs.
+//! `handle` is what everyone outside holds. Reading beside the loop is `archive`.
 
+pub mod archive;
+pub mod clock;
+pub mod core;
+mod dispatcher;
+pub mod entropy;
+pub mod error;
+pub mod handle;
 pub mod ports;
+mod scheduler;
+mod timers;
+mod worker_pool;
+
+pub use core::Start;
+pub use dispatcher::Progress;
+pub use error::Error;
+pub use handle::{Engine, Handle, Parts};

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::domain::effect::{StepOrder, StopCause};
 use crate::domain::event::StepOutcome;
+use crate::domain::ids::{Digest, ProjectId, Seq};
 use crate::domain::time::Millis;
 
 /// Wall and monotonic time.
@@ -88,4 +89,18 @@ impl StepHandle {
     pub fn alive_ms(&self) -> u64 {
         self.alive_ms.load(Ordering::Relaxed)
     }
+}
+
+/// A cache of project states, so that a resume need not replay a whole journal. Losing it loses nothing.
+pub trait SnapshotCache: Send + Sync + 'static {
+    /// Keeps `bytes`, the state in `format` at `seq`, whose record has the hash `head`. Best effort.
+    fn save(&self, project: &ProjectId, seq: Seq, head: Digest, format: u16, bytes: Vec<u8>);
+    /// The newest sound snapshot in `format`.
+    fn load(&self, project: &ProjectId, format: u16) -> Option<(Seq, Digest, Vec<u8>)>;
+}
+
+/// Tells how much room is left where the home lives.
+pub trait Disk: Send + Sync + 'static {
+    /// Free bytes, or `None` when the system does not say.
+    fn free_bytes(&self) -> Option<u64>;
 }

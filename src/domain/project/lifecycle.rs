@@ -1,0 +1,381 @@
+//! The project's own course: phases forward and back, gates, holds, cancel, the end.
+
+use crate::domain::budget::Dimension;
+use crate::domain::effect::{Effect, StopCause, TimerKey};
+use crate::domain::event::{Actor, Await, Decision, Event, HoldReason, PhaseCause};
+use crate::domain::ids::TaskIx;
+use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
+use crate::domain::workflow::OnTimeout;
+
+use super::input::{Decided, Input, Refusal, RefusalKind, Turn};
+use super::state::{Origin, Project};
+
+/// One turn of one project: state, what it may depend on, and what it has decided so far.
+pub(super) struct Taking<'t> {
+    pub project: &'t mut Project,
+    pub turn: &'t Turn<'t>,
+    pub out: &'t mut Decided,
+    /// PENDING tasks whose needs have just been settled; a list instead of recursion, for chains of any length.
+    pub unblocked: Vec<TaskIx>,
+}
+
+impl Project {
+    /// Decides on `input` and applies what follows. A refusal has changed nothing but possibly recorded itself in `out`.
+    pub fn take(&mut self, input: Input, turn: &Turn<'_>, out: &mut Decided) -> Result<(), Refusal> {
+        let mut taking = Taking { project: self, turn, out, unblocked: Vec::new() };
+        let taken = match input {
+            Input::Begin => {
+                taking.begin();
+                Ok(())
+            }
+            Input::Start(task) => {
+                taking.start(task);
+                Ok(())
+            }
+            Input::StepDone { task, attempt, step, outcome } => {
+                taking.step_done(task, attempt, step, outcome);
+                Ok(())
+            }
+            Input::Due(key) => {
+                taking.due(key);
+                Ok(())
+            }
+            Input::ChildClosed { task, status, reason, output } => {
+                taking.child_closed(task, status, &reason, output);
+                Ok(())
+            }
+            Input::Recover => {
+                taking.recover();
+                Ok(())
+            }
+            Input::DiskLow { free_bytes } => {
+                if taking.project.may_start() {
+                    taking.hold(HoldReason::Disk { free_bytes });
+                }
+                Ok(())
+            }
+            Input::DiskOk => {
+                if matches!(taking.project.core.hold, Some(HoldReason::Disk { .. })) {
+                    taking.release(Actor::Engine, "there is room on the disk again".to_owned());
+                }
+                Ok(())
+            }
+            Input::Command(command) => taking.command(command),
+        };
+        taking.go_on();
+        taken
+    }
+}
+
+impl Taking<'_> {
+    /// Decides an event: applies it and hands it out.
+    ///
+    /// # Panics
+    /// When the event does not fit the state: a defect of this room. The engine catches it and sets the project aside.
+    pub fn emit(&mut self, event: Event) {
+        self.emit_by(Actor::Engine, event);
+    }
+
+    /// The same, caused by whoever gave the input.
+    pub fn emit_as_asked(&mut self, event: Event) {
+        self.emit_by(self.turn.actor.clone(), event);
+    }
+
+    pub fn emit_by(&mut self, actor: Actor, event: Event) {
+        if let Err(error) = self.project.apply(&event, self.turn.now, self.turn.vault) {
+            panic!("{} decided an event that does not fit its own state: {error}: {event:?}", self.project.id);
+        }
+        self.out.events.push((actor, event));
+    }
+
+    pub fn effect(&mut self, effect: Effect) {
+        self.out.effects.push(effect);
+    }
+
+    /// What follows by itself, until nothing does.
+    fn go_on(&mut self) {
+        loop {
+            if let Some(ix) = self.unblocked.pop() {
+                self.unblock(ix);
+                continue;
+            }
+            let status = self.project.core.status;
+            let done = match status.phase() {
+                Some(phase) if self.project.open[phase as usize] == 0 && self.project.active.is_empty() => {
+                    self.phase_done(phase);
+                    true
+                }
+                Some(_) => false,
+                None => status == ProjectStatus::Cancelling && self.cancel_goes_on(),
+            };
+            if !done {
+                return;
+            }
+        }
+    }
+
+    // --- phases ------------------------------------------------------------------------------------------------------
+
+    pub fn begin(&mut self) {
+        if self.project.core.status != ProjectStatus::New {
+            return;
+        }
+        self.arm_wall_timer();
+        match self.project.definition.phases.first().map(|spec| spec.phase) {
+            Some(first) => self.enter(first, PhaseCause::Started),
+            None => self.close(ProjectStatus::Failed, "the workflow declares no phase".to_owned()),
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, cause: PhaseCause) {
+        let round = self.project.core.rounds[phase as usize] + 1;
+        self.emit(Event::PhaseEntered { phase, round, cause });
+        self.open_phase(phase);
+    }
+
+    /// Finds the tasks of a phase that nothing holds back. In reverse, since `unblocked` is taken from its end.
+    pub fn open_phase(&mut self, phase: Phase) {
+        let tasks = self.project.core.tasks.iter().enumerate().rev();
+        let free = tasks.filter(|(_, task)| {
+            task.phase == phase && task.unmet == 0 && task.status == TaskStatus::Pending && !task.retired
+        });
+        self.unblocked.extend(free.map(|(at, _)| TaskIx(at as u32)));
+    }
+
+    fn phase_done(&mut self, phase: Phase) {
+        if self.project.failed[phase as usize] > 0 {
+            let reason = self.failure_of_phase(phase);
+            self.go_back_or_fail(phase, reason);
+            return;
+        }
+        let Some(approval) = self.project.definition.phase(phase).and_then(|spec| spec.approval.clone()) else {
+            self.forward(phase);
+            return;
+        };
+        match self.render_for_project(&approval.ask) {
+            Ok(ask) => {
+                let due = approval.timeout_ms.map(|timeout_ms| self.turn.now.plus(timeout_ms));
+                self.emit(Event::GateAsked { phase, ask, due });
+                if let Some(due) = due {
+                    self.effect(Effect::SetTimer { due, key: TimerKey::Gate });
+                }
+            }
+            Err(failure) => self.close(ProjectStatus::Failed, format!("the gate of {phase} cannot be asked: {failure}")),
+        }
+    }
+
+    fn failure_of_phase(&self, phase: Phase) -> String {
+        let failed = |task: &&super::Task| {
+            task.phase == phase
+                && task.status == TaskStatus::Failed
+                && !task.retired
+                && !matches!(task.origin, Origin::Item { .. } | Origin::Branch { .. })
+                && !task.more.as_ref().is_some_and(|more| more.tolerated)
+        };
+        let mut tasks = self.project.core.tasks.iter().filter(failed);
+        let Some(first) = tasks.next() else { return format!("phase {phase} failed") };
+        let what = first.failure().map_or_else(String::new, |failure| format!(": {failure}"));
+        match tasks.count() {
+            0 => format!("task {} failed{what}", first.name),
+            more => format!("task {} and {more} more failed{what}", first.name),
+        }
+    }
+
+    fn forward(&mut self, from: Phase) {
+        let next = self.project.definition.phases.iter().map(|spec| spec.phase).find(|phase| *phase > from);
+        match next {
+            Some(phase) => self.enter(phase, PhaseCause::Forward),
+            None => self.close(ProjectStatus::Done, String::new()),
+        }
+    }
+
+    fn go_back_or_fail(&mut self, from: Phase, reason: String) {
+        let back = self.project.definition.phase(from).and_then(|spec| spec.loop_back);
+        let taken = self.project.core.loops_taken[from as usize];
+        match back {
+            Some(back) if taken < back.max => self.enter(back.goto, PhaseCause::LoopBack { from }),
+            Some(back) => {
+                let reason = format!("{reason} (went back to {} {taken} of {} times)", back.goto, back.max);
+                self.close(ProjectStatus::Failed, reason);
+            }
+            None => self.close(ProjectStatus::Failed, reason),
+        }
+    }
+
+    pub fn answer_gate(&mut self, actor: Actor, decision: Decision, comment: String) {
+        let Some(phase) = self.project.core.gate.as_ref().map(|gate| gate.phase) else { return };
+        let reason = if comment.is_empty() { String::new() } else { format!(": {comment}") };
+        let go_on = decision == Decision::Approved;
+        self.emit_by(actor, Event::GateAnswered { phase, decision, comment });
+        if go_on {
+            self.forward(phase);
+        } else {
+            self.go_back_or_fail(phase, format!("the gate after {phase} was rejected{reason}"));
+        }
+    }
+
+    pub fn gate_due(&mut self) {
+        let Some(gate) = &self.project.core.gate else { return };
+        let (phase, Some(due)) = (gate.phase, gate.due) else { return };
+        if due > self.turn.now || self.project.core.status != ProjectStatus::AwaitingApproval {
+            return;
+        }
+        let on_timeout = self.project.definition.phase(phase).and_then(|spec| spec.approval.as_ref());
+        let decision = match on_timeout.map(|approval| approval.on_timeout).unwrap_or_default() {
+            OnTimeout::Approve => Decision::Approved,
+            OnTimeout::Reject => Decision::Rejected,
+        };
+        self.answer_gate(Actor::Engine, decision, "no answer before the deadline".to_owned());
+    }
+
+    // --- hold and release --------------------------------------------------------------------------------------------
+
+    pub fn hold(&mut self, reason: HoldReason) {
+        if self.project.core.status != ProjectStatus::Paused {
+            self.emit(Event::Held { reason });
+        }
+    }
+
+    /// Goes on where it was held: exhausted series begin anew, waiting tasks move on, timers are set again.
+    pub fn release(&mut self, actor: Actor, comment: String) {
+        if self.project.core.status != ProjectStatus::Paused {
+            return;
+        }
+        self.emit_by(actor, Event::Released { comment });
+        self.arm_wall_timer();
+        if let Some(gate) = &self.project.core.gate
+            && let Some(due) = gate.due
+        {
+            self.effect(Effect::SetTimer { due, key: TimerKey::Gate });
+        }
+        if self.project.core.status == ProjectStatus::New {
+            self.begin();
+            return;
+        }
+        for ix in self.project.indices() {
+            let task = self.project.task(ix);
+            match task.status {
+                TaskStatus::Backoff if task.due().is_none() => self.make_ready(ix),
+                TaskStatus::Ready => self.advance(ix),
+                TaskStatus::Pending
+                | TaskStatus::Backoff
+                | TaskStatus::Running
+                | TaskStatus::Validating
+                | TaskStatus::AwaitingApproval
+                | TaskStatus::AwaitingSignal
+                | TaskStatus::InDoubt
+                | TaskStatus::Debugging
+                | TaskStatus::Completed
+                | TaskStatus::Failed
+                | TaskStatus::Skipped
+                | TaskStatus::Cancelled => {}
+            }
+        }
+    }
+
+    pub fn arm_wall_timer(&mut self) {
+        if let Some(due) = self.project.wall_deadline() {
+            self.effect(Effect::SetTimer { due, key: TimerKey::Wall });
+        }
+    }
+
+    pub fn wall_due(&mut self) {
+        let over = self.project.wall_deadline().is_some_and(|due| due <= self.turn.now);
+        if over && self.project.may_start() && self.project.core.status != ProjectStatus::Cancelling {
+            self.hold(HoldReason::Budget { dimension: Dimension::Wall });
+        }
+    }
+
+    // --- the end -----------------------------------------------------------------------------------------------------
+
+    pub fn cancel(&mut self, undo: bool, comment: String) {
+        self.emit_as_asked(Event::CancelRequested { undo, comment });
+        self.cancel_tasks(StopWhat::IdleOnly);
+    }
+
+    pub fn kill(&mut self, comment: String) {
+        self.cancel_tasks(StopWhat::Everything);
+        let reason = if comment.is_empty() { "killed".to_owned() } else { format!("killed: {comment}") };
+        let output = crate::domain::payload::Payload::default();
+        self.emit_as_asked(Event::Closed { status: ProjectStatus::Cancelled, reason, output });
+    }
+
+    /// Cancels what does not run, and stops what does. With `Everything`, what runs is cancelled at once as well; the
+    /// outcome that its step reports later finds a terminal task and is dropped.
+    pub fn cancel_tasks(&mut self, what: StopWhat) {
+        for ix in self.project.indices() {
+            let (status, attempt) = (self.project.task(ix).status, self.project.task(ix).attempt);
+            if status.is_terminal() {
+                continue;
+            }
+            if status.is_active() {
+                self.effect(Effect::StopStep { task: ix, attempt, cause: StopCause::Cancel });
+                if what == StopWhat::IdleOnly {
+                    continue;
+                }
+            }
+            if let Some(Await::Child { project }) = self.project.task(ix).awaits().cloned() {
+                let undo = self.project.core.cancel_undo && what == StopWhat::IdleOnly;
+                self.effect(Effect::StopChild { child: project, undo });
+            }
+            self.emit(Event::TaskCancelled { task: ix });
+        }
+    }
+
+    /// One step toward CANCELLED; false when it has to wait for something.
+    fn cancel_goes_on(&mut self) -> bool {
+        if !self.project.active.is_empty() {
+            return false;
+        }
+        if self.project.core.cancel_undo && !self.project.core.undo_planned {
+            let mut done: Vec<(u64, TaskIx)> = self.project.indices().filter_map(|ix| self.undoable(ix)).collect();
+            done.sort_unstable_by(|a, b| b.cmp(a));
+            if !done.is_empty() {
+                let first = TaskIx(self.project.core.tasks.len() as u32);
+                self.emit(Event::UndoPlanned { tasks: done.into_iter().map(|(_, ix)| ix).collect() });
+                self.unblocked.push(first);
+                return true;
+            }
+        }
+        if self.project.open.iter().sum::<u32>() > 0 {
+            return false;
+        }
+        self.close(ProjectStatus::Cancelled, "cancelled".to_owned());
+        true
+    }
+
+    fn undoable(&self, ix: TaskIx) -> Option<(u64, TaskIx)> {
+        let task = self.project.task(ix);
+        let can = task.status == TaskStatus::Completed && task.spec.undo.is_some() && task.spec.foreach.is_none();
+        can.then(|| (task.more.as_ref().map_or(0, |more| more.completed_as), ix))
+    }
+
+    pub fn close(&mut self, status: ProjectStatus, reason: String) {
+        let output = if status == ProjectStatus::Done { self.final_output() } else { Default::default() };
+        self.emit(Event::Closed { status, reason, output });
+    }
+
+    /// Refuses a command and keeps the refusal in the journal, unless the project is terminal and its journal complete.
+    pub fn refuse_on_record(&mut self, what: String, kind: RefusalKind, why: String) -> Refusal {
+        if !self.project.core.status.is_terminal() {
+            self.emit_as_asked(Event::Refused { what, why: why.clone() });
+        }
+        Refusal::new(kind, why)
+    }
+}
+
+/// How much [`Taking::cancel_tasks`] cancels at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopWhat {
+    /// What does not run; the rest is cancelled when its step has ended.
+    IdleOnly,
+    /// All of it.
+    Everything,
+}
+
+impl Project {
+    /// All task indices, retired ones included.
+    pub(super) fn indices(&self) -> impl Iterator<Item = TaskIx> + use<> {
+        (0..self.core.tasks.len() as u32).map(TaskIx)
+    }
+}

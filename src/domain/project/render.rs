@@ -1,0 +1,182 @@
+//! Rendering: from templates of the definition to texts that can run, with what the project knows at that moment.
+
+use serde_json::json;
+
+use crate::domain::effect::StepRequest;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::TaskIx;
+use crate::domain::machine::TaskStatus;
+use crate::domain::workflow::{Action, Context, ExpressionError, HttpSpec, Mentions, TaskValue, is_template, mentions};
+
+use super::lifecycle::Taking;
+use super::state::Origin;
+
+fn unevaluated(what: &str, text: &str) -> impl FnOnce(ExpressionError) -> Failure {
+    let shown: String = text.chars().take(120).collect();
+    let what = what.to_owned();
+    move |error| Failure::new(FailureClass::Expression, format!("{what} {shown:?} cannot be evaluated: {error}"))
+}
+
+impl Taking<'_> {
+    /// A template of a task.
+    pub fn render(&self, ix: TaskIx, template: &str) -> Result<String, Failure> {
+        if !is_template(template) {
+            return Ok(template.to_owned());
+        }
+        let context = self.context(Some(ix), &[template])?;
+        self.turn.expressions.render(template, &context).map_err(unevaluated("the template", template))
+    }
+
+    /// A template that belongs to no task: the question of a gate.
+    pub fn render_for_project(&self, template: &str) -> Result<String, Failure> {
+        if !is_template(template) {
+            return Ok(template.to_owned());
+        }
+        let context = self.context(None, &[template])?;
+        self.turn.expressions.render(template, &context).map_err(unevaluated("the template", template))
+    }
+
+    /// A JSON value whose texts are templates.
+    pub fn render_value(&self, ix: TaskIx, value: &serde_json::Value) -> Result<serde_json::Value, Failure> {
+        let text = value.to_string();
+        if !is_template(&text) {
+            return Ok(value.clone());
+        }
+        let context = self.context(Some(ix), &[&text])?;
+        self.turn.expressions.render_json(value, &context).map_err(unevaluated("the value", &text))
+    }
+
+    /// Whether a condition holds.
+    pub fn holds(&self, ix: TaskIx, condition: &str) -> Result<bool, Failure> {
+        let context = self.context(Some(ix), &[condition])?;
+        self.turn.expressions.truthy(condition, &context).map_err(unevaluated("the condition", condition))
+    }
+
+    /// The items of a `foreach`.
+    pub fn items(&self, ix: TaskIx, source: &str) -> Result<Vec<serde_json::Value>, Failure> {
+        let context = self.context(Some(ix), &[source])?;
+        self.turn.expressions.items(source, &context).map_err(unevaluated("the foreach", source))
+    }
+
+    /// The request of step 0 of a task.
+    pub fn action_request(&self, ix: TaskIx) -> Result<StepRequest, Failure> {
+        let spec = &self.project.task(ix).spec;
+        match &spec.action {
+            Action::Run(command) => {
+                let probe = spec.probe.as_ref().map(|probe| self.render(ix, probe)).transpose()?;
+                Ok(StepRequest::Run { command: self.render(ix, command)?, probe, output: spec.output })
+            }
+            Action::Http(http) => {
+                let mut headers = http.headers.clone();
+                for value in headers.values_mut() {
+                    *value = self.render(ix, value)?;
+                }
+                let body = http.body.as_ref().map(|body| self.render_value(ix, body)).transpose()?;
+                let request = HttpSpec {
+                    method: http.method.clone(),
+                    url: self.render(ix, &http.url)?,
+                    headers,
+                    body,
+                    expect: http.expect.clone(),
+                };
+                Ok(StepRequest::Http { request, output: spec.output })
+            }
+            Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
+                Err(Failure::new(FailureClass::Internal, format!("a {} runs on no worker", spec.action.keyword())))
+            }
+        }
+    }
+
+    /// The environment of a task's commands: the workflow's, then its own.
+    pub fn environment(&self, ix: TaskIx) -> Result<Vec<(String, String)>, Failure> {
+        let spec = self.project.task(ix).spec.clone();
+        let definition = self.project.definition.clone();
+        let mut all = std::collections::BTreeMap::new();
+        for (name, template) in definition.env.iter().chain(&spec.env) {
+            all.insert(name.clone(), self.render(ix, template)?);
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// The values that `texts` can read. Of the tasks, only those they mention.
+    fn context(&self, ix: Option<TaskIx>, texts: &[&str]) -> Result<Context, Failure> {
+        let project = &self.project;
+        let env: serde_json::Map<_, _> =
+            project.created.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let about = json!({
+            "id": project.id.as_str(),
+            "workflow": project.created.workflow,
+            "phase": project.core.phase.map(|phase| phase.name()),
+            "base_dir": project.created.base_dir,
+            "base_commit": project.created.base_commit,
+            "created": project.created_at.to_rfc3339(),
+        });
+        let mut context = Context::new(&project.inputs, &env.into(), &about);
+        let mut wanted = Mentions::default();
+        for text in texts {
+            wanted.extend(mentions(text));
+        }
+        let with = ix.map(|ix| &project.task(ix).spec.with).filter(|with| !with.is_empty());
+        if let Some(with) = with {
+            for value in with.values() {
+                wanted.extend(mentions(&value.to_string()));
+            }
+        }
+        self.add_tasks(&mut context, ix, &wanted)?;
+        if let Some(ix) = ix {
+            self.add_item(&mut context, ix)?;
+        }
+        if let Some(with) = with {
+            let with = serde_json::Value::Object(with.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
+            let text = with.to_string();
+            let rendered = self.turn.expressions.render_json(&with, &context).map_err(unevaluated("with", &text))?;
+            context.set_with(&rendered);
+        }
+        Ok(context)
+    }
+
+    fn add_tasks(&self, context: &mut Context, ix: Option<TaskIx>, wanted: &Mentions) -> Result<(), Failure> {
+        let named = wanted.tasks.iter().filter_map(|name| self.project.find(name));
+        let needs = ix.filter(|_| wanted.every_task).map(|ix| self.project.task(ix).needs.to_vec()).unwrap_or_default();
+        // A branch reads the task it repairs.
+        let repaired = ix.and_then(|ix| match self.project.task(ix).origin {
+            Origin::Branch { of, .. } => Some(of),
+            Origin::Declared(_) | Origin::Added | Origin::Item { .. } | Origin::Undo { .. } => None,
+        });
+        for ix in named.chain(needs).chain(repaired) {
+            let task = self.project.task(ix);
+            let value = TaskValue {
+                output: match task.status {
+                    TaskStatus::Completed => self.project.output_value(ix, self.turn.vault)?,
+                    _ => serde_json::Value::Null,
+                },
+                status: task.status.name().to_owned(),
+                failure: match task.failure() {
+                    Some(failure) => json!({ "class": failure.class.name(), "message": failure.message }),
+                    None => serde_json::Value::Null,
+                },
+            };
+            context.set_task(&task.name, &value);
+        }
+        Ok(())
+    }
+
+    fn add_item(&self, context: &mut Context, ix: TaskIx) -> Result<(), Failure> {
+        let (mut at, task) = (ix, self.project.task(ix));
+        let Some(item) = task.more.as_ref().and_then(|more| more.item.as_deref()) else { return Ok(()) };
+        // A branch or an undo of an item sees that item.
+        loop {
+            match self.project.task(at).origin {
+                Origin::Branch { of, .. } | Origin::Undo { of } => at = of,
+                Origin::Item { index, .. } => {
+                    let item = serde_json::from_str(item).map_err(|error| {
+                        Failure::new(FailureClass::Internal, format!("a recorded item is not JSON: {error}"))
+                    })?;
+                    context.set_item(&item, index as usize);
+                    return Ok(());
+                }
+                Origin::Declared(_) | Origin::Added => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Snapshots: the stored part of the state as bytes, and the way back. A snapshot is a cache: whoever finds it unreadable
+//! replays the records instead.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bincode::Options as _;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::Created;
+use crate::domain::ids::{ProjectId, TaskIx};
+use crate::domain::payload::PayloadSource;
+use crate::domain::time::Millis;
+use crate::domain::workflow::{Definition, TaskSpec};
+
+use super::growth::{branch_spec, item_spec, undo_spec};
+use super::state::{Core, Origin, Project};
+
+/// The version of the snapshot's form; any change of `Core` or what it holds needs the next number.
+pub const SNAPSHOT_FORMAT: u16 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Stored<'s> {
+    created: std::borrow::Cow<'s, Created>,
+    created_at: Millis,
+    seq: u64,
+    core: std::borrow::Cow<'s, Core>,
+}
+
+impl Project {
+    /// The state as bytes.
+    pub fn to_snapshot(&self) -> Vec<u8> {
+        let stored = Stored {
+            created: std::borrow::Cow::Borrowed(&self.created),
+            created_at: self.created_at,
+            seq: self.seq,
+            core: std::borrow::Cow::Borrowed(&self.core),
+        };
+        bincode::options().serialize(&stored).expect("the state holds only sized values, which bincode always takes")
+    }
+
+    /// The definition that a snapshot's project is pinned to, without reading the rest of it.
+    pub fn created_of_snapshot(bytes: &[u8]) -> Result<Created, String> {
+        bincode::options().allow_trailing_bytes().deserialize(bytes).map_err(|error| error.to_string())
+    }
+
+    /// The state that [`Project::to_snapshot`] wrote. Everything derived is rebuilt.
+    pub fn from_snapshot(
+        id: ProjectId,
+        bytes: &[u8],
+        definition: Arc<Definition>,
+        vault: &dyn PayloadSource,
+    ) -> Result<Self, String> {
+        let stored: Stored<'_> = bincode::options().deserialize(bytes).map_err(|error| error.to_string())?;
+        let created = stored.created.into_owned();
+        let inputs = vault.read(&created.inputs).map_err(|error| error.to_string())?;
+        let inputs = serde_json::from_slice(&inputs).map_err(|error| error.to_string())?;
+        let core = stored.core.into_owned();
+        let mut project =
+            Self::around(id, Arc::new(created), stored.created_at, definition, Arc::new(inputs), core);
+        project.seq = stored.seq;
+        project.rebuild()?;
+        Ok(project)
+    }
+
+    /// Specs, names, links and lists, from what is stored.
+    fn rebuild(&mut self) -> Result<(), String> {
+        let declared: Vec<Arc<TaskSpec>> = self.definition.tasks().map(|(_, spec)| spec.clone()).collect();
+        let mut shared: HashMap<(TaskIx, u8), Arc<TaskSpec>> = HashMap::new();
+        for at in 0..self.core.tasks.len() {
+            let ix = TaskIx(at as u32);
+            let origin = self.core.tasks[at].origin;
+            let derived = |kind: u8, of: TaskIx, make: &dyn Fn(&TaskSpec) -> Option<Arc<TaskSpec>>| {
+                Some(((of, kind), make(&self.core.tasks.get(of.at())?.spec)))
+            };
+            let spec = match origin {
+                Origin::Declared(position) => declared.get(position as usize).cloned(),
+                Origin::Added => self.core.added.get(&ix.0).and_then(|json| serde_json::from_str(json).ok()).map(Arc::new),
+                Origin::Item { of, .. } | Origin::Branch { of, .. } | Origin::Undo { of } => {
+                    let kind = match origin {
+                        Origin::Branch { .. } => 1,
+                        Origin::Undo { .. } => 2,
+                        Origin::Item { .. } | Origin::Declared(_) | Origin::Added => 0,
+                    };
+                    match shared.get(&(of, kind)) {
+                        Some(spec) => Some(spec.clone()),
+                        None => {
+                            let made = match kind {
+                                1 => derived(kind, of, &branch_spec),
+                                2 => derived(kind, of, &undo_spec),
+                                _ => derived(kind, of, &|spec| Some(item_spec(spec))),
+                            };
+                            made.and_then(|(key, spec)| {
+                                spec.inspect(|spec| drop(shared.insert(key, spec.clone())))
+                            })
+                        }
+                    }
+                }
+            };
+            let spec = spec.ok_or_else(|| format!("task {ix} has no spec in the definition"))?;
+            let name = match origin {
+                Origin::Declared(_) | Origin::Added => Arc::from(spec.name.as_str()),
+                Origin::Item { .. } | Origin::Branch { .. } | Origin::Undo { .. } => {
+                    self.name_in_round(origin, self.core.tasks[at].round)
+                }
+            };
+            let group = Self::group_of(&self.definition, &spec);
+            let task = &mut self.core.tasks[at];
+            task.spec = spec;
+            task.group = group;
+            task.name = name;
+            self.names.insert(task.name.clone(), ix);
+        }
+        for at in 0..self.core.tasks.len() {
+            let ix = TaskIx(at as u32);
+            let needs = std::mem::take(&mut self.core.tasks[at].needs);
+            self.link(ix, needs);
+            self.list(ix);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! Attempts as walks over steps: step 0 is the action, the following ones are the validations. A step that has an outcome
+//! in the journal is read back, never run again.
+
+use crate::domain::budget::Amounts;
+use crate::domain::effect::{Effect, StepOrder, StepRequest, TimerKey, WorkspaceOrder};
+use crate::domain::event::{Event, HoldReason, StepOutcome};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::{Attempt, Digest, StepIx, TaskIx};
+use crate::domain::limits;
+use crate::domain::machine::{ProjectStatus, TaskStatus};
+use crate::domain::payload::Payload;
+use crate::domain::workflow::{Action, EffectClass, OutputFormat, WorkspaceKind};
+
+use super::lifecycle::Taking;
+use super::state::Origin;
+
+impl Taking<'_> {
+    /// A worker is free for a READY task.
+    pub fn start(&mut self, ix: TaskIx) {
+        let Some(task) = self.project.core.tasks.get(ix.at()) else { return };
+        if task.status != TaskStatus::Ready || !task.needs_worker() || !self.project.may_start() {
+            return;
+        }
+        let attempt = self.next_attempt(ix);
+        let goes_on = attempt == task.attempt;
+        let next = if goes_on { task.steps().len() } else { 0 };
+        let action = match self.action_request(ix) {
+            Ok(action) => action,
+            Err(failure) => return self.fail(ix, failure),
+        };
+        if !self.budget_allows() {
+            return;
+        }
+        self.emit(Event::TaskStarted { task: ix, attempt });
+        if next == 0 {
+            self.start_step(ix, attempt, StepIx(0), action);
+            return;
+        }
+        // Read back what is there: the same action must still be what ran.
+        let (recorded, present) = (self.project.task(ix).steps()[0].input, digest_of(&action));
+        if recorded != present {
+            self.emit(Event::Diverged { task: ix, attempt, step: StepIx(0), recorded, present });
+            let message = format!("what would run now ({present:?}) is not what ran ({recorded:?})");
+            return self.fail(ix, Failure::new(FailureClass::Diverged, message));
+        }
+        self.next_step(ix, attempt, StepIx(next as u32));
+    }
+
+    /// The step after those that have an outcome: a validation, or the end of the attempt.
+    fn next_step(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx) {
+        let spec = self.project.task(ix).spec.clone();
+        let Some(check) = spec.validate.get(step.at() - 1) else {
+            let action = self.project.task(ix).steps()[0].outcome.as_ref();
+            let output = action.and_then(|outcome| outcome.result.clone().ok()).unwrap_or_default();
+            return self.complete(ix, output);
+        };
+        if self.project.task(ix).status == TaskStatus::Running {
+            self.emit(Event::TaskValidating { task: ix });
+        }
+        if !self.budget_allows() {
+            self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
+            return;
+        }
+        let command = self.render(ix, check);
+        match command {
+            Ok(command) => {
+                let output = OutputFormat::Text;
+                self.start_step(ix, attempt, step, StepRequest::Run { command, probe: None, output });
+            }
+            Err(failure) => self.fail(ix, failure),
+        }
+    }
+
+    fn start_step(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx, request: StepRequest) {
+        let env = match self.environment(ix) {
+            Ok(env) => env,
+            Err(failure) => return self.fail(ix, failure),
+        };
+        let input = digest_of(&request);
+        let trees = if step.0 == 0 { self.project.input_trees(ix) } else { self.trees_after_action(ix) };
+        let task = self.project.task(ix);
+        let effect = if step.0 == 0 { self.effect_class(ix) } else { EffectClass::Pure };
+        let maybe_ran = task.more.as_ref().is_some_and(|more| more.crashes > 0);
+        let workspace = WorkspaceOrder {
+            kind: self.project.created.workspace,
+            base_dir: self.project.created.base_dir.as_str().into(),
+            base_commit: self.project.created.base_commit.as_deref().map(Into::into),
+            trees: trees.clone(),
+        };
+        let order = StepOrder {
+            project: self.project.id.clone(),
+            task: ix,
+            name: task.name.clone(),
+            attempt,
+            step,
+            input,
+            effect,
+            maybe_ran,
+            timeouts: task.spec.timeout,
+            workspace,
+            env,
+            reserved: Amounts::ONE_CALL,
+            request,
+        };
+        self.emit(Event::StepStarted {
+            task: ix,
+            attempt,
+            step,
+            input,
+            shown: shown(&order, &self.project.task(ix).spec.action),
+            effect,
+            reserved: Amounts::ONE_CALL,
+            tree: match trees.as_slice() {
+                [only] => Some(only.clone()),
+                _ => None,
+            },
+        });
+        self.effect(Effect::RunStep(Box::new(order)));
+    }
+
+    /// Validations see the files as the action left them.
+    fn trees_after_action(&self, ix: TaskIx) -> Vec<String> {
+        let action = self.project.task(ix).steps().first().and_then(|step| step.outcome.as_ref());
+        match action.and_then(|outcome| outcome.tree.clone()) {
+            Some(tree) => vec![tree],
+            None => self.project.input_trees(ix),
+        }
+    }
+
+    fn effect_class(&self, ix: TaskIx) -> EffectClass {
+        let task = self.project.task(ix);
+        if let Some(declared) = task.spec.effect {
+            return declared;
+        }
+        if task.spec.probe.is_some() {
+            return EffectClass::Probed;
+        }
+        match &task.spec.action {
+            Action::Http(request) => match request.method.as_str() {
+                "GET" | "HEAD" => EffectClass::Pure,
+                "PUT" | "DELETE" => EffectClass::Idempotent,
+                _ => EffectClass::Once,
+            },
+            Action::Run(_) | Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
+                match self.project.created.workspace {
+                    WorkspaceKind::Worktree => EffectClass::Restorable,
+                    WorkspaceKind::Dir | WorkspaceKind::None => EffectClass::Idempotent,
+                }
+            }
+        }
+    }
+
+    /// Whether one more step fits the caps; if not, the project is held.
+    fn budget_allows(&mut self) -> bool {
+        match self.project.core.ledger.would_break(&self.project.core.caps, Amounts::ONE_CALL) {
+            None => true,
+            Some(dimension) => {
+                self.hold(HoldReason::Budget { dimension });
+                false
+            }
+        }
+    }
+
+    /// A step reports how it ended.
+    pub fn step_done(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx, outcome: Box<StepOutcome>) {
+        if self.project.core.status.is_terminal() {
+            return;
+        }
+        let Some(task) = self.project.core.tasks.get(ix.at()) else { return };
+        let fits = task.attempt == attempt && task.open_step().is_some_and(|open| open.ix == step);
+        if !fits || !task.status.is_active() {
+            let what = format!("an outcome of {} attempt {attempt} step {step}", task.name);
+            let why = format!("the task is {} in attempt {}", task.status, task.attempt);
+            self.emit(Event::Refused { what, why });
+            return;
+        }
+        if let Err(failure) = &outcome.result {
+            let class = failure.class;
+            if class == FailureClass::Interrupted {
+                self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
+                return;
+            }
+        }
+        let result = outcome.result.clone();
+        self.emit(Event::StepFinished { task: ix, attempt, step, outcome });
+        let undo = matches!(self.project.task(ix).origin, Origin::Undo { .. });
+        match result {
+            _ if self.project.core.status == ProjectStatus::Cancelling && !undo => match result {
+                // It ran to its end before it could be stopped: what it did can be taken back.
+                Ok(output) if self.project.task(ix).status == TaskStatus::Running => self.complete(ix, output),
+                Ok(_) | Err(_) => self.emit(Event::TaskCancelled { task: ix }),
+            },
+            Ok(_) => self.next_step(ix, attempt, step.next()),
+            Err(failure) if step.0 > 0 && failure.class == FailureClass::Exit => {
+                self.fail(ix, Failure { class: FailureClass::Validation, ..failure });
+            }
+            Err(failure) => self.fail(ix, failure),
+        }
+    }
+
+    pub fn due(&mut self, key: TimerKey) {
+        if self.project.core.status.is_terminal() {
+            return;
+        }
+        match key {
+            TimerKey::Task(ix) => self.task_due(ix),
+            TimerKey::Gate => self.gate_due(),
+            TimerKey::Wall => self.wall_due(),
+        }
+    }
+
+    /// Settles the doubt about a step of an IN_DOUBT task.
+    pub fn settle_doubt(&mut self, ix: TaskIx, answer: crate::domain::event::DoubtAnswer) {
+        use crate::domain::event::DoubtAnswer;
+        self.emit_as_asked(Event::DoubtSettled { task: ix, answer });
+        match answer {
+            DoubtAnswer::Rerun => self.make_ready(ix),
+            DoubtAnswer::Done => self.complete(ix, Payload::default()),
+            DoubtAnswer::Fail => {
+                let message = "a person decided that its step did not work";
+                self.fail_for_good(ix, Failure::new(FailureClass::Rejected, message), false);
+            }
+        }
+    }
+}
+
+impl StepIx {
+    fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The identity of a request: a walk that meets another one than it recorded has diverged.
+fn digest_of(request: &StepRequest) -> Digest {
+    let text = match request {
+        StepRequest::Run { command, probe, output } => {
+            format!("run\0{command}\0{}\0{output:?}", probe.as_deref().unwrap_or_default())
+        }
+        StepRequest::Http { request, output } => {
+            let request = serde_json::to_string(request).expect("a request holds only text keys, so it serialises");
+            format!("http\0{request}\0{output:?}")
+        }
+    };
+    Digest::of(text.as_bytes())
+}
+
+/// The text of a request for the journal, when it does not stand in the definition word for word.
+fn shown(order: &StepOrder, action: &Action) -> String {
+    let text = match (&order.request, action) {
+        (StepRequest::Run { command, .. }, Action::Run(declared)) if command == declared => return String::new(),
+        (StepRequest::Run { command, .. }, _) => command.clone(),
+        (StepRequest::Http { request, .. }, _) => format!("{} {}", request.method, request.url),
+    };
+    let mut end = text.len().min(limits::EXCERPT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

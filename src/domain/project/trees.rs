@@ -1,0 +1,69 @@
+//! How files flow in a worktree project: a task starts from the merge of what its needs produced, and produces one tree.
+//!
+//! A task that ran no command passes on what it was given. A phase starts from what the phases before it produced.
+
+use std::collections::BTreeSet;
+
+use crate::domain::ids::TaskIx;
+use crate::domain::machine::TaskStatus;
+
+use super::state::{Origin, Project};
+
+impl Project {
+    /// The trees that a task starts from, in a fixed order.
+    pub(super) fn input_trees(&self, ix: TaskIx) -> Vec<String> {
+        if !self.tracks_trees() {
+            return Vec::new();
+        }
+        let task = self.task(ix);
+        let from_needs = |needs: &[TaskIx]| -> Vec<String> {
+            let trees: BTreeSet<&String> = needs.iter().flat_map(|need| self.trees_of(*need)).collect();
+            trees.into_iter().cloned().collect()
+        };
+        match task.origin {
+            Origin::Item { of, .. } => self.input_trees(of),
+            Origin::Branch { of, .. } => self.input_trees(of),
+            Origin::Undo { of } => self.trees_of(of).to_vec(),
+            Origin::Declared(_) | Origin::Added if task.needs.is_empty() => self.core.carried_trees.clone(),
+            Origin::Declared(_) | Origin::Added => from_needs(&task.needs),
+        }
+    }
+
+    /// What a task that is completing hands on.
+    pub(super) fn result_trees(&self, ix: TaskIx) -> Vec<String> {
+        if !self.tracks_trees() {
+            return Vec::new();
+        }
+        let task = self.task(ix);
+        if let Some((first, count)) = task.more.as_ref().and_then(|more| more.items) {
+            let items = (first.0..first.0 + count).map(TaskIx);
+            let trees: BTreeSet<&String> = items.flat_map(|item| self.trees_of(item)).collect();
+            return trees.into_iter().cloned().collect();
+        }
+        let own = task.steps().iter().rev().find_map(|step| step.outcome.as_ref().and_then(|done| done.tree.clone()));
+        own.map_or_else(|| self.input_trees(ix), |tree| vec![tree])
+    }
+
+    fn trees_of(&self, ix: TaskIx) -> &[String] {
+        self.task(ix).more.as_ref().map_or(&[], |more| &more.trees)
+    }
+
+    /// The trees of all tasks that nothing needs: what a phase, or the project, produced.
+    pub fn outcome_trees(&self) -> Vec<String> {
+        let sinks = self.core.tasks.iter().filter(|task| {
+            !task.retired && task.dependents.is_empty() && task.status == TaskStatus::Completed
+        });
+        let trees: BTreeSet<&String> = sinks.flat_map(|task| task.more.iter().flat_map(|more| &more.trees)).collect();
+        trees.into_iter().cloned().collect()
+    }
+
+    /// At the end of a phase: the next one starts from what this one made.
+    pub(super) fn carry_trees(&mut self) {
+        if self.tracks_trees() && self.core.phase.is_some() {
+            let trees = self.outcome_trees();
+            if !trees.is_empty() {
+                self.core.carried_trees = trees;
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Runs steps beside the loop: one task of the runtime per step, supervised. Time limits are kept here, and the outcome is
+//! sent back whatever happens, a panic of the runner included.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::domain::effect::{StepOrder, StopCause};
+use crate::domain::event::StepOutcome;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::{Attempt, ProjectId, TaskIx};
+use crate::domain::workflow::Timeouts;
+
+use super::core::Request;
+use super::ports::{Clock, StepControl, StepHandle, StepRunner, step_control};
+
+type Key = (ProjectId, TaskIx);
+
+/// The steps in flight.
+#[derive(Clone)]
+pub struct WorkerPool {
+    runner: Arc<dyn StepRunner>,
+    clock: Arc<dyn Clock>,
+    running: Arc<Mutex<HashMap<Key, (Attempt, Arc<StepHandle>)>>>,
+    outcomes: mpsc::UnboundedSender<Request>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl WorkerPool {
+    /// A pool that runs steps on `runtime` and sends their outcomes to `outcomes`. The number of steps in flight is bounded
+    /// by the scheduler, and so is the queue of outcomes.
+    pub fn new(
+        runner: Arc<dyn StepRunner>,
+        clock: Arc<dyn Clock>,
+        outcomes: mpsc::UnboundedSender<Request>,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        Self { runner, clock, running: Arc::default(), outcomes, runtime }
+    }
+
+    /// Starts a step. At most one step per task runs: the core never orders a second one before the first has ended.
+    pub fn start(&self, order: StepOrder) {
+        let (handle, control) = step_control(self.clock.monotonic_ms());
+        let handle = Arc::new(handle);
+        let key = (order.project.clone(), order.task);
+        self.lock().insert(key.clone(), (order.attempt, handle.clone()));
+        let pool = self.clone();
+        self.runtime.spawn(async move {
+            let (attempt, step) = (order.attempt, order.step);
+            let outcome = Box::new(pool.supervise(order, handle, control).await);
+            pool.lock().remove(&key);
+            let (id, task) = key;
+            // A closed channel means that the engine is gone; the step is over in any case.
+            let _ = pool.outcomes.send(Request::Outcome { id, task, attempt, step, outcome });
+        });
+    }
+
+    async fn supervise(&self, order: StepOrder, handle: Arc<StepHandle>, control: StepControl) -> StepOutcome {
+        let timeouts = order.timeouts;
+        let runner = self.runner.clone();
+        let mut run = tokio::spawn(async move { runner.run(order, control).await });
+        let finished = tokio::select! {
+            finished = &mut run => finished,
+            cause = self.overdue(timeouts, &handle) => {
+                handle.stop(cause);
+                run.await
+            }
+        };
+        finished.unwrap_or_else(|error| StepOutcome {
+            result: Err(Failure::new(FailureClass::Internal, format!("the step's runner broke: {error}"))),
+            log: None,
+            code: None,
+            duration_ms: 0,
+            used: Default::default(),
+            tree: None,
+        })
+    }
+
+    /// Resolves when a time limit is passed; never when there is none.
+    async fn overdue(&self, timeouts: Timeouts, handle: &StepHandle) -> StopCause {
+        let total = async {
+            match timeouts.total_ms {
+                Some(total_ms) => tokio::time::sleep(Duration::from_millis(total_ms)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let idle = async {
+            let Some(idle_ms) = timeouts.idle_ms else { return std::future::pending().await };
+            loop {
+                let silent_ms = self.clock.monotonic_ms().saturating_sub(handle.alive_ms());
+                if silent_ms >= idle_ms {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(idle_ms - silent_ms)).await;
+            }
+        };
+        tokio::select! {
+            () = total => StopCause::Timeout,
+            () = idle => StopCause::Idle,
+        }
+    }
+
+    /// Asks a step to stop. One that has ended already is left alone.
+    pub fn stop(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, cause: StopCause) {
+        let running = self.lock();
+        if let Some((_, handle)) = running.get(&(project.clone(), task)).filter(|(running, _)| *running == attempt) {
+            handle.stop(cause);
+        }
+    }
+
+    /// Asks all steps of a project to stop.
+    pub fn stop_project(&self, project: &ProjectId, cause: StopCause) {
+        self.lock().iter().filter(|((of, _), _)| of == project).for_each(|(_, (_, handle))| handle.stop(cause));
+    }
+
+    /// Asks every step to stop.
+    pub fn stop_all(&self, cause: StopCause) {
+        self.lock().values().for_each(|(_, handle)| handle.stop(cause));
+    }
+
+    /// How many steps run.
+    pub fn running(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Attempt, Arc<StepHandle>)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
