@@ -19,7 +19,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, RwLock};
 
-use super::frame;
 use super::store::{Append, Damaged, Error, Frame, Store, check_continues, check_owner};
 use crate::domain::ids::{Epoch, ProjectId, Seq};
 use crate::domain::limits;
@@ -203,5 +202,7 @@ impl Store for SledStore {
     }
 }
 
+#[cfg(test)]
+mod measure;
 #[cfg(test)]
 mod tests;
