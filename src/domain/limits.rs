@@ -62,6 +62,17 @@ pub const SNAPSHOT_EVERY_RECORDS: u64 = 10_000;
 pub const DISK_FLOOR_BYTES: u64 = 256 * 1024 * 1024;
 /// Cache of the store; sled's own default of 1 GiB would be most of a small machine.
 pub const STORE_CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Size of sled's log segments. A larger one lets larger values stay in the log, and makes opening write more.
+pub const STORE_SEGMENT_BYTES: usize = 512 * 1024;
+/// Largest value given to sled; longer frames are stored in parts. sled moves a page larger than a quarter of a segment into
+/// a file of its own that it never syncs; a page holds at most 20 values (16, and 3 more while two pages merge).
+pub const STORE_PART_BYTES: usize = 6 * 1024;
+/// Longest note kept in a stored summary, so that a summary always fits into one part.
+pub const SUMMARY_NOTE_BYTES: usize = 512;
+/// Frames read from the store in one go while a history is walked.
+pub const READ_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Snapshots kept per project: the newest, and one to fall back on.
+pub const SNAPSHOTS_KEPT: usize = 2;
 /// Longest line accepted on the control socket.
 pub const SOCKET_LINE_BYTES: usize = 40 * 1024 * 1024;
 /// Most clients of the control socket at once.

@@ -58,6 +58,9 @@ pub trait Store: Send + Sync + 'static {
     /// All summaries, in id order. A summary that cannot be read is reported in its place and hides no other.
     fn summaries(&self) -> Result<Vec<Result<Summary, Damaged>>, Error>;
 
+    /// All projects that have a frame or a summary, in id order.
+    fn projects(&self) -> Result<Vec<ProjectId>, Error>;
+
     /// Writes summaries again from what the journal says (`doctor --repair`); durable on return.
     fn rebuild_summaries(&self, epoch: Epoch, summaries: &[Summary]) -> Result<(), Error>;
 
@@ -75,6 +78,22 @@ pub struct Damaged {
     pub project: String,
     /// What is wrong.
     pub problem: String,
+}
+
+/// The position that must follow `stored`, checked against `append`; every store refuses the same way.
+pub(super) fn check_continues(append: &Append, stored: Seq) -> Result<(), Error> {
+    let expected = stored.next();
+    let got = append.frame.first;
+    if got != expected {
+        return Err(Error::Gap { project: append.project.clone(), expected, got });
+    }
+    assert!(append.last >= got, "a frame holds at least one record");
+    Ok(())
+}
+
+/// Refuses a caller whose epoch is not the owner's.
+pub(super) fn check_owner(mine: Epoch, owner: Epoch) -> Result<(), Error> {
+    if mine == owner { Ok(()) } else { Err(Error::Fenced { mine, owner }) }
 }
 
 /// What a store can answer instead of what was asked for.
