@@ -28,6 +28,14 @@ pub const VALIDATIONS_PER_TASK: usize = 32;
 pub const DIAGNOSTICS: usize = 20;
 /// Most work of one expression, in minijinja's fuel units; ends runaway loops in templates.
 pub const EXPRESSION_FUEL: u64 = 1_000_000;
+/// Most compiled templates, and as many expressions, kept; then the cache starts over.
+pub const COMPILED_TEMPLATES: usize = 8_192;
+/// Largest text that one template may produce, in bytes; a command line or a request body is never larger.
+pub const RENDERED_BYTES: usize = 8 * 1024 * 1024;
+/// Most workflow files that one workflow may contain, children of children counted each time they are called.
+pub const CHILD_WORKFLOWS: usize = 256;
+/// Most steps spent on checking that texts read only tasks done before; beyond it, the run finds out.
+pub const REFERENCE_CHECK_STEPS: usize = 20_000_000;
 /// Deepest nesting of child projects.
 pub const CHILD_DEPTH: u32 = 8;
 /// Most attempts a retry policy may allow.

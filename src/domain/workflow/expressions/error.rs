@@ -1,0 +1,48 @@
+//! Why a template or an expression could not be read or evaluated.
+
+use std::ops::Range;
+
+use minijinja::ErrorKind;
+
+/// Why a template or an expression could not be read or evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionError {
+    /// A lower-case fragment that names the offending part.
+    pub message: String,
+    /// The bytes of the text that it is about, when known.
+    pub range: Option<Range<usize>>,
+    /// Whether the text itself is at fault, whatever the values are.
+    pub syntax: bool,
+}
+
+impl ExpressionError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), range: None, syntax: false }
+    }
+
+    /// From minijinja's error; `text` is what was compiled.
+    pub(super) fn from_engine(error: &minijinja::Error, text: &str) -> Self {
+        let range = error.range().filter(|range| range.start < range.end && text.get(range.clone()).is_some());
+        let part =
+            range.clone().and_then(|range| text.get(range)).map(|part| part.chars().take(80).collect::<String>());
+        let detail = innermost(error);
+        let message = match (error.kind(), part) {
+            (ErrorKind::UndefinedError, Some(part)) => format!("`{part}` is undefined"),
+            (ErrorKind::OutOfFuel, _) => "the expression takes too much work".to_owned(),
+            (ErrorKind::SyntaxError, _) => detail,
+            (_, Some(part)) => format!("{detail} in `{part}`"),
+            (_, None) => detail,
+        };
+        Self { message, range, syntax: error.kind() == ErrorKind::SyntaxError }
+    }
+}
+
+/// The kind of the error and what minijinja adds to it, without its own place.
+fn innermost(error: &minijinja::Error) -> String {
+    match (error.kind(), error.detail()) {
+        (ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
+    }
+}

@@ -1,0 +1,57 @@
+//! Rules within one task: its group is declared, its effect, probe and retries fit each other.
+
+use super::Checker;
+use crate::domain::workflow::codes::Code;
+use crate::domain::workflow::near::{did_you_mean, listed};
+use crate::domain::workflow::spec::EffectClass;
+
+impl Checker<'_> {
+    pub(super) fn rules(&mut self) {
+        for (ix, (_, task)) in self.tasks.clone().into_iter().enumerate() {
+            let places = &self.decoded.places[ix];
+            let groups = &self.decoded.definition.limits.groups;
+            if let Some(group) = task.group.as_ref().filter(|group| !groups.contains_key(*group)) {
+                let known = || groups.keys().map(String::as_str);
+                let help = did_you_mean(group, known()).unwrap_or_else(|| match groups.len() {
+                    0 => format!("Declare it: `limits: {{groups: {{{group}: 1}}}}`."),
+                    _ => format!("The declared groups are {}.", listed(known(), "and")),
+                });
+                self.problems
+                    .error(Code::UnknownGroup, places.group, format!("the group `{group}` is not declared"))
+                    .help(help);
+            }
+            match (task.effect, &task.probe) {
+                (Some(EffectClass::Probed), None) => {
+                    self.problems
+                        .error(
+                            Code::EffectProbe,
+                            places.effect,
+                            format!("task `{}` is `probed` but has no probe", task.name),
+                        )
+                        .help("Add `probe: <command that succeeds when it has happened>`, or choose another effect.");
+                }
+                (Some(effect), Some(_)) if effect != EffectClass::Probed => {
+                    self.problems
+                        .error(
+                            Code::EffectProbe,
+                            places.probe,
+                            format!("a task with `effect: {}` has no use for a probe", effect.name()),
+                        )
+                        .note(places.effect, "the effect is set here")
+                        .help("Remove `effect`: a task with a probe is `probed`.");
+                }
+                _ => {}
+            }
+            let retried = task.retry.as_ref().is_some_and(|retry| retry.for_running().max_attempts > 1);
+            if task.effect == Some(EffectClass::Once) && retried {
+                self.problems
+                    .warning(
+                        Code::OnceRetried,
+                        places.retry,
+                        format!("task `{}` is `effect: once` and is retried when it fails", task.name),
+                    )
+                    .help("Each failed attempt may have had its effect: set `max_attempts: 1`, or give it a `probe`.");
+            }
+        }
+    }
+}
