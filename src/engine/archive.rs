@@ -148,7 +148,10 @@ impl Archive {
                 for (record, hash) in records {
                     if record.seq <= head.seq {
                         if record.seq == head.seq && hash != head.hash {
-                            return Err(damaged(id, format!("record {} is not the one that was continued", record.seq)));
+                            return Err(damaged(
+                                id,
+                                format!("record {} is not the one that was continued", record.seq),
+                            ));
                         }
                         continue;
                     }

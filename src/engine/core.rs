@@ -179,7 +179,13 @@ enum Internal {
 
 impl<R> Core<R> {
     /// A core that owns `epoch` of the archive's store and runs at most `workers` steps at once.
-    pub fn new(archive: Archive, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, epoch: Epoch, workers: usize) -> Self {
+    pub fn new(
+        archive: Archive,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        epoch: Epoch,
+        workers: usize,
+    ) -> Self {
         Self {
             archive,
             clock,
@@ -326,10 +332,13 @@ impl<R> Core<R> {
             Ok(slot) => slot,
             Err(error) => return (None, Err(error)),
         };
-        let Some(live) = self.slots[slot as usize].as_mut() else { return (None, Err(Error::UnknownProject(id.clone()))) };
+        let Some(live) = self.slots[slot as usize].as_mut() else {
+            return (None, Err(Error::UnknownProject(id.clone())));
+        };
         if live.project.status().is_terminal() {
             let status = live.project.status();
-            let refusal = Refusal::new(RefusalKind::Terminal, format!("project {id} is {status}; there is nothing to resume"));
+            let refusal =
+                Refusal::new(RefusalKind::Terminal, format!("project {id} is {status}; there is nothing to resume"));
             self.forget(slot);
             return (None, Err(refusal.into()));
         }
@@ -348,9 +357,8 @@ impl<R> Core<R> {
         let vault = self.archive.vault().clone();
         let definition = start.definition.to_canonical_json();
         let inputs = serde_json::Value::Object(start.inputs).to_string().into_bytes();
-        let kept = |what: &'static str| move |error: crate::domain::payload::UnreadablePayload| Error::Vault {
-            what,
-            problem: error.problem,
+        let kept = |what: &'static str| {
+            move |error: crate::domain::payload::UnreadablePayload| Error::Vault { what, problem: error.problem }
         };
         let inputs = vault.keep(inputs).map_err(kept("the inputs"))?;
         let definition_ref = vault.keep_blob(&definition).map_err(kept("the definition"))?;
@@ -418,7 +426,13 @@ impl<R> Core<R> {
         }
     }
 
-    fn create(&mut self, id: ProjectId, created: Created, definition: Arc<Definition>, actor: Actor) -> Result<u32, Error> {
+    fn create(
+        &mut self,
+        id: ProjectId,
+        created: Created,
+        definition: Arc<Definition>,
+        actor: Actor,
+    ) -> Result<u32, Error> {
         let now = self.clock.now();
         let event = Event::Created(Box::new(created.clone()));
         let project = Project::create(id.clone(), created, definition, now, &**self.archive.vault())
@@ -500,7 +514,11 @@ impl<R> Core<R> {
         let Some(&slot) = self.by_id.get(parent) else { return };
         let live = self.by_id.get(child).and_then(|slot| self.slots[*slot as usize].as_ref());
         let end = match live {
-            Some(live) => Ok((live.project.status(), live.project.closing_note().to_owned(), live.project.closing_output().clone())),
+            Some(live) => Ok((
+                live.project.status(),
+                live.project.closing_note().to_owned(),
+                live.project.closing_output().clone(),
+            )),
             None => self.archive.load(child).map(|loaded| {
                 let project = loaded.project;
                 (project.status(), project.closing_note().to_owned(), project.closing_output().clone())
@@ -729,7 +747,9 @@ impl<R> Core<R> {
     }
 
     fn snapshot(&mut self, slot: u32) {
-        let (Some(live), Some(snapshots)) = (self.slots[slot as usize].as_mut(), self.archive.snapshots()) else { return };
+        let (Some(live), Some(snapshots)) = (self.slots[slot as usize].as_mut(), self.archive.snapshots()) else {
+            return;
+        };
         debug_assert_eq!(live.project.seq(), live.head.seq.0, "a snapshot is taken of what is committed");
         snapshots.save(&live.project.id, live.head.seq, live.head.hash, SNAPSHOT_FORMAT, live.project.to_snapshot());
         live.snapshot = live.project.seq();
@@ -739,7 +759,8 @@ impl<R> Core<R> {
     pub fn snapshot_all(&mut self) {
         const WORTH_IT: u64 = 200;
         for slot in 0..self.slots.len() as u32 {
-            let worth = self.slots[slot as usize].as_ref().is_some_and(|live| live.project.seq() - live.snapshot >= WORTH_IT);
+            let worth =
+                self.slots[slot as usize].as_ref().is_some_and(|live| live.project.seq() - live.snapshot >= WORTH_IT);
             if worth {
                 self.snapshot(slot);
             }

@@ -62,16 +62,8 @@ impl Engine {
         let (progress_tx, progress) = watch::channel(Progress::default());
         let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, tokio::runtime::Handle::current());
         let core = Core::new(parts.archive.clone(), parts.clock.clone(), parts.entropy, parts.epoch, parts.workers);
-        let dispatcher = Dispatcher::new(
-            core,
-            pool,
-            parts.clock,
-            parts.disk,
-            messages_rx,
-            outcomes_rx,
-            progress_tx,
-            parts.closed,
-        );
+        let dispatcher =
+            Dispatcher::new(core, pool, parts.clock, parts.disk, messages_rx, outcomes_rx, progress_tx, parts.closed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let thread = std::thread::Builder::new()
             .name("wfctl-engine".to_owned())
@@ -165,7 +157,8 @@ impl Handle {
             progress.borrow_and_update();
             let (archive, of) = (self.archive.clone(), id.clone());
             let read = move || archive.records(&of, from, limits::FOLLOW_BATCH_RECORDS);
-            let records = tokio::task::spawn_blocking(read).await.map_err(|error| Error::Stopped(error.to_string()))??;
+            let records =
+                tokio::task::spawn_blocking(read).await.map_err(|error| Error::Stopped(error.to_string()))??;
             if !records.is_empty() || progress.borrow().ended.is_some() {
                 return Ok(records);
             }

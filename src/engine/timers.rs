@@ -30,16 +30,6 @@ impl Timers {
         debug_assert!(due <= now, "only due timers are taken");
         popped
     }
-
-    /// How many are set.
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Whether none is set.
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
 }
 
 #[cfg(test)]

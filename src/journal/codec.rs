@@ -44,6 +44,7 @@ kinds! {
     4 => GateAnswered,
     5 => Held,
     6 => Released,
+    9 => BudgetRaised,
     7 => CancelRequested,
     8 => Closed,
     20 => TasksAdded,

@@ -1,6 +1,6 @@
 //! One fixed record of each kind, for golden tests and benchmarks. The values are arbitrary and must never change.
 
-use crate::domain::budget::{Amounts, Dimension};
+use crate::domain::budget::{Amounts, Caps, Dimension};
 use crate::domain::event::{
     Actor, Await, Created, Decision, DoubtAnswer, Event, HoldReason, PhaseCause, SkipReason, StepOutcome,
 };
@@ -80,11 +80,12 @@ fn project_events() -> Vec<Event> {
         Event::GateAnswered { phase: Phase::Deploy, decision: Decision::Rejected, comment: "no".to_owned() },
         Event::Held { reason: HoldReason::Budget { dimension: Dimension::Usd } },
         Event::Released { comment: "go".to_owned() },
+        Event::BudgetRaised { caps: Caps { calls: Some(9), wall_ms: Some(1), ..Caps::default() } },
         Event::CancelRequested { undo: true, comment: "stop".to_owned() },
         Event::Closed { status: ProjectStatus::Done, reason: "all done".to_owned(), output: text("{}") },
         Event::TasksAdded { phase: Phase::Build, tasks: Payload::Blob(blob()), parent: Some(TaskIx(1)) },
         Event::Expanded { task: TaskIx(1), items: text("[1,2]"), count: 2 },
-        Event::BranchOpened { task: TaskIx(1), branch: 1 },
+        Event::BranchOpened { task: TaskIx(1), branch: 1, failure: Failure::new(FailureClass::Exit, "exit code 1") },
         Event::UndoPlanned { tasks: vec![TaskIx(3), TaskIx(300)] },
     ]
 }

@@ -138,7 +138,9 @@ impl Project {
                 steps.push(Step { ix: *step, input: *input, effect: *effect, reserved: *reserved, outcome: None });
                 Ok(())
             }
-            Event::StepFinished { task, attempt, step, outcome } => self.apply_step_finished(*task, *attempt, *step, outcome),
+            Event::StepFinished { task, attempt, step, outcome } => {
+                self.apply_step_finished(*task, *attempt, *step, outcome)
+            }
             Event::StepInterrupted { task, attempt, step, crashed } => {
                 self.check_attempt(*task, *attempt)?;
                 self.release_open_step(*task);
@@ -167,7 +169,9 @@ impl Project {
                 Ok(())
             }
             Event::TaskCompleted { task, output } => self.apply_completed(*task, output, at),
-            Event::TaskBackoff { task, failure, due, .. } => self.apply_setback(*task, To::Backoff, failure, Some(*due), at),
+            Event::TaskBackoff { task, failure, due, .. } => {
+                self.apply_setback(*task, To::Backoff, failure, Some(*due), at)
+            }
             Event::TaskExhausted { task, failure, .. } => self.apply_setback(*task, To::Exhaust, failure, None, at),
             Event::TaskFailed { task, failure, tolerated } => {
                 let more = self.known_mut(*task)?.more_mut();

@@ -47,7 +47,14 @@ impl Taking<'_> {
             inputs.insert(name.clone(), self.render_value(ix, value)?);
         }
         let child = self.child_id(ix, attempt);
-        Ok(ChildOrder { task: ix, child, definition, inputs, base_dir: Arc::from(self.project.created.base_dir.as_str()), depth })
+        Ok(ChildOrder {
+            task: ix,
+            child,
+            definition,
+            inputs,
+            base_dir: Arc::from(self.project.created.base_dir.as_str()),
+            depth,
+        })
     }
 
     /// An id that follows from parent, task and attempt alone, and stays within the bound whatever the parent's length.

@@ -25,7 +25,8 @@ impl Taking<'_> {
             return match command {
                 // A cancel that comes too late has nothing left to do, and that is fine.
                 Command::Cancel { .. } | Command::Kill { .. } if status == ProjectStatus::Cancelled => Ok(()),
-                _ => Err(self.refuse(RefusalKind::Terminal, format!("the project is {status}; nothing more can happen to it"))),
+                _ => Err(self
+                    .refuse(RefusalKind::Terminal, format!("the project is {status}; nothing more can happen to it"))),
             };
         }
         match command {
@@ -106,7 +107,8 @@ impl Taking<'_> {
         };
         if let Some(ix) = wanted.iter().find(|ix| !self.retryable(**ix)) {
             let task = self.project.task(*ix);
-            let message = format!("task {} is {}; only a failed, skipped or waiting one is retried", task.name, task.status);
+            let message =
+                format!("task {} is {}; only a failed, skipped or waiting one is retried", task.name, task.status);
             return Err(self.refuse(RefusalKind::WrongState, message));
         }
         if wanted.is_empty() {
@@ -122,7 +124,11 @@ impl Taking<'_> {
             let items = items.into_iter().flatten().filter(|item| self.retryable(*item));
             let parent = match self.project.task(ix).origin {
                 Origin::Item { of, .. } if self.retryable(of) => Some(of),
-                Origin::Item { .. } | Origin::Declared(_) | Origin::Added | Origin::Branch { .. } | Origin::Undo { .. } => None,
+                Origin::Item { .. }
+                | Origin::Declared(_)
+                | Origin::Added
+                | Origin::Branch { .. }
+                | Origin::Undo { .. } => None,
             };
             let below = self.project.task(ix).dependents.iter().copied().filter(|ix| self.skipped_upstream(*ix));
             let more: Vec<TaskIx> = items.chain(parent).chain(below).filter(|ix| seen.insert(*ix)).collect();
@@ -152,8 +158,11 @@ impl Taking<'_> {
     // --- answers -----------------------------------------------------------------------------------------------------
 
     fn answer_command(&mut self, task: Option<String>, decision: Decision, comment: String) -> Taken {
-        let open: Vec<TaskIx> =
-            self.project.awaiting().filter(|ix| self.project.task(*ix).status == TaskStatus::AwaitingApproval).collect();
+        let open: Vec<TaskIx> = self
+            .project
+            .awaiting()
+            .filter(|ix| self.project.task(*ix).status == TaskStatus::AwaitingApproval)
+            .collect();
         let ix = match (task, self.project.core.gate.is_some(), open.as_slice()) {
             (Some(name), ..) => self.named(&name)?,
             (None, true, []) => {
@@ -163,7 +172,11 @@ impl Taking<'_> {
             (None, false, [only]) => *only,
             (None, false, []) => {
                 let what = format!("{decision:?}");
-                return Err(self.refuse_on_record(what, RefusalKind::WrongState, "nothing waits for an approval".to_owned()));
+                return Err(self.refuse_on_record(
+                    what,
+                    RefusalKind::WrongState,
+                    "nothing waits for an approval".to_owned(),
+                ));
             }
             (None, _, several) => {
                 let names: Vec<&str> = several.iter().map(|ix| &*self.project.task(*ix).name).collect();
@@ -208,9 +221,9 @@ impl Taking<'_> {
         }
         let payload = self.keep(payload)?;
         self.emit_as_asked(Event::SignalReceived { name: name.clone(), payload: payload.clone(), request });
-        let waiting = self.project.awaiting().find(|ix| {
-            matches!(self.project.task(*ix).awaits(), Some(Await::Signal { name: wanted }) if *wanted == name)
-        });
+        let waiting = self.project.awaiting().find(
+            |ix| matches!(self.project.task(*ix).awaits(), Some(Await::Signal { name: wanted }) if *wanted == name),
+        );
         if let Some(ix) = waiting {
             self.answer(crate::domain::event::Actor::Engine, ix, Ok(payload), String::new());
         }
@@ -227,7 +240,8 @@ impl Taking<'_> {
         let present = self.project.core.phase;
         let phase = phase.or(present).unwrap_or(Phase::Build);
         let declared = self.project.definition.phase(phase).is_some();
-        if self.project.core.status == ProjectStatus::Cancelling || present.is_some_and(|now| phase < now) || !declared {
+        if self.project.core.status == ProjectStatus::Cancelling || present.is_some_and(|now| phase < now) || !declared
+        {
             let message = format!("no task can be added to phase {phase} now");
             return Err(self.refuse(RefusalKind::WrongState, message));
         }
@@ -264,9 +278,9 @@ impl Taking<'_> {
             }
         }
         let graph = crate::domain::workflow::Graph::new(tasks.len(), &edges);
-        match graph.cycle() {
-            None => Ok(()),
-            Some(cycle) => {
+        match graph.topological_order() {
+            Ok(_) => Ok(()),
+            Err(cycle) => {
                 let names: Vec<&str> = cycle.iter().map(|at| tasks[*at as usize].name.as_str()).collect();
                 Err(self.refuse(RefusalKind::Invalid, format!("the new tasks need each other: {}", names.join(" -> "))))
             }

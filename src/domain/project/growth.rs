@@ -187,7 +187,13 @@ impl Project {
         Ok(())
     }
 
-    pub(super) fn apply_branch(&mut self, of: TaskIx, number: u32, failure: &Failure, at: Millis) -> Result<(), String> {
+    pub(super) fn apply_branch(
+        &mut self,
+        of: TaskIx,
+        number: u32,
+        failure: &Failure,
+        at: Millis,
+    ) -> Result<(), String> {
         self.move_task(of, crate::domain::machine::task::Input::Branch, at)?;
         let spec = branch_spec(&self.task(of).spec).ok_or("the task declares no branch")?;
         let origin = Origin::Branch { of, number };

@@ -160,7 +160,9 @@ impl Taking<'_> {
                     self.effect(Effect::SetTimer { due, key: TimerKey::Gate });
                 }
             }
-            Err(failure) => self.close(ProjectStatus::Failed, format!("the gate of {phase} cannot be asked: {failure}")),
+            Err(failure) => {
+                self.close(ProjectStatus::Failed, format!("the gate of {phase} cannot be asked: {failure}"))
+            }
         }
     }
 

@@ -35,7 +35,8 @@ impl Taking<'_> {
         let items = (first.0..first.0 + count).map(TaskIx);
         let total: u64 = items.clone().filter_map(|ix| self.project.task(ix).output.as_ref()).map(Payload::bytes).sum();
         if total > limits::EXPRESSION_VALUE_BYTES {
-            let message = format!("the outputs of {count} items are {total} bytes together, more than a value may have");
+            let message =
+                format!("the outputs of {count} items are {total} bytes together, more than a value may have");
             return Err(Failure::new(FailureClass::Oversized, message));
         }
         let values: Result<Vec<_>, _> = items.map(|ix| self.project.output_value(ix, self.turn.vault)).collect();

@@ -127,7 +127,8 @@ impl Taking<'_> {
             self.add_item(&mut context, ix)?;
         }
         if let Some(with) = with {
-            let with = serde_json::Value::Object(with.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
+            let with =
+                serde_json::Value::Object(with.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
             let text = with.to_string();
             let rendered = self.turn.expressions.render_json(&with, &context).map_err(unevaluated("with", &text))?;
             context.set_with(&rendered);

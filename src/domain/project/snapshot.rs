@@ -56,8 +56,7 @@ impl Project {
         let inputs = vault.read(&created.inputs).map_err(|error| error.to_string())?;
         let inputs = serde_json::from_slice(&inputs).map_err(|error| error.to_string())?;
         let core = stored.core.into_owned();
-        let mut project =
-            Self::around(id, Arc::new(created), stored.created_at, definition, Arc::new(inputs), core);
+        let mut project = Self::around(id, Arc::new(created), stored.created_at, definition, Arc::new(inputs), core);
         project.seq = stored.seq;
         project.rebuild()?;
         Ok(project)
@@ -75,7 +74,9 @@ impl Project {
             };
             let spec = match origin {
                 Origin::Declared(position) => declared.get(position as usize).cloned(),
-                Origin::Added => self.core.added.get(&ix.0).and_then(|json| serde_json::from_str(json).ok()).map(Arc::new),
+                Origin::Added => {
+                    self.core.added.get(&ix.0).and_then(|json| serde_json::from_str(json).ok()).map(Arc::new)
+                }
                 Origin::Item { of, .. } | Origin::Branch { of, .. } | Origin::Undo { of } => {
                     let kind = match origin {
                         Origin::Branch { .. } => 1,
@@ -90,9 +91,7 @@ impl Project {
                                 2 => derived(kind, of, &undo_spec),
                                 _ => derived(kind, of, &|spec| Some(item_spec(spec))),
                             };
-                            made.and_then(|(key, spec)| {
-                                spec.inspect(|spec| drop(shared.insert(key, spec.clone())))
-                            })
+                            made.and_then(|(key, spec)| spec.inspect(|spec| drop(shared.insert(key, spec.clone()))))
                         }
                     }
                 }

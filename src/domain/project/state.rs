@@ -416,7 +416,8 @@ impl Project {
 
     /// The index of a task's group in the lists by group.
     pub(super) fn group_of(definition: &Definition, spec: &TaskSpec) -> u16 {
-        let named = spec.group.as_ref().and_then(|group| definition.limits.groups.keys().position(|name| name == group));
+        let named =
+            spec.group.as_ref().and_then(|group| definition.limits.groups.keys().position(|name| name == group));
         named.map_or(0, |position| position as u16 + 1)
     }
 

@@ -218,7 +218,8 @@ impl Taking<'_> {
             return;
         }
         let branches = task.more.as_ref().map_or(0, |more| more.branches);
-        let may_branch = matches!(task.status, TaskStatus::Running | TaskStatus::Validating | TaskStatus::AwaitingSignal);
+        let may_branch =
+            matches!(task.status, TaskStatus::Running | TaskStatus::Validating | TaskStatus::AwaitingSignal);
         let branch = task.spec.on_failure.as_ref().filter(|branch| may_branch && branches < branch.max);
         if branch.is_some() {
             self.open_branch(ix, branches + 1, failure);

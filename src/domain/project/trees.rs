@@ -50,9 +50,11 @@ impl Project {
 
     /// The trees of all tasks that nothing needs: what a phase, or the project, produced.
     pub fn outcome_trees(&self) -> Vec<String> {
-        let sinks = self.core.tasks.iter().filter(|task| {
-            !task.retired && task.dependents.is_empty() && task.status == TaskStatus::Completed
-        });
+        let sinks = self
+            .core
+            .tasks
+            .iter()
+            .filter(|task| !task.retired && task.dependents.is_empty() && task.status == TaskStatus::Completed);
         let trees: BTreeSet<&String> = sinks.flat_map(|task| task.more.iter().flat_map(|more| &more.trees)).collect();
         trees.into_iter().cloned().collect()
     }

@@ -1,11 +1,11 @@
 //! Read models of a project.
 
 use crate::domain::event::{Await, HoldReason};
+use crate::domain::ids::{Seq, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::payload::{Payload, PayloadSource};
 use crate::domain::view::{ProjectView, Question, Summary, TaskView};
-use crate::domain::ids::{Seq, TaskIx};
 
 use super::state::{Project, Task};
 
@@ -32,7 +32,8 @@ impl Project {
 
     /// A hold in words.
     pub fn hold_in_words(&self, reason: &HoldReason) -> String {
-        let name = |ix: &TaskIx| self.core.tasks.get(ix.at()).map_or_else(|| ix.to_string(), |task| task.name.to_string());
+        let name =
+            |ix: &TaskIx| self.core.tasks.get(ix.at()).map_or_else(|| ix.to_string(), |task| task.name.to_string());
         match reason {
             HoldReason::Person { comment } if comment.is_empty() => "paused by a person".to_owned(),
             HoldReason::Person { comment } => format!("paused by a person: {comment}"),
@@ -121,7 +122,9 @@ impl Project {
                     (false, more) => Some(format!("{} and {more} more", missing.join(", "))),
                 }
             }
-            TaskStatus::Ready => Some(if self.may_start() { "a free worker" } else { "the project to go on" }.to_owned()),
+            TaskStatus::Ready => {
+                Some(if self.may_start() { "a free worker" } else { "the project to go on" }.to_owned())
+            }
             TaskStatus::Backoff if task.due().is_none() => Some("someone to resume or retry it".to_owned()),
             TaskStatus::Backoff => Some("its next attempt".to_owned()),
             TaskStatus::InDoubt => Some("a decision whether its step happened".to_owned()),

@@ -33,7 +33,9 @@ impl Project {
             let command = match hold {
                 HoldReason::Person { .. } | HoldReason::Poison { .. } => format!("wfctl resume {id}"),
                 HoldReason::Exhausted { .. } => format!("wfctl retry {id}"),
-                HoldReason::Budget { dimension } => format!("wfctl resume --budget {}=<more> {id}", dimension_key(*dimension)),
+                HoldReason::Budget { dimension } => {
+                    format!("wfctl resume --budget {}=<more> {id}", dimension_key(*dimension))
+                }
                 HoldReason::Disk { .. } => format!("wfctl gc && wfctl resume {id}"),
             };
             reasons.push(Reason {
