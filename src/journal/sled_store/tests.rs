@@ -100,6 +100,23 @@ fn an_owner_is_fenced_by_a_newer_epoch_on_disk() {
     assert!(matches!(store.commit(epoch, &[one]), Err(Error::Fenced { owner: Epoch(9), .. })));
 }
 
+#[test]
+fn after_a_write_of_unknown_outcome_nothing_is_written_until_it_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path()).unwrap();
+    let epoch = store.take_over().unwrap();
+    let (one, _) = append(&project(), ChainHead::genesis(&project()), 1);
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let mut writer = store.writer(epoch).unwrap();
+    let failed = store.make_durable(&mut writer, |_| Err(sled::Error::Io(full)));
+    assert!(matches!(failed, Err(Error::DiskFull)));
+    drop(writer);
+    assert!(matches!(store.commit(epoch, std::slice::from_ref(&one)), Err(Error::Io { .. })));
+    assert!(store.last_frame(&project()).unwrap().is_none(), "reading goes on");
+    drop(store);
+    SledStore::open(dir.path()).unwrap().commit(epoch, &[one]).unwrap();
+}
+
 /// Opens and reads a damaged copy: errors and right data are fine, a panic or wrong data is not.
 fn read_all(dir: &Path) -> Result<u64, String> {
     let store = SledStore::open(dir).map_err(|error| error.to_string())?;
