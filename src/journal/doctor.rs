@@ -260,16 +260,17 @@ fn quarantine(store: &(impl Store + ?Sized), project: &ProjectId, places: &Place
         .find(|dir| !dir.exists())
         .expect("a directory does not hold four billion entries");
     files::create_dir(&dir).map_err(failed)?;
-    let mut next = Seq(1);
+    let mut next = Seq(0);
     loop {
-        let page = store.frames(project, next, limits::READ_PAGE_BYTES)?;
+        let mut page = store.frames(project, next, limits::READ_PAGE_BYTES)?;
+        // By key and not by header, which may be damaged: the last frame of the page before comes again. A page holds
+        // several frames of limits::FRAME_BYTES, so one without anything new is the end.
+        page.retain(|frame| frame.first >= next);
         let Some(last) = page.last() else { break };
-        // By key and not by header, which may be damaged: a frame is found again at or before its first record.
-        let after = last.first.next().max(next.next());
-        for frame in page.iter().filter(|frame| frame.first >= next || next == Seq(1)) {
+        for frame in &page {
             files::replace(&dir.join(format!("{:020}.frame", frame.first)), &frame.bytes).map_err(failed)?;
         }
-        next = after;
+        next = last.first.next();
     }
     files::sync_dir(&places.quarantine).map_err(failed)?;
     Ok(dir)

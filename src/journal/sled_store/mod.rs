@@ -45,7 +45,8 @@ pub struct SledStore {
 /// What only one thread may do at a time.
 #[derive(Debug, Default)]
 struct Writer {
-    /// A commit failed half-way: whether it took effect is only known after opening again.
+    /// A commit failed half-way: whether it took effect is only known after opening again. sled itself may refuse even to
+    /// read from then on, with the error of the failed write.
     failed: Option<String>,
 }
 

@@ -197,3 +197,44 @@ fn a_copy_taken_while_it_runs_opens_with_a_consistent_prefix() {
         assert!(writer.join().unwrap() > 0);
     });
 }
+
+/// Fault scenario 7, on a real small file system: needs the right to mount one.
+#[test]
+#[ignore = "mounts a file system: run as root"]
+fn a_full_disk_is_its_own_error_and_what_was_acknowledged_is_there_once_there_is_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| {
+        let done = std::process::Command::new(arguments[0]).args(&arguments[1..]).arg(dir.path()).status().unwrap();
+        assert!(done.success(), "{arguments:?}");
+    };
+    mount(&["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs"]);
+    let mut acknowledged = ChainHead::genesis(&project());
+    {
+        let store = SledStore::open(&dir.path().join("store")).unwrap();
+        let epoch = store.take_over().unwrap();
+        let error = loop {
+            let (next, head) = append(&project(), acknowledged, 20);
+            match store.commit(epoch, &[next]) {
+                Ok(()) => acknowledged = head,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::DiskFull), "{error:?}");
+        match store.last_frame(&project()) {
+            Ok(last) => assert_eq!(chain::head_after(&project(), &last.unwrap()).unwrap(), acknowledged),
+            Err(error) => assert!(matches!(error, Error::DiskFull), "sled answers nothing more after a failed write"),
+        }
+    }
+    mount(&["mount", "-o", "remount,size=30m"]);
+    let store = SledStore::open(&dir.path().join("store")).unwrap();
+    let frames = store.frames(&project(), Seq(1), usize::MAX).unwrap();
+    let mut head = ChainHead::genesis(&project());
+    for frame in frames {
+        let proven = chain::prove_frame(&project(), &frame, Some(&head)).unwrap();
+        let last = proven.last().unwrap();
+        head = ChainHead { seq: last.seq, hash: last.hash };
+    }
+    assert!(head.seq >= acknowledged.seq);
+    drop(store);
+    mount(&["umount"]);
+}
