@@ -240,6 +240,8 @@ pub fn repair(
         if let Some(bad) = reader::verify(store, &project).first_bad {
             let aside = quarantine(store, &project, places)?;
             store.remove(epoch, &project)?;
+            let snapshots = Snapshots::new(&places.snapshots).remove(&project);
+            snapshots.map_err(failed("could not remove the snapshots of a project that was put aside"))?;
             done.push(repaired(format!("put aside into {}: {}", aside.display(), bad.problem), &project));
         } else if !matches!(store.summary(&project), Ok(Some(_)))
             && let Some(summary) = rebuild(&project)
