@@ -83,9 +83,9 @@ impl Source {
         let start = self.byte_of(span);
         let raw: Vec<char> = self.text[start..].chars().take(span.len as usize).collect();
         let mut at = match scalar.style {
-            Style::Plain => 0,
+            // A block's place is that of its first line, after `|` or `>`.
+            Style::Plain | Style::Block => 0,
             Style::Single | Style::Double => 1,
-            Style::Block => raw.iter().position(|c| *c == '\n').map_or(0, |header_end| header_end + 1),
         };
         let (mut first, mut last) = (None, at);
         for (byte, wanted) in scalar.text.char_indices() {
@@ -159,7 +159,7 @@ mod tests {
     fn places_inside_scalars() {
         assert_eq!(place("a: 'x {{ y }}'", 1, 4, 11, Style::Single, "x {{ y }}", "y"), (1, 10, 1));
         assert_eq!(
-            place("a: |\n    one\n    two {{ z }}\n", 1, 4, 28, Style::Block, "one\ntwo {{ z }}\n", "z"),
+            place("a: |\n    one\n    two {{ z }}\n", 2, 5, 23, Style::Block, "one\ntwo {{ z }}\n", "z"),
             (3, 12, 1)
         );
         assert_eq!(place("a: \"q\\\"q\\nzed\"", 1, 4, 11, Style::Double, "q\"q\nzed", "zed"), (1, 11, 3));
