@@ -55,6 +55,8 @@ pub struct Command {
     pub value_bytes_max: usize,
     /// How long a stopped command may take to tidy up between SIGTERM and SIGKILL.
     pub grace: Duration,
+    /// The same when the engine itself is shutting down.
+    pub shutdown_grace: Duration,
     /// The step it belongs to, for [`Leftovers`].
     pub key: String,
 }
@@ -199,7 +201,11 @@ impl<'l> Running<'l> {
                     self.group.signal(Signal::TERM);
                     // A stopped (SIGSTOP) member would not see the SIGTERM.
                     self.group.signal(Signal::CONT);
-                    let until = Instant::now() + command.grace;
+                    let grace = match cause {
+                        StopCause::Timeout | StopCause::Idle | StopCause::Cancel => command.grace,
+                        StopCause::Shutdown => command.shutdown_grace,
+                    };
+                    let until = Instant::now() + grace;
                     phase = Phase::Grace { cause, until, leader_gone: false };
                 }
                 Wait::Exit => phase = phase.leader_exited(),

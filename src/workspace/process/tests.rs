@@ -19,6 +19,7 @@ fn command(line: &str, dir: &Path) -> Command {
         log_bytes_max: limits::BLOB_BYTES,
         value_bytes_max: 1 << 20,
         grace: Duration::from_millis(100),
+        shutdown_grace: Duration::from_millis(50),
         key: "p/0/1/0".to_owned(),
     }
 }
