@@ -57,7 +57,7 @@ impl Leftovers {
         let started_ticks = procfs::stat(leader).map_or(0, |process| process.started_ticks);
         let written = files::remove_if_there(&self.file(leader))
             .and_then(|()| files::private_file(&self.file(leader)))
-            .and_then(|mut file| write!(file, "{leader} {started_ticks} {} {key}\n", self.boot));
+            .and_then(|mut file| writeln!(file, "{leader} {started_ticks} {} {key}", self.boot));
         if let Err(error) = written {
             tracing::warn!(leader, key, %error, "a running command could not be registered");
         }

@@ -353,7 +353,7 @@ fn drain(pipe: &mut Pipe, stream: Stream, capture: &mut Capture) -> io::Result<R
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that spawns processes")]
+/// The one place that spawns processes.
 fn prepared(program: &Program, dir: &Path, env: &[(OsString, OsString)]) -> std::process::Command {
     let mut command = std::process::Command::new(&program.path);
     command

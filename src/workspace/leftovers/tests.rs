@@ -5,7 +5,6 @@ use std::process::{Child, Command, Stdio};
 
 use super::{ENGINE_VARIABLE, Leftovers, STEP_VARIABLE};
 
-#[expect(clippy::disallowed_methods, reason = "plays the dead engine")]
 fn spawned(line: &str, variables: &[(&str, &str)]) -> Child {
     Command::new("/bin/sh")
         .args(["-c", line])
