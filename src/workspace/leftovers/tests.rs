@@ -58,7 +58,7 @@ async fn members_without_their_leader_are_known_by_the_step() {
 #[tokio::test]
 async fn a_recycled_pid_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let mut stranger = spawned("sleep 1000", &[]);
+    let mut stranger = spawned("exec sleep 1000", &[]);
     let leftovers = register(&dir);
     let file = dir.path().join("run").join(stranger.id().to_string());
     for content in
