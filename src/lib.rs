@@ -8,6 +8,11 @@
 //! - [`workspace`]: everything that touches the host: process groups, files, git worktrees.
 //! - [`steps`]: the adapters that run one step of each kind.
 
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "tests measure time, read switches and start processes of their own")
+)]
+
 pub mod domain;
 pub mod engine;
 pub mod journal;

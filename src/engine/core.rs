@@ -150,6 +150,7 @@ pub struct Core<R> {
     expressions: Expressions,
     epoch: Epoch,
     workers: usize,
+    ahead: usize,
     slots: Vec<Option<Box<Live>>>,
     by_id: HashMap<ProjectId, u32>,
     scheduler: Scheduler,
@@ -193,6 +194,7 @@ impl<R> Core<R> {
             expressions: Expressions::new(),
             epoch,
             workers: workers.max(1),
+            ahead: 0,
             slots: Vec::new(),
             by_id: HashMap::new(),
             scheduler: Scheduler::default(),
@@ -210,6 +212,14 @@ impl<R> Core<R> {
                 abandoned: Vec::new(),
             },
         }
+    }
+
+    /// Decides on up to `ahead` starts more than there are workers, so that a worker that becomes free finds a step whose
+    /// intent is durable already, instead of waiting for a commit. Whoever performs the effects queues them.
+    #[must_use]
+    pub fn starting_ahead(mut self, ahead: usize) -> Self {
+        self.ahead = ahead;
+        self
     }
 
     /// When [`Core::turn`] should be called even without an input.
@@ -677,16 +687,26 @@ impl<R> Core<R> {
         if self.draining {
             return;
         }
-        while self.active < self.workers
+        let mut later = Vec::new();
+        while self.active < self.workers + self.ahead
             && let Some(slot) = self.scheduler.next()
         {
             let Some(live) = self.slots[slot as usize].as_ref().filter(|live| live.driven) else { continue };
             let Some(task) = live.project.next_ready() else { continue };
+            // A step that must not run twice is not put on record before it can really begin: a crash in between would
+            // leave a doubt where there is none.
+            if self.active >= self.workers && live.project.runs_once(task) {
+                later.push(slot);
+                continue;
+            }
             let before = live.project.seq();
             self.take(slot, Input::Start(task), Actor::Engine);
             let after = self.slots[slot as usize].as_ref().map_or(u64::MAX, |live| live.project.seq());
             assert!(after > before, "a start that decides nothing would be tried forever");
             self.settle_internal();
+        }
+        for slot in later {
+            self.scheduler.offer(slot);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::domain::payload::Payload;
 use crate::domain::workflow::{Action, EffectClass, OutputFormat, WorkspaceKind};
 
 use super::lifecycle::Taking;
-use super::state::Origin;
+use super::state::{Origin, Project};
 
 impl Taking<'_> {
     /// A worker is free for a READY task.
@@ -79,7 +79,7 @@ impl Taking<'_> {
         let input = digest_of(&request);
         let trees = if step.0 == 0 { self.project.input_trees(ix) } else { self.trees_after_action(ix) };
         let task = self.project.task(ix);
-        let effect = if step.0 == 0 { self.effect_class(ix) } else { EffectClass::Pure };
+        let effect = if step.0 == 0 { self.project.effect_class(ix) } else { EffectClass::Pure };
         let maybe_ran = task.more.as_ref().is_some_and(|more| more.crashes > 0);
         let workspace = WorkspaceOrder {
             kind: self.project.created.workspace,
@@ -124,29 +124,6 @@ impl Taking<'_> {
         match action.and_then(|outcome| outcome.tree.clone()) {
             Some(tree) => vec![tree],
             None => self.project.input_trees(ix),
-        }
-    }
-
-    fn effect_class(&self, ix: TaskIx) -> EffectClass {
-        let task = self.project.task(ix);
-        if let Some(declared) = task.spec.effect {
-            return declared;
-        }
-        if task.spec.probe.is_some() {
-            return EffectClass::Probed;
-        }
-        match &task.spec.action {
-            Action::Http(request) => match request.method.as_str() {
-                "GET" | "HEAD" => EffectClass::Pure,
-                "PUT" | "DELETE" => EffectClass::Idempotent,
-                _ => EffectClass::Once,
-            },
-            Action::Run(_) | Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
-                match self.project.created.workspace {
-                    WorkspaceKind::Worktree => EffectClass::Restorable,
-                    WorkspaceKind::Dir | WorkspaceKind::None => EffectClass::Idempotent,
-                }
-            }
         }
     }
 
@@ -219,6 +196,37 @@ impl Taking<'_> {
             DoubtAnswer::Fail => {
                 let message = "a person decided that its step did not work";
                 self.fail_for_good(ix, Failure::new(FailureClass::Rejected, message), false);
+            }
+        }
+    }
+}
+
+impl Project {
+    /// Whether the action of a task must not run twice.
+    pub fn runs_once(&self, ix: TaskIx) -> bool {
+        self.effect_class(ix) == EffectClass::Once
+    }
+
+    /// What may be done with the action of a task when its outcome stays unknown.
+    fn effect_class(&self, ix: TaskIx) -> EffectClass {
+        let task = self.task(ix);
+        if let Some(declared) = task.spec.effect {
+            return declared;
+        }
+        if task.spec.probe.is_some() {
+            return EffectClass::Probed;
+        }
+        match &task.spec.action {
+            Action::Http(request) => match request.method.as_str() {
+                "GET" | "HEAD" => EffectClass::Pure,
+                "PUT" | "DELETE" => EffectClass::Idempotent,
+                _ => EffectClass::Once,
+            },
+            Action::Run(_) | Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
+                match self.created.workspace {
+                    WorkspaceKind::Worktree => EffectClass::Restorable,
+                    WorkspaceKind::Dir | WorkspaceKind::None => EffectClass::Idempotent,
+                }
             }
         }
     }
