@@ -158,15 +158,31 @@ fn large_dag() {
     report(&format!("DAG of {count} tasks"), &measured, "-", "<= 20 s, <= 400 MiB", "5 s, 150 MiB");
 }
 
+/// `cargo bench --bench dispatch_dag -- make` runs only that one.
+fn wanted(name: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|arg| arg == name)
+}
+
 fn main() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut floor = support::Floor::new(dir.path());
     head();
     // The memory figure is a peak: the large one goes first, in a process that has done nothing else.
-    large_dag();
-    sequential(&mut floor);
-    fan_out();
-    many_projects();
-    against_make();
+    if wanted("large") {
+        large_dag();
+    }
+    if wanted("sequential") {
+        sequential(&mut floor);
+    }
+    if wanted("fan") {
+        fan_out();
+    }
+    if wanted("projects") {
+        many_projects();
+    }
+    if wanted("make") {
+        against_make();
+    }
     println!("(one fdatasync of 300 bytes: {})", ms(median(101, || floor.syncs(1, &[7; 300]))));
 }
