@@ -174,10 +174,8 @@ impl World {
             let planned = planned.unwrap_or_else(|error| panic!("{id} cannot be loaded: {error}"));
             let driven = self.rig.core().project(&id).is_some();
             let epoch = self.rig.epoch;
-            if self.send(vec![resume(&id)]).is_none() {
-                return;
-            }
-            if driven || self.rig.epoch != epoch {
+            let Some(replies) = self.send(vec![resume(&id)]) else { return };
+            if driven || self.rig.epoch != epoch || matches!(replies[0], Err(Error::Store(_))) {
                 continue;
             }
             let plan = planned.recovery_plan();
@@ -190,7 +188,8 @@ impl World {
                 _ => None,
             });
             let again = count(&[RecoveryKind::RunAgain, RecoveryKind::RestoreAndRun]);
-            let due = [count(&[RecoveryKind::ReadBack]), again, count(&[RecoveryKind::Probe]), count(&[RecoveryKind::Ask])];
+            let due =
+                [count(&[RecoveryKind::ReadBack]), again, count(&[RecoveryKind::Probe]), count(&[RecoveryKind::Ask])];
             assert_eq!(told, Some(due), "{id}: the resume does not do what its plan says");
         }
     }
@@ -241,9 +240,11 @@ impl World {
     }
 
     fn outcome(&mut self, order: &StepOrder) -> StepOutcome {
-        let stopped = self.rig.stops.iter().any(|(id, task, attempt, _)| {
-            (id, *task, *attempt) == (&order.project, order.task, order.attempt)
-        });
+        let stopped = self
+            .rig
+            .stops
+            .iter()
+            .any(|(id, task, attempt, _)| (id, *task, *attempt) == (&order.project, order.task, order.attempt));
         if stopped && self.dice.chance(70) {
             return bad(FailureClass::Cancelled);
         }
@@ -251,8 +252,13 @@ impl World {
             self.effect(order);
             return good();
         }
-        let classes =
-            [FailureClass::Exit, FailureClass::Timeout, FailureClass::Signal, FailureClass::NotFound, FailureClass::RateLimited];
+        let classes = [
+            FailureClass::Exit,
+            FailureClass::Timeout,
+            FailureClass::Signal,
+            FailureClass::NotFound,
+            FailureClass::RateLimited,
+        ];
         let class = classes[self.dice.below(classes.len())];
         let mut failure = Failure::new(class, "as the dice fell");
         failure.retry_after_ms = (class == FailureClass::RateLimited).then_some(7_000);
@@ -282,7 +288,7 @@ impl World {
                     self.ids.push(id);
                 }
             }
-            Err(Error::IdTaken { .. } | Error::DiskLow { .. }) => {}
+            Err(Error::IdTaken { .. } | Error::DiskLow { .. } | Error::Store(_)) => {}
             other => panic!("a start is answered with {other:?}"),
         }
     }
@@ -310,7 +316,7 @@ impl World {
         for (command, reply) in commands.into_iter().zip(replies) {
             match reply {
                 Ok(Reply::Taken(answer)) => self.remember(&id, command, answer),
-                Err(Error::Refused(_)) => {}
+                Err(Error::Refused(_) | Error::Store(_)) => {}
                 other => panic!("{} is answered with {other:?}", command.name()),
             }
         }
@@ -321,15 +327,17 @@ impl World {
         let project = self.rig.project(id);
         let names: Vec<String> = project.tasks().iter().map(|task| task.name.to_string()).collect();
         let waiting: Vec<String> = project.awaiting().map(|ix| project.task(ix).name.to_string()).collect();
-        let task = self.dice.pick(&names)?.clone();
+        let own: Vec<String> = names.into_iter().filter(|name| !name.contains(['[', '.', '#'])).collect();
+        let task = self.dice.pick(&own)?.clone();
         let waiting = self.dice.pick(&waiting).cloned();
         self.serial += 1;
         Some(match self.dice.below(100) {
             0..6 => Command::Pause { comment },
             6..24 => Command::Resume {
-                in_doubt: self.dice.chance(50).then(|| {
-                    [DoubtAnswer::Rerun, DoubtAnswer::Done, DoubtAnswer::Fail][self.dice.below(3)]
-                }),
+                in_doubt: self
+                    .dice
+                    .chance(50)
+                    .then(|| [DoubtAnswer::Rerun, DoubtAnswer::Done, DoubtAnswer::Fail][self.dice.below(3)]),
                 budget: self.dice.chance(40).then(Caps::default),
                 comment,
             },
@@ -374,25 +382,31 @@ impl World {
     /// What was answered with yes must be in the records for ever.
     fn remember(&mut self, id: &ProjectId, command: Command, answer: Option<u64>) {
         match command {
-            Command::Signal { request, .. } => self.promise(id, "a signal", move |event| {
-                matches!(event, Event::SignalReceived { request: recorded, .. } if *recorded == request)
-            }),
+            Command::Signal { request, .. } => self.promise(
+                id,
+                "a signal",
+                move |event| matches!(event, Event::SignalReceived { request: recorded, .. } if *recorded == request),
+            ),
             Command::Add { tasks, .. } => {
                 let name = format!("\"{}\"", tasks[0].name);
                 self.promise(id, "an added task", move |event| match event {
-                    Event::TasksAdded { tasks, .. } => format!("{tasks:?}").contains("Blob") || {
-                        let text = serde_json::to_string(tasks).unwrap();
-                        text.contains(&name.replace('"', "\\\""))
-                    },
+                    Event::TasksAdded { tasks, .. } => {
+                        format!("{tasks:?}").contains("Blob") || {
+                            let text = serde_json::to_string(tasks).unwrap();
+                            text.contains(&name.replace('"', "\\\""))
+                        }
+                    }
                     _ => false,
                 });
             }
-            Command::Kill { .. } => self.promise(id, "a kill", |event| {
-                matches!(event, Event::Closed { status: ProjectStatus::Cancelled, .. })
-            }),
+            Command::Kill { .. } => self
+                .promise(id, "a kill", |event| matches!(event, Event::Closed { status: ProjectStatus::Cancelled, .. })),
             Command::Cancel { .. } => {
                 self.promise(id, "a cancel", |event| {
-                    matches!(event, Event::CancelRequested { .. } | Event::Closed { status: ProjectStatus::Cancelled, .. })
+                    matches!(
+                        event,
+                        Event::CancelRequested { .. } | Event::Closed { status: ProjectStatus::Cancelled, .. }
+                    )
                 });
             }
             Command::Pause { .. } => {
@@ -401,9 +415,11 @@ impl World {
             Command::Claim { task, .. } => {
                 let token = answer.expect("a claim gives a token");
                 self.tokens.push((id.clone(), task, token));
-                self.promise(id, "a claim", move |event| {
-                    matches!(event, Event::LeaseTaken { token: recorded, .. } if *recorded == token)
-                });
+                self.promise(
+                    id,
+                    "a claim",
+                    move |event| matches!(event, Event::LeaseTaken { token: recorded, .. } if *recorded == token),
+                );
             }
             Command::Result { .. } | Command::Answer { .. } => self.promise(id, "an answer", |event| {
                 matches!(event, Event::TaskAnswered { .. } | Event::GateAnswered { .. })

@@ -188,9 +188,7 @@ impl Model {
                 ensure(self.status.phase().is_some(), || "a gate outside a phase".to_owned())?;
                 self.turn_to("AskGate", P::AwaitingApproval, taken)
             }
-            Event::GateAnswered { .. } => {
-                ensure(self.status == P::AwaitingApproval, || "no gate is asked".to_owned())
-            }
+            Event::GateAnswered { .. } => ensure(self.status == P::AwaitingApproval, || "no gate is asked".to_owned()),
             Event::Held { .. } => {
                 if self.status != P::Paused {
                     self.before_hold = Some(self.status);
@@ -301,7 +299,8 @@ impl Model {
                 self.needs_settled(task.0)?;
                 self.begin(task.0, attempt.0)?;
                 let approval = matches!(what, Await::Approval { .. });
-                let (input, to) = if approval { ("AskApproval", T::AwaitingApproval) } else { ("Await", T::AwaitingSignal) };
+                let (input, to) =
+                    if approval { ("AskApproval", T::AwaitingApproval) } else { ("Await", T::AwaitingSignal) };
                 self.tasks[task.at()].due = due.map(|due| due.0);
                 self.tasks[task.at()].child = match what {
                     Await::Child { project } => Some(project.to_string()),
@@ -367,7 +366,13 @@ impl Model {
                 self.tasks[task.at()].tolerated = *tolerated;
                 self.free_open_step(task.0);
                 let from = [
-                    T::Ready, T::Running, T::Validating, T::AwaitingApproval, T::AwaitingSignal, T::InDoubt, T::Debugging,
+                    T::Ready,
+                    T::Running,
+                    T::Validating,
+                    T::AwaitingApproval,
+                    T::AwaitingSignal,
+                    T::InDoubt,
+                    T::Debugging,
                 ];
                 self.step_task(task.0, "Fail", &from, T::Failed, taken)
             }

@@ -83,7 +83,8 @@ fn phase_of(dice: &mut Dice, at: Phase, chosen: &[Phase], names: &mut Vec<String
         spec.approval = Some(ask(dice.chance(50).then_some(60_000), on_timeout));
     }
     if at != chosen[0] && dice.chance(60) {
-        spec.loop_back = back_to(chosen[dice.below(chosen.iter().position(|p| *p == at).unwrap_or(1))], 1 + dice.below(2) as u32);
+        spec.loop_back =
+            back_to(chosen[dice.below(chosen.iter().position(|p| *p == at).unwrap_or(1))], 1 + dice.below(2) as u32);
     }
     spec
 }

@@ -40,10 +40,7 @@ pub fn wait_signal(name: &str, signal: &str, timeout_ms: Option<u64>) -> TaskSpe
 }
 
 pub fn external(name: &str, lease_ms: u64) -> TaskSpec {
-    TaskSpec::new(
-        name,
-        Action::External(ExternalSpec { queue: "queue".to_owned(), lease_ms, payload: String::new() }),
-    )
+    TaskSpec::new(name, Action::External(ExternalSpec { queue: "queue".to_owned(), lease_ms, payload: String::new() }))
 }
 
 pub fn child(name: &str, workflow: &str) -> TaskSpec {

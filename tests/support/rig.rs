@@ -139,10 +139,8 @@ pub const BEGIN: Millis = Millis(1_700_000_000_000);
 impl Rig {
     pub fn new(workers: usize, seed: u64) -> Self {
         let disk = MemoryStore::new();
-        let store = Arc::new(SimStore {
-            faulty: FaultyStore::new(disk.clone(), Vec::new()),
-            sabotage: Sabotage::default(),
-        });
+        let store =
+            Arc::new(SimStore { faulty: FaultyStore::new(disk.clone(), Vec::new()), sabotage: Sabotage::default() });
         let mut rig = Self {
             disk,
             store,
