@@ -259,9 +259,7 @@ impl Rig {
             let from = self.seen.get(&id).map_or(0, |seen| seen.shadow.seq());
             let last = archive.store().last_frame(&id).map_err(|error| error.to_string())?;
             let Some(last) = last else { continue };
-            let live = self.core.as_ref().and_then(|core| core.project(&id));
             if last.first.0 <= from && self.seen.contains_key(&id) {
-                self.compare(&id, live)?;
                 continue;
             }
             for record in archive.records(&id, Seq(from), usize::MAX).map_err(|error| error.to_string())? {
@@ -309,6 +307,9 @@ impl Rig {
         model.agrees(shadow)?;
         let Some(live) = live else { return Ok(()) };
         same(live, shadow).map_err(|problem| format!("{id}: live and replayed state differ in {problem}"))?;
+        if live.seq() % 4 != 0 {
+            return Ok(());
+        }
         let bytes = live.to_snapshot();
         let back = Project::from_snapshot(id.clone(), &bytes, live.definition.clone(), &*self.vault)
             .map_err(|problem| format!("{id}: its snapshot cannot be read: {problem}"))?;

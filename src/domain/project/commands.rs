@@ -159,6 +159,11 @@ impl Taking<'_> {
         };
         // A branch that failed is history: its task opens a new one.
         let failed = task.status == TaskStatus::Failed && !matches!(task.origin, Origin::Branch { .. });
+        // What went on without a tolerated failure is not called back.
+        let untouched = task.dependents.iter().all(|dependent| {
+            self.project.task(*dependent).status == TaskStatus::Pending || self.skipped_upstream(*dependent)
+        });
+        let failed = failed && untouched;
         now && (failed || task.status == TaskStatus::Backoff || self.skipped_upstream(ix))
     }
 
