@@ -67,7 +67,9 @@ pub struct Model {
     caps: Caps,
     calls: u64,
     completions: usize,
-    undo_order: Vec<u32>,
+    /// Tasks that occupy a worker, in all and by group.
+    running: usize,
+    running_of: BTreeMap<String, usize>,
     requests: BTreeSet<String>,
     /// What a person allowed beyond one effect of a `once` step, by task.
     pub reruns: BTreeMap<String, u32>,
@@ -98,7 +100,8 @@ impl Model {
             caps: definition.budget,
             calls: 0,
             completions: 0,
-            undo_order: Vec::new(),
+            running: 0,
+            running_of: BTreeMap::new(),
             requests: BTreeSet::new(),
             reruns: BTreeMap::new(),
         };
@@ -253,7 +256,6 @@ impl Model {
                     self.tasks[ix as usize].needs = before.into_iter().collect();
                     before = Some(ix);
                 }
-                self.undo_order = tasks.iter().map(|task| task.0).collect();
                 Ok(())
             }
             Event::SignalReceived { request, .. } => {
@@ -439,6 +441,13 @@ impl Model {
         let task = self.tasks.get_mut(ix as usize).ok_or_else(|| format!("there is no task {ix}"))?;
         ensure(from.contains(&task.status), || format!("task {ix} goes from {} to {to}", task.status))?;
         taken.task.insert((task.status, input.to_owned(), to));
+        let active = |status: T| usize::from(matches!(status, T::Running | T::Validating));
+        let (before, after) = (active(task.status), active(to));
+        self.running = self.running + after - before;
+        if let (Kind::Plain | Kind::Item(_), Some(group)) = (task.kind, &task.spec.group) {
+            let running = self.running_of.entry(group.clone()).or_default();
+            *running = *running + after - before;
+        }
         task.status = to;
         if to.is_terminal() {
             task.due = None;
@@ -581,15 +590,11 @@ impl Model {
     }
 
     fn limits(&self) -> Checked {
-        let active = |task: &&Task| matches!(task.status, T::Running | T::Validating);
-        let running = self.tasks.iter().filter(active).count();
         let most = self.definition.limits.workers;
+        let running = self.running;
         ensure(most.is_none_or(|most| running <= most as usize), || format!("{running} run of {most:?}"))?;
         for (group, most) in &self.definition.limits.groups {
-            let of_group = |task: &&Task| {
-                matches!(task.kind, Kind::Plain | Kind::Item(_)) && task.spec.group.as_ref() == Some(group)
-            };
-            let running = self.tasks.iter().filter(active).filter(of_group).count();
+            let running = self.running_of.get(group).copied().unwrap_or(0);
             ensure(running <= *most as usize, || format!("{running} run of {most} in group {group}"))?;
         }
         Ok(())

@@ -202,6 +202,7 @@ impl Project {
                 more.steps.pop_if(|step| step.outcome.is_none());
                 // What the doubt interrupted does not count as an attempt: it goes on.
                 more.interrupted = *answer == DoubtAnswer::Rerun;
+                more.maybe_ran = more.interrupted;
                 Ok(())
             }
             Event::TaskRetried { task } => {
