@@ -10,6 +10,8 @@ mod support;
 
 #[path = "support/faults.rs"]
 mod faults;
+#[path = "support/pace.rs"]
+mod pace;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

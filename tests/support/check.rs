@@ -557,6 +557,9 @@ impl Model {
                         task.retired = true;
                         continue;
                     }
+                    if task.status.is_terminal() {
+                        taken.task.insert((task.status, "Reset".to_owned(), T::Pending));
+                    }
                     task.status = T::Pending;
                     task.items = None;
                     task.reset();

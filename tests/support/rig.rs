@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use wfctl::domain::effect::{Effect, StepOrder, StopCause};
-use wfctl::domain::event::{Actor, Event, StepOutcome};
+use wfctl::domain::event::{Actor, Created, Event, StepOutcome};
 use wfctl::domain::ids::{Attempt, Digest, Epoch, ProjectId, Seq, TaskIx};
 use wfctl::domain::machine::{ProjectStatus, TaskStatus};
-use wfctl::domain::payload::{BlobRef, PayloadSource, UnreadablePayload};
+use wfctl::domain::payload::{BlobRef, Payload, PayloadSource, UnreadablePayload};
 use wfctl::domain::project::{Command, Project, Vault};
 use wfctl::domain::time::Millis;
 use wfctl::domain::view::{RecordView, Summary};
@@ -21,8 +21,10 @@ use wfctl::engine::clock::ManualClock;
 use wfctl::engine::core::{Core, Reply, Request, Start};
 use wfctl::engine::entropy::SeededEntropy;
 use wfctl::engine::error::Error;
+use wfctl::journal::chain::{ChainHead, FrameBuilder};
 use wfctl::journal::faulty_store::FaultyStore;
 use wfctl::journal::memory_store::MemoryStore;
+use wfctl::journal::record::Record;
 use wfctl::journal::store::{self, Append, Damaged, Frame, Store};
 
 use super::check::Model;
@@ -30,6 +32,14 @@ use super::check::Model;
 /// Blobs in memory.
 #[derive(Debug, Default)]
 pub struct MemoryVault(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl MemoryVault {
+    /// Every blob, as text.
+    pub fn texts(&self) -> Vec<String> {
+        let blobs = self.0.lock().unwrap();
+        blobs.values().map(|bytes| String::from_utf8(bytes.clone()).expect("tests keep texts")).collect()
+    }
+}
 
 impl PayloadSource for MemoryVault {
     fn read_blob(&self, blob: &BlobRef) -> Result<Vec<u8>, UnreadablePayload> {
@@ -234,7 +244,9 @@ impl Rig {
                 Effect::RunStep(order) => {
                     let recorded = self.seen[&id].model.step_runs(order.task.0, order.attempt.0, order.step.0);
                     assert!(recorded, "{id}: a step runs without its record: {}", order.key());
-                    let twice = self.running.iter().any(|other| other.key() == order.key());
+                    let place = |order: &StepOrder| (order.task, order.attempt, order.step);
+                    let mut same = self.running.iter().filter(|other| place(other) == place(&order));
+                    let twice = same.any(|other| other.project == order.project);
                     assert!(!twice, "{} is handed out twice by one engine", order.key());
                     self.running.push(*order);
                 }
@@ -326,6 +338,34 @@ impl Rig {
         let id = ProjectId::new(name).unwrap();
         let reply = self.ask(start(&id, &Arc::new(definition))).unwrap();
         assert_eq!(reply, Reply::Started { id: id.clone(), existed: false });
+        id
+    }
+
+    /// A project whose start was cut off after its first record.
+    pub fn plant(&mut self, name: &str, definition: Definition) -> ProjectId {
+        let id = ProjectId::new(name).unwrap();
+        let created = Created {
+            workflow: definition.name.clone(),
+            definition: self.vault.keep_blob(&definition.to_canonical_json()).unwrap(),
+            inputs: Payload::inline(b"{}").unwrap(),
+            env: Vec::new(),
+            base_dir: "/".to_owned(),
+            source: None,
+            workspace: definition.workspace,
+            base_commit: None,
+            seed: 7,
+            parent: None,
+            depth: 0,
+        };
+        let project = Project::create(id.clone(), created.clone(), Arc::new(definition), BEGIN, &*self.vault).unwrap();
+        let event = Event::Created(Box::new(created));
+        let record = Record { seq: Seq(1), epoch: self.epoch, at: BEGIN, actor: person(), event };
+        let mut frame = FrameBuilder::new(&id, ChainHead::genesis(&id));
+        frame.push(&record).unwrap();
+        let (frame, head) = frame.finish().unwrap();
+        let append = Append { project: id.clone(), frame, last: head.seq, summary: Some(project.summary()) };
+        self.disk.commit(self.epoch, &[append]).unwrap();
+        self.verify().unwrap();
         id
     }
 
