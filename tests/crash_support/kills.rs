@@ -97,6 +97,8 @@ pub struct Seen {
     pub while_opening: u64,
     /// Of those, after that and before a project was taken up again.
     pub while_recovering: u64,
+    /// How often a project was started or found.
+    pub started: u64,
     /// Lines of acceptance: `started`, `signalled`, `answered`.
     pub accepted: BTreeSet<String>,
     /// The epochs that were taken, in order.
@@ -108,6 +110,7 @@ impl Seen {
         if let Some(epoch) = line.strip_prefix("epoch ") {
             self.epochs.push(epoch.parse().expect("a number"));
         }
+        self.started += u64::from(line.starts_with("started "));
         if ["started ", "signalled ", "answered "].iter().any(|start| line.starts_with(start)) {
             self.accepted.insert(line.to_owned());
         }
@@ -118,21 +121,17 @@ impl Seen {
 pub fn run(dir: &Path, what: &str, chance: &mut Chance, kills: u64) -> Seen {
     let mut seen = Seen::default();
     loop {
+        let (epochs, started) = (seen.epochs.len(), seen.started);
         let running = Running::start(dir, what);
         let done =
             if seen.kills < kills { one_life(&running, chance, &mut seen) } else { last_life(&running, &mut seen) };
         if done {
             return seen;
         }
-        let (mut opened, mut taken_up) = (seen.epochs.len(), false);
-        for line in running.kill() {
-            seen.take(&line);
-            taken_up |= line.starts_with("started");
-        }
-        opened = seen.epochs.len() - opened;
+        running.kill().iter().for_each(|line| seen.take(line));
         seen.kills += 1;
-        seen.while_opening += u64::from(opened == 0);
-        seen.while_recovering += u64::from(opened > 0 && !taken_up);
+        seen.while_opening += u64::from(seen.epochs.len() == epochs);
+        seen.while_recovering += u64::from(seen.epochs.len() > epochs && seen.started == started);
         if seen.kills % 5 == 1 {
             check_copy(dir, what, &seen);
         }
