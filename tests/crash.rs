@@ -17,7 +17,7 @@ mod crash_support {
 use std::sync::Arc;
 
 use crash_support::chance::{self, Chance};
-use crash_support::{checker, child, driver, home, images, kills, workload};
+use crash_support::{checker, child, dags, driver, home, images, kills, workload};
 use wfctl::domain::ids::ProjectId;
 use wfctl::journal::sled_store::SledStore;
 
@@ -66,4 +66,42 @@ fn killed_at_random_moments_it_loses_nothing_and_repeats_nothing() {
         homes += 1;
     }
     eprintln!("kills: {done} on {homes} homes, {opening} while opening, {recovering} while recovering");
+}
+
+/// Every task once, never before its parents, and as long as the longest way through the graph.
+#[test]
+fn real_graphs_take_as_long_as_their_critical_path() {
+    let Some(files) = dags::files("real_graphs_take_as_long_as_their_critical_path") else { return };
+    for file in files {
+        let graph = dags::Graph::read(&file);
+        let ran = dags::run_in_memory(&graph);
+        assert!(ran.problems.is_empty(), "{}: {:#?}", file.display(), ran.problems);
+        assert_eq!(ran.makespan_ms, graph.critical_path_ms(), "{}", file.display());
+    }
+}
+
+/// Fault scenarios 2, 4, on real work.
+#[test]
+fn real_graphs_crashed_at_random_turns_complete_every_task_once() {
+    let Some(files) = dags::files("real_graphs_crashed_at_random_turns_complete_every_task_once") else { return };
+    let mut chance = Chance::new(chance::seed("graphs", 0xDA65));
+    for file in files {
+        let graph = dags::Graph::read(&file);
+        let problems = dags::run_with_crashes(&graph, &mut chance, 3);
+        assert!(problems.is_empty(), "{}: {problems:#?}", file.display());
+    }
+}
+
+/// Fault scenarios 2, 3, 4, on real work.
+#[test]
+fn real_graphs_killed_at_random_moments_complete_every_task_once() {
+    let Some(files) = dags::files("real_graphs_killed_at_random_moments_complete_every_task_once") else { return };
+    let mut chance = Chance::new(chance::seed("killed graphs", 0x9A9));
+    for _ in 0..3 {
+        let file = &files[chance.below(files.len() as u64) as usize];
+        let home = temporary();
+        let what = file.to_string_lossy();
+        let seen = kills::run(home.path(), &what, &mut chance, 5);
+        kills::check_end(home.path(), &what, &seen);
+    }
 }

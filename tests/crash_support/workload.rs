@@ -102,6 +102,12 @@ pub fn executions_file(home: &Path) -> PathBuf {
     home.join("executions")
 }
 
+/// An execution of `order`.
+pub fn execution(order: &StepOrder, epoch: Epoch, at: u64) -> Execution {
+    let (task, attempt, step) = (order.task.0, order.attempt.0, order.step.0);
+    Execution { project: order.project.to_string(), task, attempt, step, epoch: epoch.0, at }
+}
+
 /// Appends an execution in one write.
 pub fn execute(home: &Path, order: &StepOrder, epoch: Epoch, at: u64) {
     let line = format!("{} {} {} {} {} {at}\n", order.project, order.task, order.attempt, order.step, epoch);
