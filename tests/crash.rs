@@ -11,13 +11,14 @@ mod crash_support {
     pub mod home;
     pub mod images;
     pub mod kills;
+    pub mod owners;
     pub mod workload;
 }
 
 use std::sync::Arc;
 
 use crash_support::chance::{self, Chance};
-use crash_support::{checker, child, dags, driver, home, images, kills, workload};
+use crash_support::{checker, child, dags, driver, home, images, kills, owners, workload};
 use wfctl::domain::ids::ProjectId;
 use wfctl::journal::sled_store::SledStore;
 
@@ -104,4 +105,37 @@ fn real_graphs_killed_at_random_moments_complete_every_task_once() {
         let seen = kills::run(home.path(), &what, &mut chance, 5);
         kills::check_end(home.path(), &what, &seen);
     }
+}
+
+/// Fault scenario 9.
+#[test]
+fn a_stopped_engine_still_holds_its_home_and_goes_on() {
+    owners::stopped_owner(&temporary().path().join("home"));
+}
+
+/// Fault scenario 9: somebody "helps" by deleting the lock.
+#[test]
+fn deleting_the_lock_file_does_not_let_a_second_engine_in() {
+    owners::stopped_owner_without_its_lock(&temporary().path().join("home"));
+}
+
+/// Fault scenario 9: a stopped engine wakes up after another one has taken over.
+#[test]
+fn a_stale_engine_is_fenced() {
+    owners::stale_owner(&temporary().path().join("home"));
+    owners::fenced_core(&temporary().path().join("home"));
+}
+
+/// Fault scenarios 9, 31.
+#[test]
+fn two_copies_of_a_home_run_at_once() {
+    let root = temporary();
+    owners::two_copies(&root.path().join("home"));
+}
+
+/// Fault scenario 31.
+#[test]
+fn backups_taken_while_it_runs_are_consistent() {
+    let root = temporary();
+    owners::copies_of_a_running_home(&root.path().join("home"), 8);
 }

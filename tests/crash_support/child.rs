@@ -21,7 +21,7 @@ use super::{chance, dags, home, workload};
 
 /// The home that a child works on; its being set is what makes a process a child.
 pub const HOME: &str = "WFCTL_CRASH_CHILD_HOME";
-/// What it runs: `everything`, or the path of a graph.
+/// What it runs: `everything`, the same `slow`ly, or the path of a graph.
 pub const WHAT: &str = "WFCTL_CRASH_CHILD_WHAT";
 /// What the rigs' lines begin with; the test harness writes lines of its own.
 pub const MARK: &str = "@@ ";
@@ -32,13 +32,14 @@ pub const SIGNALS: u32 = 3;
 pub fn definition(what: &str) -> Arc<Definition> {
     match what {
         "everything" => workload::everything("6ms"),
+        "slow" => workload::everything("200ms"),
         path => dags::Graph::read(Path::new(path)).definition(),
     }
 }
 
 /// The projects that a child runs.
 pub fn projects(what: &str) -> Vec<ProjectId> {
-    let count = if what == "everything" { 3 } else { 1 };
+    let count = if ["everything", "slow"].contains(&what) { 3 } else { 1 };
     (0..count).map(|n| ProjectId::new(&format!("p{n}")).expect("valid")).collect()
 }
 

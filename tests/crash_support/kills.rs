@@ -12,6 +12,7 @@ use wfctl::domain::event::Event;
 use wfctl::domain::ids::ProjectId;
 use wfctl::domain::machine::ProjectStatus;
 use wfctl::engine::archive::Archive;
+use wfctl::journal::record::Record;
 
 use super::chance::Chance;
 use super::child::{self, HOME, MARK, WHAT};
@@ -106,7 +107,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, line: &str) {
+    /// Takes a line of a child in.
+    pub fn hear(&mut self, line: &str) {
         if let Some(epoch) = line.strip_prefix("epoch ") {
             self.epochs.push(epoch.parse().expect("a number"));
         }
@@ -128,7 +130,7 @@ pub fn run(dir: &Path, what: &str, chance: &mut Chance, kills: u64) -> Seen {
         if done {
             return seen;
         }
-        running.kill().iter().for_each(|line| seen.take(line));
+        running.kill().iter().for_each(|line| seen.hear(line));
         seen.kills += 1;
         seen.while_opening += u64::from(seen.epochs.len() == epochs);
         seen.while_recovering += u64::from(seen.epochs.len() > epochs && seen.started == started);
@@ -148,14 +150,14 @@ fn one_life(running: &Running, chance: &mut Chance, seen: &mut Seen) -> bool {
     for _ in 0..lines {
         match running.next(SILENCE).expect("a child that says something") {
             Some(line) if line == "done" => return true,
-            Some(line) => seen.take(&line),
+            Some(line) => seen.hear(&line),
             None => panic!("the child ended by itself"),
         }
     }
     match running.next(Duration::from_micros(spin_us)) {
         Ok(Some(line)) if line == "done" => true,
         Ok(Some(line)) => {
-            seen.take(&line);
+            seen.hear(&line);
             false
         }
         Ok(None) => panic!("the child ended by itself"),
@@ -167,7 +169,7 @@ fn last_life(running: &Running, seen: &mut Seen) -> bool {
     loop {
         match running.next(SILENCE).expect("a child that says something") {
             Some(line) if line == "done" => return true,
-            Some(line) => seen.take(&line),
+            Some(line) => seen.hear(&line),
             None => panic!("the child ended by itself, after {seen:?}"),
         }
     }
@@ -199,6 +201,21 @@ pub fn contradictions(archive: &Archive, dir: &Path, what: &str, seen: &Seen) ->
             Err(problem) => problems.push(problem),
         }
     }
+    problems.extend(not_there(&histories, seen));
+    if seen.epochs.windows(2).any(|pair| pair[1] <= pair[0]) {
+        problems.push(format!("an epoch came back: {:?}", seen.epochs));
+    }
+    problems
+}
+
+/// What was acknowledged and cannot be read back.
+pub fn lost(archive: &Archive, seen: &Seen) -> Vec<String> {
+    let read = |id: &ProjectId| (id.to_string(), checker::history(&**archive.store(), id).unwrap_or_default());
+    not_there(&archive.store().projects().expect("a readable store").iter().map(read).collect(), seen)
+}
+
+fn not_there(histories: &HashMap<String, Vec<Record>>, seen: &Seen) -> Vec<String> {
+    let mut problems = Vec::new();
     for accepted in &seen.accepted {
         let words: Vec<&str> = accepted.split(' ').collect();
         let records = histories.get(words[1]).map(Vec::as_slice).unwrap_or_default();
@@ -213,9 +230,6 @@ pub fn contradictions(archive: &Archive, dir: &Path, what: &str, seen: &Seen) ->
         if !is_there {
             problems.push(format!("it was acknowledged and is not in the journal: {accepted}"));
         }
-    }
-    if seen.epochs.windows(2).any(|pair| pair[1] <= pair[0]) {
-        problems.push(format!("an epoch came back: {:?}", seen.epochs));
     }
     problems
 }
