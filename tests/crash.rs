@@ -7,6 +7,7 @@ mod crash_support {
     pub mod checker;
     pub mod child;
     pub mod dags;
+    pub mod damage;
     pub mod driver;
     pub mod home;
     pub mod images;
@@ -18,7 +19,7 @@ mod crash_support {
 use std::sync::Arc;
 
 use crash_support::chance::{self, Chance};
-use crash_support::{checker, child, dags, driver, home, images, kills, owners, workload};
+use crash_support::{checker, child, dags, damage, driver, home, images, kills, owners, workload};
 use wfctl::domain::ids::ProjectId;
 use wfctl::journal::sled_store::SledStore;
 
@@ -138,4 +139,28 @@ fn two_copies_of_a_home_run_at_once() {
 fn backups_taken_while_it_runs_are_consistent() {
     let root = temporary();
     owners::copies_of_a_running_home(&root.path().join("home"), 8);
+}
+
+/// Fault scenario 5: every file cut short, flipped, zeroed, emptied or lost.
+#[test]
+fn a_damaged_home_gives_an_error_or_a_prefix_and_repair_lets_the_rest_go_on() {
+    let root = temporary();
+    let whole = root.path().join("whole");
+    let endings = damage::make(&whole);
+    let histories = damage::histories(&home::open(&whole).expect("whole"));
+    let mut chance = Chance::new(chance::seed("damage", 0xDA3A6E));
+    for trial in 0..chance::number("WFCTL_CRASH_DAMAGES", 40) {
+        let dir = root.path().join(trial.to_string());
+        home::copy(&whole, &dir);
+        let what = damage::harm(&dir, &mut chance);
+        match home::open(&dir) {
+            Ok(archive) => drop(damage::prefixes(&archive, &histories).expect(&what)),
+            Err(error) => assert!(error.to_string().contains("doctor"), "{what}: {error}"),
+        }
+        damage::repair(&dir).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let left: Vec<_> = damage::findings(&dir).into_iter().filter(|finding| !finding.next.is_empty()).collect();
+        assert!(left.is_empty(), "{what}: {left:#?}");
+        damage::goes_on(&dir, &endings[0]);
+        std::fs::remove_dir_all(&dir).expect("a removable copy");
+    }
 }
