@@ -382,6 +382,21 @@ mod tests {
         assert_eq!(decode_frame(&project(), &frame, None).unwrap().len() as u64, seq - 1);
     }
 
+    #[test]
+    #[ignore = "a measurement, not a check"]
+    fn encoding_and_decoding_speed() {
+        let genesis = ChainHead::genesis(&project());
+        let records: Vec<_> = (1..=2_000).map(samples::typical).collect();
+        let started = std::time::Instant::now();
+        let frames: Vec<_> =
+            (0..100).map(|_| encode_frame(&project(), &genesis, std::hint::black_box(&records)).unwrap().0).collect();
+        println!("encoded {:.0} records/s", 200_000.0 / started.elapsed().as_secs_f64());
+        let started = std::time::Instant::now();
+        let decoded: usize =
+            frames.iter().map(|frame| decode_frame(&project(), frame, Some(&genesis)).unwrap().len()).sum();
+        println!("decoded {:.0} records/s", decoded as f64 / started.elapsed().as_secs_f64());
+    }
+
     proptest! {
         #[test]
         fn records_come_back_as_they_went_in(

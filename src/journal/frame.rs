@@ -123,6 +123,17 @@ impl<'f> Iterator for Slots<'f> {
     }
 }
 
+/// The length of the frame at the start of `bytes`, going by its own numbers; `None` when they point past the end.
+pub fn length(bytes: &[u8]) -> Option<usize> {
+    let header = read_header(bytes).ok()?;
+    let start = header_bytes(header.project.len());
+    let mut slots = Slots { rest: bytes.get(start..)? };
+    for _ in 0..header.records {
+        slots.slot()?;
+    }
+    (slots.rest.len() >= TRAILER_BYTES).then(|| bytes.len() - slots.rest.len() + TRAILER_BYTES)
+}
+
 /// Appends the trailer to a frame that starts at the beginning of `out`.
 pub fn seal(out: &mut Vec<u8>) {
     let checksum = crc32c::crc32c(out);

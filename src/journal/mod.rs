@@ -7,13 +7,17 @@ pub mod blobs;
 pub mod chain;
 pub mod codec;
 pub mod conformance;
+pub mod doctor;
 pub mod export;
 pub mod faulty_store;
 pub mod files;
 pub mod frame;
+#[cfg(test)]
+mod golden;
 pub mod memory_store;
 pub mod reader;
 pub mod record;
+pub mod salvage;
 pub mod samples;
 pub mod sled_store;
 pub mod snapshot;

@@ -54,8 +54,11 @@ pub fn for_each_record(
             break;
         }
         for frame in &page {
+            if frame.first > next {
+                return Err(broken(chain::Error::Gap { expected: next, got: frame.first }));
+            }
             // A frame that begins before `from` proves itself; that it holds the known record is checked below.
-            let expected = head.as_ref().filter(|head| head.seq.next() == frame.first || frame.first > next);
+            let expected = head.as_ref().filter(|head| head.seq.next() == frame.first);
             for proven in chain::prove_frame(project, frame, expected).map_err(broken)? {
                 if let Some(known) = known.filter(|known| known.seq == proven.seq) {
                     check_known(known, proven.hash).map_err(broken)?;
@@ -207,6 +210,8 @@ mod tests {
         let wrong = ChainHead { seq: heads[2].seq, hash: Digest::of(b"another history") };
         assert!(read(4, &wrong).is_err());
         assert!(read(1, &wrong).is_err());
+        store.lose(&project(), Seq(4));
+        assert!(for_each_record(&store, &project(), Seq(5), None, |_, _| ()).is_err(), "a gap is seen from within");
         let beyond = ChainHead { seq: Seq(50), hash: Digest::of(b"lost") };
         assert!(read(1, &beyond).is_err(), "a snapshot of records that are not stored is not trusted");
     }

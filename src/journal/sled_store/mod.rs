@@ -12,7 +12,7 @@ mod keys;
 mod open;
 mod read;
 
-pub use open::{Healed, free_bytes, heal};
+pub use open::{Healed, free_bytes, heal, set_sled_aside, set_snapshots_aside};
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -45,7 +45,8 @@ pub struct SledStore {
 /// What only one thread may do at a time.
 #[derive(Debug, Default)]
 struct Writer {
-    /// A commit failed half-way: whether it took effect is only known after opening again.
+    /// A commit failed half-way: whether it took effect is only known after opening again. sled itself may refuse even to
+    /// read from then on, with the error of the failed write.
     failed: Option<String>,
 }
 
@@ -70,10 +71,14 @@ impl SledStore {
         Ok(writer)
     }
 
-    /// Applies `batch` atomically and durably. The outcome of a failure is unknown: nothing is written after it.
-    fn make_durable(&self, writer: &mut Writer, batch: sled::Batch) -> Result<(), Error> {
+    /// Makes what `apply` writes durable; it must be atomic. The outcome of a failure is unknown: nothing is written after it.
+    fn make_durable(
+        &self,
+        writer: &mut Writer,
+        apply: impl FnOnce(&sled::Db) -> sled::Result<()>,
+    ) -> Result<(), Error> {
         let applied = guarded("write to the store", || {
-            self.db.apply_batch(batch)?;
+            apply(&self.db)?;
             self.db.flush()
         });
         let synced = applied.and_then(|_| {
@@ -115,22 +120,36 @@ impl SledStore {
     }
 }
 
+/// Writes all or none. A single write is atomic by itself and cheaper than a batch of one.
+fn apply(db: &sled::Db, mut writes: Vec<(Vec<u8>, sled::IVec)>) -> sled::Result<()> {
+    if writes.len() == 1
+        && let Some((key, value)) = writes.pop()
+    {
+        return db.insert(key, value).map(drop);
+    }
+    let mut batch = sled::Batch::default();
+    for (key, value) in writes {
+        batch.insert(key, value);
+    }
+    db.apply_batch(batch)
+}
+
 impl Store for SledStore {
     fn commit(&self, epoch: Epoch, appends: &[Append]) -> Result<(), Error> {
         let mut writer = self.writer(epoch)?;
         self.check(appends)?;
-        let mut batch = sled::Batch::default();
+        let mut writes = Vec::with_capacity(appends.len() * 2);
         for append in appends {
             let parts = append.frame.bytes.chunks(limits::STORE_PART_BYTES);
             let count = u16::try_from(parts.len()).expect("limits::FRAME_BYTES is far below 65536 parts");
             for (part, bytes) in (0..count).zip(parts) {
-                batch.insert(keys::part(&append.project, append.frame.first, part, count), bytes);
+                writes.push((keys::part(&append.project, append.frame.first, part, count), sled::IVec::from(bytes)));
             }
             if let Some(summary) = &append.summary {
-                batch.insert(keys::summary(&append.project), read::encode_summary(summary));
+                writes.push((keys::summary(&append.project), read::encode_summary(summary).into()));
             }
         }
-        self.make_durable(&mut writer, batch)?;
+        self.make_durable(&mut writer, |db| apply(db, writes))?;
         let mut tails = self.tails.write().expect(NOT_POISONED);
         for append in appends {
             match tails.get_mut(&append.project) {
@@ -182,7 +201,7 @@ impl Store for SledStore {
         for summary in summaries {
             batch.insert(keys::summary(&summary.id), read::encode_summary(summary));
         }
-        self.make_durable(&mut writer, batch)
+        self.make_durable(&mut writer, |db| db.apply_batch(batch))
     }
 
     fn remove(&self, epoch: Epoch, project: &ProjectId) -> Result<(), Error> {
@@ -192,7 +211,7 @@ impl Store for SledStore {
             batch.remove(key);
         }
         batch.remove(keys::summary(project));
-        self.make_durable(&mut writer, batch)?;
+        self.make_durable(&mut writer, |db| db.apply_batch(batch))?;
         self.tails.write().expect(NOT_POISONED).insert(project.clone(), Seq(0));
         Ok(())
     }

@@ -79,13 +79,16 @@ fn is_lock_conflict(error: &Error) -> bool {
     }
 }
 
-fn useless_snapshots(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+fn snapshots(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = files::entries(&sled_dir(dir)).map_err(|error| io_error("list the store's files", error))?;
-    let useless = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("snap.") && fs::metadata(path).is_ok_and(|metadata| metadata.len() < SNAPSHOT_BYTES)
-    };
-    Ok(entries.into_iter().filter(useless).collect())
+    let is_snapshot = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().starts_with("snap.");
+    Ok(entries.into_iter().filter(is_snapshot).collect())
+}
+
+fn useless_snapshots(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut snapshots = snapshots(dir)?;
+    snapshots.retain(|path| fs::metadata(path).is_ok_and(|metadata| metadata.len() < SNAPSHOT_BYTES));
+    Ok(snapshots)
 }
 
 fn refuse_useless_snapshots(dir: &Path) -> Result<(), Error> {
@@ -126,6 +129,22 @@ pub fn heal(dir: &Path) -> Result<Vec<Healed>, Error> {
     Ok(healed)
 }
 
+/// Sets all of sled's snapshot files aside, so that it reads its log from the start. sled overwrites what it cannot make
+/// sense of, so the log is copied first.
+pub fn set_snapshots_aside(dir: &Path) -> Result<Vec<Healed>, Error> {
+    let _lock = lock(dir)?;
+    let log = sled_dir(dir).join("db");
+    let copy = free_place(dir, &log)?;
+    fs::copy(&log, &copy).map_err(|error| io_error("copy the store's log", error))?;
+    let mut healed =
+        vec![Healed { path: copy, what: "the store's log was copied before sled reads it from the start" }];
+    for path in snapshots(dir)? {
+        set_aside(dir, &path)?;
+        healed.push(Healed { path, what: "a damaged snapshot file of sled was set aside; sled builds it again" });
+    }
+    Ok(healed)
+}
+
 /// Sets sled's whole directory aside, so that an empty store opens; returns where it is now.
 pub fn set_sled_aside(dir: &Path) -> Result<PathBuf, Error> {
     let _lock = lock(dir)?;
@@ -133,16 +152,18 @@ pub fn set_sled_aside(dir: &Path) -> Result<PathBuf, Error> {
 }
 
 fn set_aside(dir: &Path, path: &Path) -> Result<PathBuf, Error> {
-    let doing = "set a damaged file aside";
-    let aside = dir.join("set-aside");
-    files::create_dir(&aside).map_err(|error| io_error(doing, error))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let target = (1u32..)
-        .map(|number| aside.join(format!("{name}.{number}")))
-        .find(|target| !target.exists())
-        .expect("a directory does not hold four billion files");
-    fs::rename(path, &target).map_err(|error| io_error(doing, error))?;
+    let target = free_place(dir, path)?;
+    fs::rename(path, &target).map_err(|error| io_error("set a damaged file aside", error))?;
     Ok(target)
+}
+
+/// A path in `set-aside/` that nothing has, named after `path`.
+fn free_place(dir: &Path, path: &Path) -> Result<PathBuf, Error> {
+    let aside = dir.join("set-aside");
+    files::create_dir(&aside).map_err(|error| io_error("create the directory for damaged files", error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let target = (1u32..).map(|number| aside.join(format!("{name}.{number}"))).find(|target| !target.exists());
+    Ok(target.expect("a directory does not hold four billion files"))
 }
 
 /// Bytes that the user may still write on the file system of `path`.

@@ -112,7 +112,8 @@ pub fn highest_epoch(db: &sled::Db) -> Result<Epoch, Error> {
 
 /// A summary's stored form: a format byte, JSON, a checksum. It is an index that can be rebuilt, so names matter more than bytes.
 pub fn encode_summary(summary: &Summary) -> Vec<u8> {
-    let cut = summary.note.floor_char_boundary(limits::SUMMARY_NOTE_BYTES);
+    let bound = limits::SUMMARY_NOTE_BYTES.min(summary.note.len());
+    let cut = (0..=bound).rfind(|at| summary.note.is_char_boundary(*at)).unwrap_or(0);
     let mut bytes = vec![SUMMARY_FORMAT];
     let written = if cut < summary.note.len() {
         let note = summary.note[..cut].to_owned();
@@ -156,4 +157,37 @@ pub fn summaries(db: &sled::Db) -> Result<Vec<Result<Summary, Damaged>>, Error> 
     guarded(READING, || {
         db.scan_prefix([keys::SUMMARIES]).map(|entry| entry.map(|(key, value)| decode_summary(&key, &value))).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::conformance;
+
+    #[test]
+    fn one_byte_past_the_bound_a_note_is_cut_and_always_fits_into_one_part() {
+        let project = ProjectId::new(&"p".repeat(limits::PROJECT_ID_BYTES)).unwrap();
+        let stored = |note: &str| {
+            let bytes = encode_summary(&conformance::summary(&project, note));
+            assert!(bytes.len() <= limits::STORE_PART_BYTES);
+            decode_summary(&keys::summary(&project), &bytes).unwrap().note
+        };
+        // The worst case for JSON: a control character takes six bytes.
+        let longest = "\u{1}".repeat(limits::SUMMARY_NOTE_BYTES);
+        assert_eq!(stored(&longest), longest);
+        assert_eq!(stored(&format!("{longest}x")), longest);
+        let wide = "ü".repeat(limits::SUMMARY_NOTE_BYTES);
+        assert_eq!(stored(&wide).len(), limits::SUMMARY_NOTE_BYTES);
+    }
+
+    #[test]
+    fn a_damaged_summary_hides_no_other() {
+        let project = ProjectId::new("p").unwrap();
+        let bytes = encode_summary(&conformance::summary(&project, "x"));
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            assert_eq!(decode_summary(b"sp", &bad).unwrap_err().project, "p");
+        }
+    }
 }

@@ -100,6 +100,23 @@ fn an_owner_is_fenced_by_a_newer_epoch_on_disk() {
     assert!(matches!(store.commit(epoch, &[one]), Err(Error::Fenced { owner: Epoch(9), .. })));
 }
 
+#[test]
+fn after_a_write_of_unknown_outcome_nothing_is_written_until_it_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path()).unwrap();
+    let epoch = store.take_over().unwrap();
+    let (one, _) = append(&project(), ChainHead::genesis(&project()), 1);
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let mut writer = store.writer(epoch).unwrap();
+    let failed = store.make_durable(&mut writer, |_| Err(sled::Error::Io(full)));
+    assert!(matches!(failed, Err(Error::DiskFull)));
+    drop(writer);
+    assert!(matches!(store.commit(epoch, std::slice::from_ref(&one)), Err(Error::Io { .. })));
+    assert!(store.last_frame(&project()).unwrap().is_none(), "reading goes on");
+    drop(store);
+    SledStore::open(dir.path()).unwrap().commit(epoch, &[one]).unwrap();
+}
+
 /// Opens and reads a damaged copy: errors and right data are fine, a panic or wrong data is not.
 fn read_all(dir: &Path) -> Result<u64, String> {
     let store = SledStore::open(dir).map_err(|error| error.to_string())?;
@@ -179,4 +196,45 @@ fn a_copy_taken_while_it_runs_opens_with_a_consistent_prefix() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(writer.join().unwrap() > 0);
     });
+}
+
+/// Fault scenario 7, on a real small file system: needs the right to mount one.
+#[test]
+#[ignore = "mounts a file system: run as root"]
+fn a_full_disk_is_its_own_error_and_what_was_acknowledged_is_there_once_there_is_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| {
+        let done = std::process::Command::new(arguments[0]).args(&arguments[1..]).arg(dir.path()).status().unwrap();
+        assert!(done.success(), "{arguments:?}");
+    };
+    mount(&["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs"]);
+    let mut acknowledged = ChainHead::genesis(&project());
+    {
+        let store = SledStore::open(&dir.path().join("store")).unwrap();
+        let epoch = store.take_over().unwrap();
+        let error = loop {
+            let (next, head) = append(&project(), acknowledged, 20);
+            match store.commit(epoch, &[next]) {
+                Ok(()) => acknowledged = head,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::DiskFull), "{error:?}");
+        match store.last_frame(&project()) {
+            Ok(last) => assert_eq!(chain::head_after(&project(), &last.unwrap()).unwrap(), acknowledged),
+            Err(error) => assert!(matches!(error, Error::DiskFull), "sled answers nothing more after a failed write"),
+        }
+    }
+    mount(&["mount", "-o", "remount,size=30m"]);
+    let store = SledStore::open(&dir.path().join("store")).unwrap();
+    let frames = store.frames(&project(), Seq(1), usize::MAX).unwrap();
+    let mut head = ChainHead::genesis(&project());
+    for frame in frames {
+        let proven = chain::prove_frame(&project(), &frame, Some(&head)).unwrap();
+        let last = proven.last().unwrap();
+        head = ChainHead { seq: last.seq, hash: last.hash };
+    }
+    assert!(head.seq >= acknowledged.seq);
+    drop(store);
+    mount(&["umount"]);
 }
