@@ -1,1 +1,3 @@
+//! The `wfctl` command.
+
 fn main() {}

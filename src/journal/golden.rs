@@ -17,7 +17,7 @@ struct Line {
 }
 
 const RECORDS_PER_FRAME: usize = 5;
-const HEAD: &str = "7e911a264f1df07cb86ddd3e3449c13c451e2f5a2ec108460454a95b066c2af4";
+const HEAD: &str = "7a7529d2cf4fe9ec461e80adaf28f8aa59349e01dfe64f96289204d237662063";
 
 fn path() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores/v1/frames.jsonl")

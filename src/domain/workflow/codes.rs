@@ -72,7 +72,7 @@ codes! {
     UnknownTaskField = "WF0129", "an unknown field of a task", "A task offers expressions three fields: `output`, `status` and `failure`.";
     UnknownNeed = "WF0130", "a dependency that does not exist", "`needs` names tasks of the same or an earlier phase of this workflow.";
     LaterNeed = "WF0131", "a dependency on a later phase", "A task cannot wait for a task of a later phase, which only begins when its own phase is complete.";
-    SelfNeed = "WF0132", "a task that needs itself", "The task would wait for itself forever.";
+    SelfNeed = "WF0132", "a task that needs itself", "The task would wait for itself forever. Remove its own name from `needs`.";
     Cycle = "WF0133", "a dependency cycle", "The tasks shown need each other in a circle, so that none of them could ever start. Remove one of the dependencies.";
     DuplicateTask = "WF0134", "two tasks of the same name", "A name stands for one task in the whole workflow, in whatever phase it is: `tasks.NAME.output` must mean one thing.";
     TooMany = "WF0135", "too many of something", "The workflow passes one of the product's bounds; the message names it.";
@@ -82,7 +82,7 @@ codes! {
     ItemOutside = "WF0139", "item or index outside foreach", "`item` and `index` are set for a task with `foreach`, once per element.";
     NotUpstream = "WF0140", "reading a task that may not be done", "A task can read the output of tasks that are done when it starts: those that it needs, directly or through others, and those of earlier phases. Add the task to `needs`.";
     Unquoted = "WF0141", "a value in a command without quoting", "A value is put into a shell command as it is. If it holds a space, a quote or `;`, the shell reads it as part of the command. Write `{{ value | sh }}`, which quotes it, and leave out quotes of your own around it.";
-    UnknownFilter = "WF0142", "an unknown filter", "The filter after `|` does not exist.";
+    UnknownFilter = "WF0142", "an unknown filter", "The filter after `|` does not exist. Besides those of minijinja there are `sh` (quote for a shell), `fromjson` and `tojson`.";
     BadUrl = "WF0143", "not an http URL", "Requests go to `http://` and `https://` URLs only.";
     BadTime = "WF0144", "not a point in time", "`until` takes a time as of RFC 3339 with its zone: `2026-11-20T08:00:00Z` or `2026-11-20T09:00:00+01:00`.";
     ChildLoad = "WF0150", "a child workflow that cannot be read", "The file of a child workflow was not found or cannot be read. Paths are relative to the file that names them.";

@@ -215,6 +215,11 @@ impl Problems {
         self.foreign.extend(warnings);
     }
 
+    /// Whether further problems are only counted, so that finding their exact places is wasted work.
+    pub fn is_full(&self) -> bool {
+        self.reports.len() >= COLLECTED
+    }
+
     /// How many errors so far.
     pub fn errors(&self) -> usize {
         self.errors

@@ -3,10 +3,10 @@
 /// With more candidates than this the search is not worth its time.
 const CANDIDATES: usize = 10_000;
 
-/// The candidate nearest to `wanted`, when it is near enough to be meant: at most a third of the letters differ.
+/// The candidate nearest to `wanted`, when it is near enough to be meant: at most about a third of the letters differ.
 pub fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let letters = wanted.chars().count();
-    let allowed = (letters / 3).clamp(1, 3);
+    let allowed = letters.div_ceil(3).clamp(1, 3);
     let lower = wanted.to_lowercase();
     candidates
         .into_iter()

@@ -9,6 +9,8 @@ use super::yaml::{Scalar, Span, Style};
 
 /// Widest excerpt of a line, in characters.
 const SNIPPET_CHARS: usize = 120;
+/// Characters between two remembered byte positions.
+const CHECKPOINT_CHARS: usize = 1_024;
 /// Characters kept before the caret when a line is cut.
 const SNIPPET_LEAD_CHARS: usize = 40;
 
@@ -18,12 +20,19 @@ pub struct Source {
     origin: String,
     text: String,
     line_starts: OnceLock<Vec<usize>>,
+    /// The byte of every [`CHECKPOINT_CHARS`]-th character: lines can be as long as the file.
+    checkpoints: OnceLock<Vec<usize>>,
 }
 
 impl Source {
     /// The file `text` called `origin`.
     pub fn new(origin: &str, text: &str) -> Self {
-        Self { origin: printable(origin), text: text.to_owned(), line_starts: OnceLock::new() }
+        Self {
+            origin: printable(origin),
+            text: text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
+            line_starts: OnceLock::new(),
+            checkpoints: OnceLock::new(),
+        }
     }
 
     /// The name of the file for people.
@@ -70,9 +79,13 @@ impl Source {
     }
 
     fn byte_of(&self, span: Span) -> usize {
-        let start = self.line_starts().get(span.line.saturating_sub(1) as usize).copied().unwrap_or(self.text.len());
-        let rest = &self.text[start..];
-        start + rest.char_indices().nth(span.column.saturating_sub(1) as usize).map_or(rest.len(), |(byte, _)| byte)
+        let checkpoints = self
+            .checkpoints
+            .get_or_init(|| self.text.char_indices().step_by(CHECKPOINT_CHARS).map(|(byte, _)| byte).collect());
+        let offset = span.offset as usize;
+        let Some(start) = checkpoints.get(offset / CHECKPOINT_CHARS) else { return self.text.len() };
+        let rest = &self.text[*start..];
+        start + rest.char_indices().nth(offset % CHECKPOINT_CHARS).map_or(rest.len(), |(byte, _)| byte)
     }
 
     /// Where the bytes `range` of a scalar's text stand in the file.
@@ -83,9 +96,9 @@ impl Source {
         let start = self.byte_of(span);
         let raw: Vec<char> = self.text[start..].chars().take(span.len as usize).collect();
         let mut at = match scalar.style {
-            Style::Plain => 0,
+            // A block's place is that of its first line, after `|` or `>`.
+            Style::Plain | Style::Block => 0,
             Style::Single | Style::Double => 1,
-            Style::Block => raw.iter().position(|c| *c == '\n').map_or(0, |header_end| header_end + 1),
         };
         let (mut first, mut last) = (None, at);
         for (byte, wanted) in scalar.text.char_indices() {
@@ -148,7 +161,8 @@ mod tests {
 
     fn place(text: &str, line: u32, column: u32, len: u32, style: Style, value: &str, wanted: &str) -> (u32, u32, u32) {
         let source = Source::new("f", text);
-        let offset = 0;
+        let lines_before: usize = text.lines().take(line as usize - 1).map(|line| line.chars().count() + 1).sum();
+        let offset = narrow(lines_before) + column - 1;
         let scalar = Scalar { text: value.to_owned(), style };
         let start = value.find(wanted).unwrap();
         let found = source.inside(Span { line, column, offset, len }, &scalar, start..start + wanted.len());
@@ -159,7 +173,7 @@ mod tests {
     fn places_inside_scalars() {
         assert_eq!(place("a: 'x {{ y }}'", 1, 4, 11, Style::Single, "x {{ y }}", "y"), (1, 10, 1));
         assert_eq!(
-            place("a: |\n    one\n    two {{ z }}\n", 1, 4, 28, Style::Block, "one\ntwo {{ z }}\n", "z"),
+            place("a: |\n    one\n    two {{ z }}\n", 2, 5, 23, Style::Block, "one\ntwo {{ z }}\n", "z"),
             (3, 12, 1)
         );
         assert_eq!(place("a: \"q\\\"q\\nzed\"", 1, 4, 11, Style::Double, "q\"q\nzed", "zed"), (1, 11, 3));

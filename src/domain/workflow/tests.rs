@@ -183,6 +183,26 @@ fn a_deep_chain_of_tasks_needs_no_stack() {
 }
 
 #[test]
+fn a_hundred_thousand_tasks_are_read() {
+    let tasks: String = (1..100_000)
+        .map(|i| format!("  task-{i}:\n    run: make part-{i} {{{{ inputs.x | sh }}}}\n    needs: [task-{}]\n", i / 2))
+        .collect();
+    let text = format!("name: a\ninputs: {{x: string}}\ntasks:\n  task-0: {{run: x}}\n{tasks}");
+    assert_eq!(valid(&text).tasks().count(), 100_000);
+}
+
+#[test]
+fn places_hold_with_carriage_returns_marks_and_long_lines() {
+    let text = "\u{feff}name: a\r\ndescription: \u{fc}\r\ntasks:\r\n  b: {run: \"echo {{ inputs.x | sh }}\"}\r\n";
+    let shown = &refused(text).shown[0];
+    assert_eq!((shown.line, shown.column), (4, 28));
+    let tasks: Vec<String> = (0..20_000).map(|i| format!("t{i}: {{run: \"x {{{{ inputs.x }}}}\"}}")).collect();
+    let long = format!("name: a\ninputs: {{x: string}}\ntasks: {{{}}}\n", tasks.join(", "));
+    let (_, warnings) = read_text(&long).map_err(|error| error.to_string()).unwrap();
+    assert_eq!(warnings.len(), limits::DIAGNOSTICS);
+}
+
+#[test]
 fn the_schema_accepts_what_is_valid_and_refuses_most_of_the_rest() {
     let validator = jsonschema::validator_for(&workflow_schema()).unwrap();
     let json = |bytes: &[u8]| {

@@ -11,7 +11,7 @@ const GAP_X: usize = 60;
 const GAP_Y: usize = 16;
 const MARGIN: usize = 24;
 
-/// A self-contained SVG that follows the reader's light or dark theme.
+/// A self-contained SVG: no script, no font or image from elsewhere.
 pub fn svg(definition: &Definition, status: Option<Status<'_>>) -> String {
     let picture = Picture::new(definition, status);
     let columns = picture.columns();

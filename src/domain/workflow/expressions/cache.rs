@@ -43,10 +43,8 @@ impl Expressions {
         if !is_template(template) {
             return Ok(());
         }
-        let mut scratch = ENVIRONMENT.clone();
-        scratch
-            .add_template_owned("", template.to_owned())
-            .map_err(|error| ExpressionError::from_engine(&error, template))
+        let compiled = ENVIRONMENT.template_from_str(template).map(drop);
+        compiled.map_err(|error| ExpressionError::from_engine(&error, template))
     }
 
     /// Whether `expression` can be read, with or without `{{ }}`; nothing is evaluated.

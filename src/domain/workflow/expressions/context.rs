@@ -50,7 +50,8 @@ impl Context {
     }
 
     pub(super) fn to_value(&self) -> Value {
-        let tasks = Value::from_iter(self.tasks.iter().map(|(name, task)| (name.as_str(), task.clone())));
-        self.roots.iter().map(|(name, value)| (*name, value.clone())).chain([("tasks", tasks)]).collect()
+        let tasks = Value::from_pairs(self.tasks.iter().map(|(name, task)| (name.as_str(), task.clone())));
+        let roots = self.roots.iter().map(|(name, value)| (*name, value.clone()));
+        Value::from_pairs(roots.chain([("tasks", tasks)]))
     }
 }

@@ -34,6 +34,7 @@ impl ExpressionError {
             (_, Some(part)) => format!("{detail} in `{part}`"),
             (_, None) => detail,
         };
+        let range = range.or_else(|| error.line().and_then(|line| code_on_line(text, line)));
         Self { message, range, syntax: error.kind() == ErrorKind::SyntaxError }
     }
 }
@@ -45,4 +46,12 @@ fn innermost(error: &minijinja::Error) -> String {
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     }
+}
+
+/// The code on a line of a template, from its first brace on: what is known when minijinja only tells the line.
+fn code_on_line(text: &str, line: usize) -> Option<Range<usize>> {
+    let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let content = text.get(start..)?.lines().next()?;
+    let from = content.find("{{").or_else(|| content.find("{%")).unwrap_or(0);
+    Some(start + from..start + content.trim_end().len().max(from))
 }

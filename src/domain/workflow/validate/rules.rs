@@ -40,7 +40,7 @@ impl Checker<'_> {
                         .note(places.effect, "the effect is set here")
                         .help("Remove `effect`: a task with a probe is `probed`.");
                 }
-                _ => {}
+                (None | Some(_), None | Some(_)) => {}
             }
             let retried = task.retry.as_ref().is_some_and(|retry| retry.for_running().max_attempts > 1);
             if task.effect == Some(EffectClass::Once) && retried {

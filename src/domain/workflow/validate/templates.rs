@@ -52,7 +52,8 @@ impl Checker<'_> {
     }
 
     fn at(&mut self, site: &Site, range: std::ops::Range<usize>, code: Code, message: String) -> &mut Report {
-        let span = self.problems.source().inside(site.span, &site.scalar, range);
+        let full = self.problems.is_full();
+        let span = if full { site.span } else { self.problems.source().inside(site.span, &site.scalar, range) };
         if code == Code::Unquoted {
             self.problems.warning(code, span, message)
         } else {

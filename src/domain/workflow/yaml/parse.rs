@@ -169,9 +169,13 @@ impl Builder<'_> {
                         *key = Some((scalar.text, node.span));
                         Ok(())
                     }
-                    Value::List(_) | Value::Map(_) => {
-                        let help = "Put the key in quotes if it should hold brackets or braces.";
-                        self.stop(Code::Syntax, node.span, "a key must be text, not a list or an object", help)
+                    Value::List(_) => {
+                        let help = "Put the key in quotes if it should hold brackets.";
+                        self.stop(Code::Syntax, node.span, "a key must be text, not a list", help)
+                    }
+                    Value::Map(_) => {
+                        let help = "A value that begins with `{{` needs quotes: \"{{ ... }}\".";
+                        self.stop(Code::Syntax, node.span, "a key must be text, not an object", help)
                     }
                 },
             },
