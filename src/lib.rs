@@ -5,7 +5,11 @@
 //! - [`domain`]: pure. What a project is, what may happen to it, what follows.
 //! - [`journal`]: where what happened is kept: hash-chained records, blobs, snapshots.
 //! - [`engine`]: the loop: decide, append, apply, perform.
+//! - [`workspace`]: everything that touches the host: process groups, files, git worktrees.
+//! - [`steps`]: the adapters that run one step of each kind.
 
 pub mod domain;
 pub mod engine;
 pub mod journal;
+pub mod steps;
+pub mod workspace;
