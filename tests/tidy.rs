@@ -14,7 +14,10 @@ const LAW: &[(&str, &[&str])] = &[
     ("steps", &["domain", "engine::ports", "workspace", "telemetry"]),
     ("config", &["domain"]),
     ("telemetry", &[]),
-    ("interfaces", &["domain", "engine", "journal::doctor", "journal::export", "journal::reader", "config", "telemetry", "app"]),
+    (
+        "interfaces",
+        &["domain", "engine", "journal::doctor", "journal::export", "journal::reader", "config", "telemetry", "app"],
+    ),
     ("app", &["domain", "journal", "engine", "steps", "workspace", "interfaces", "config", "telemetry"]),
     ("main", &["app", "interfaces"]),
     ("lib", &["app", "domain", "journal", "engine", "steps", "workspace", "interfaces", "config", "telemetry"]),
@@ -129,20 +132,32 @@ fn banned_texts(file: &str, text: &str) -> Vec<Breach> {
     lines
         .flat_map(|(number, line)| {
             let hits = BANNED_TEXTS.iter().filter(move |(word, _)| line.contains(word));
-            hits.map(move |(word, why)| Breach { file: file.to_owned(), line: number + 1, rule: format!("{word}: {why}") })
+            hits.map(move |(word, why)| Breach {
+                file: file.to_owned(),
+                line: number + 1,
+                rule: format!("{word}: {why}"),
+            })
         })
         .collect()
 }
 
 fn opening(file: &str, text: &str) -> Option<Breach> {
     let opens = text.trim_start().starts_with("//!");
-    (!opens).then(|| Breach { file: file.to_owned(), line: 1, rule: "opens with a `//!` that says what it is".to_owned() })
+    (!opens).then(|| Breach {
+        file: file.to_owned(),
+        line: 1,
+        rule: "opens with a `//!` that says what it is".to_owned(),
+    })
 }
 
 fn too_long(file: &str, text: &str) -> Option<Breach> {
     let most = LONGER_FILES.iter().find(|(name, _)| *name == file).map_or(FILE_LINES, |(_, most)| *most);
     let lines = product_part(text).lines().count();
-    (lines > most).then(|| Breach { file: file.to_owned(), line: lines, rule: format!("{lines} lines, more than {most}") })
+    (lines > most).then(|| Breach {
+        file: file.to_owned(),
+        line: lines,
+        rule: format!("{lines} lines, more than {most}"),
+    })
 }
 
 fn long_functions(file: &str, text: &str) -> Vec<Breach> {
@@ -212,13 +227,18 @@ fn files_and_functions_stay_readable() {
 
 #[test]
 fn the_domain_is_pure() {
-    let banned = ["std::fs", "std::net", "std::env", "std::process", "std::thread", "tokio", "tracing", "async fn", ".await"];
+    let banned =
+        ["std::fs", "std::net", "std::env", "std::process", "std::thread", "tokio", "tracing", "async fn", ".await"];
     let mut breaches = Vec::new();
     for (file, text) in rust_files("src/domain") {
         for (number, line) in product_part(&text).lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             for word in banned.iter().filter(|word| code.contains(**word)) {
-                breaches.push(Breach { file: file.clone(), line: number + 1, rule: format!("domain/ knows no {word}") });
+                breaches.push(Breach {
+                    file: file.clone(),
+                    line: number + 1,
+                    rule: format!("domain/ knows no {word}"),
+                });
             }
         }
     }
