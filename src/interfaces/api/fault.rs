@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::ProjectId;
 use crate::domain::project::RefusalKind;
-use crate::engine;
-use crate::journal::store;
+use crate::engine::{self, StoreError};
 
 /// Why something was not done. Nothing was changed, unless the kind says that the outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -127,17 +126,17 @@ impl From<engine::Error> for Fault {
     }
 }
 
-impl From<store::Error> for Fault {
-    fn from(error: store::Error) -> Self {
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
         engine::Error::Store(error).into()
     }
 }
 
-fn of_store(error: &store::Error) -> FaultKind {
+fn of_store(error: &StoreError) -> FaultKind {
     match error {
-        store::Error::Corrupt { .. } => FaultKind::Damaged,
-        store::Error::Gap { .. } => FaultKind::Defect,
-        store::Error::DiskFull => FaultKind::DiskLow,
-        store::Error::Fenced { .. } | store::Error::Locked | store::Error::Io { .. } => FaultKind::Store,
+        StoreError::Corrupt { .. } => FaultKind::Damaged,
+        StoreError::Gap { .. } => FaultKind::Defect,
+        StoreError::DiskFull => FaultKind::DiskLow,
+        StoreError::Fenced { .. } | StoreError::Locked | StoreError::Io { .. } => FaultKind::Store,
     }
 }

@@ -7,10 +7,9 @@ use std::path::Path;
 use super::fault::{Fault, FaultKind};
 use super::request::LogPage;
 use crate::domain::event::Event;
-use crate::domain::ids::{Attempt, ProjectId, Seq, StepIx, TaskIx};
+use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
 use crate::engine::archive::Archive;
-use crate::journal::chain::ChainHead;
 
 /// Most bytes of one page.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -65,9 +64,8 @@ pub fn page(
         }
         None => {
             let file = live_log(task, attempt, step);
-            let bytes = read_at(&file, wanted.offset).map_err(|error| {
-                Fault::new(FaultKind::Store, format!("cannot read {}: {error}", file.display()))
-            })?;
+            let bytes = read_at(&file, wanted.offset)
+                .map_err(|error| Fault::new(FaultKind::Store, format!("cannot read {}: {error}", file.display())))?;
             return Ok(page(cut(&bytes, wanted.offset), true));
         }
     };
@@ -81,8 +79,7 @@ fn find(archive: &Archive, wanted: &Wanted<'_>, ix: TaskIx) -> Result<Option<Fou
     let fits = |attempt: Attempt, step: StepIx| {
         wanted.attempt.is_none_or(|wanted| wanted == attempt.0) && wanted.step.is_none_or(|wanted| wanted == step.0)
     };
-    let mut head = ChainHead::genesis(wanted.project);
-    archive.each_record(wanted.project, &mut head, Seq(u64::MAX), |record, _| {
+    archive.visit(wanted.project, |record| {
         if let Event::StepStarted { task, attempt, step, .. } = record.event
             && task == ix
             && fits(attempt, step)
@@ -94,7 +91,6 @@ fn find(archive: &Archive, wanted: &Wanted<'_>, ix: TaskIx) -> Result<Option<Fou
         {
             found = Some(Found { attempt, step, end: Some(outcome.log) });
         }
-        Ok(())
     })?;
     Ok(found)
 }

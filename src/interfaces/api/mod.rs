@@ -4,12 +4,14 @@
 //! `dyn Door` and cannot tell which of the two it is.
 
 mod fault;
+mod home;
 mod lines;
 mod logs;
 mod request;
 mod service;
 
 pub use fault::{Fault, FaultKind};
+pub use home::{Home, Pinned, Why};
 pub use lines::Line;
 pub use request::{Answer, Check, LogPage, Progress, Removed, Request, StartRequest, Verified};
 pub use service::{Keeper, Service};

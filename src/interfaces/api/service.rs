@@ -96,9 +96,12 @@ impl Service {
             if !records.is_empty() || !driven {
                 return Ok(Answer::Records { records });
             }
-            match &mut engine {
-                Some(engine) if engine.changed().await => {}
-                Some(_) | None => return Ok(Answer::Records { records: Vec::new() }),
+            let is_going_on = match &mut engine {
+                Some(engine) => engine.changed().await,
+                None => false,
+            };
+            if !is_going_on {
+                return Ok(Answer::Records { records: Vec::new() });
             }
         }
     }
@@ -190,7 +193,7 @@ fn definition(archive: &Archive, id: &ProjectId) -> Result<Answer, Fault> {
     Ok(Answer::Definition {
         definition: Box::new((*definition).clone()),
         digest: created.definition.digest,
-        source: created.source,
+        source: created.source.clone(),
     })
 }
 
@@ -210,4 +213,3 @@ fn verify(archive: &Archive, id: &ProjectId) -> Result<Answer, Fault> {
         first_bad: report.first_bad.map(|bad| (bad.seq, bad.problem)),
     }))
 }
-

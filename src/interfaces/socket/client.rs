@@ -45,10 +45,10 @@ impl Client {
         let greeting = async {
             let stream = UnixStream::connect(path).await.map_err(ConnectError::Absent)?;
             client.keep(BufReader::new(stream));
-            match client.call(Request::Progress).await? {
-                Answer::Progress(progress) => Ok(progress),
-                _ => Err(ConnectError::Fault(unasked())),
-            }
+            let Answer::Progress(progress) = client.call(Request::Progress).await? else {
+                return Err(ConnectError::Fault(unasked()));
+            };
+            Ok(progress)
         };
         let progress = tokio::time::timeout(HELLO_TIMEOUT, greeting).await.map_err(|_| ConnectError::Silent)??;
         Ok((client, progress))
