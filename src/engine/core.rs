@@ -93,6 +93,11 @@ pub enum Request {
         /// How.
         outcome: Box<StepOutcome>,
     },
+    /// Whether this engine drives a project.
+    Drives {
+        /// The project.
+        id: ProjectId,
+    },
     /// The room left on the disk changed sides of the floor.
     Disk {
         /// Free bytes.
@@ -114,6 +119,8 @@ pub enum Reply {
     },
     /// The command was taken; some give a value back.
     Taken(Option<u64>),
+    /// Whether the project is driven.
+    Drives(bool),
 }
 
 /// What a turn leaves to be done, all of it justified by durable records.
@@ -302,6 +309,10 @@ impl<R> Core<R> {
                     self.take(slot, Input::StepDone { task, attempt, step, outcome }, Actor::Engine);
                 }
                 return;
+            }
+            Request::Drives { id } => {
+                let live = self.by_id.get(&id).and_then(|slot| self.slots[*slot as usize].as_ref());
+                (None, Ok(Reply::Drives(live.is_some_and(|live| live.driven))))
             }
             Request::Disk { free_bytes, low } => {
                 self.disk(free_bytes, low);

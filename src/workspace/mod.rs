@@ -4,6 +4,7 @@
 //! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`.
 
 pub mod command_line;
+pub mod detached;
 pub mod excerpt;
 pub mod files;
 pub mod git;
