@@ -15,7 +15,10 @@ tasks:
 fn started(rig: &Rig) -> std::process::Child {
     rig.write("w.yaml", WORKFLOW);
     let child = rig.spawn(&["run", "w.yaml", "--id", "p"]);
-    until("the first task is done", || rig.read("done") == "a\n");
+    // A task is finished when its record is durable, a moment after its command is.
+    until("the second task runs", || {
+        rig.wfctl(&["events", "p", "--task", "b", "--kind", "StepStarted"]).out.lines().count() == 1
+    });
     child
 }
 

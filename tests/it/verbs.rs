@@ -75,11 +75,23 @@ fn an_id_makes_a_start_idempotent() {
 #[test]
 fn json_lines_parse() {
     let rig = Rig::new();
-    rig.write("w.yaml", "name: w\ntasks: {a: {run: echo x}, b: {run: exit 3, retry: {max_attempts: 1, on_exhausted: fail}}}\n");
+    rig.write(
+        "w.yaml",
+        "name: w\ntasks: {a: {run: echo x}, b: {run: exit 3, retry: {max_attempts: 1, on_exhausted: fail}}}\n",
+    );
     let run = rig.wfctl(&["run", "w.yaml", "--json"]);
     assert_eq!(run.code, Some(1));
     let lines: Vec<serde_json::Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["type"], "started");
     assert_eq!(lines[lines.len() - 1]["exit"], 1);
     assert!(lines.iter().all(|line| line["v"] == 1));
+}
+
+#[test]
+fn a_closed_pipe_is_a_quiet_end() {
+    let rig = Rig::new();
+    let mut child = rig.spawn(&["explain"]);
+    drop(child.stdout.take());
+    let done = crate::rig::Done::from(child.wait_with_output().unwrap());
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
 }
