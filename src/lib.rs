@@ -11,6 +11,11 @@
 //! - [`config`]: settings in layers; [`telemetry`]: the log.
 //! - [`app`]: wires every room together.
 
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "tests measure time, read switches and start processes of their own")
+)]
+
 pub mod app;
 pub mod config;
 pub mod domain;

@@ -99,3 +99,5 @@ pub const HTTP_REDIRECTS: usize = 5;
 pub const CHECKPOINT_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 /// Most files of one worktree; beyond it a checkpoint would take minutes, and something is not ignored that should be.
 pub const CHECKPOINT_FILES: usize = 1_000_000;
+/// Most steps put on record before a worker is free for them: enough to hide the latency of a commit.
+pub const STARTS_AHEAD: usize = 4;

@@ -60,8 +60,10 @@ impl Engine {
         let (messages, messages_rx) = mpsc::channel(limits::INPUT_QUEUE);
         let (outcomes, outcomes_rx) = mpsc::unbounded_channel();
         let (progress_tx, progress) = watch::channel(Progress::default());
-        let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, tokio::runtime::Handle::current());
-        let core = Core::new(parts.archive.clone(), parts.clock.clone(), parts.entropy, parts.epoch, parts.workers);
+        let runtime = tokio::runtime::Handle::current();
+        let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, runtime, parts.workers);
+        let core = Core::new(parts.archive.clone(), parts.clock.clone(), parts.entropy, parts.epoch, parts.workers)
+            .starting_ahead(parts.workers.min(limits::STARTS_AHEAD));
         let dispatcher =
             Dispatcher::new(core, pool, parts.clock, parts.disk, messages_rx, outcomes_rx, progress_tx, parts.closed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;

@@ -150,3 +150,36 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
 
 #[cfg(test)]
 pub(super) mod testing;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::testing::{Rig, failure};
+    use super::*;
+    use crate::domain::workflow::OutputFormat;
+
+    struct Panics;
+
+    impl PayloadSink for Panics {
+        fn put(&self, _: &[u8]) -> io::Result<Payload> {
+            panic!("no room")
+        }
+
+        fn put_log(&self, _: &Path) -> io::Result<Option<BlobRef>> {
+            panic!("no room")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_step_and_nothing_else() {
+        let rig = Rig::with_sink(Arc::new(Panics));
+        let request =
+            |command: &str| StepRequest::Run { command: command.to_owned(), probe: None, output: OutputFormat::Auto };
+        let outcome = rig.run(rig.order(request("echo x"))).await;
+        let failure = failure(&outcome);
+        assert_eq!((failure.class, failure.message.as_str()), (FailureClass::Internal, "the step panicked: no room"));
+        assert!(rig.run(rig.order(request("true"))).await.result.is_ok());
+    }
+}

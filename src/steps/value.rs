@@ -23,7 +23,7 @@ pub(super) fn of(output: &[u8], format: OutputFormat) -> Result<Vec<u8>, Failure
     let value = match format {
         OutputFormat::Text => Value::String(without_final_newline(&text).to_owned()),
         OutputFormat::Lines => text.lines().map(|line| Value::String(line.to_owned())).collect(),
-        OutputFormat::Auto => match is_cut.then_some(None).unwrap_or_else(|| structured(&text)) {
+        OutputFormat::Auto => match if is_cut { None } else { structured(&text) } {
             Some(value) => value,
             None => Value::String(without_final_newline(&text).to_owned()),
         },

@@ -1,16 +1,20 @@
 //! What a dead engine left running, found and killed before its steps run again: two executions of one step must never
 //! overlap.
 //!
-//! Each running group has a small file in `<home>/run/`, named by the leader's pid, which tells the leader's start time, the
-//! boot and the step. The files are not synced: after a power cut no process is left either. What left its group (`setsid`)
-//! is found by [`ENGINE_VARIABLE`], which every command inherits. Nothing is ever killed by name or by pid alone.
+//! Each running group has a small file in `<home>/run/` which tells the leader's pid and start time, the boot and the step.
+//! A file is overwritten when its group is gone and used again by the next one: creating and removing one per command would
+//! cost as much as a short command itself. The files are not synced: after a power cut no process is left either. What left
+//! its group (`setsid`) is found by [`ENGINE_VARIABLE`], which every command inherits. Nothing is ever killed by name or by
+//! pid alone.
 //!
 //! Must only be called by the engine that holds the home: then every other engine named in a file is dead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -35,6 +39,15 @@ pub struct Leftovers {
     boot: String,
     home_id: String,
     engine: String,
+    slots: Mutex<Slots>,
+}
+
+/// The files of this engine: those in use, by leader, and those free to be used again.
+#[derive(Debug, Default)]
+struct Slots {
+    used: HashMap<i32, fs::File>,
+    free: Vec<fs::File>,
+    made: u32,
 }
 
 impl Leftovers {
@@ -44,7 +57,7 @@ impl Leftovers {
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         let started = procfs::stat(pid).map_or(0, |process| process.started_ticks);
         let engine = format!("{home_id}:{pid}:{started}");
-        Ok(Self { dir, boot: procfs::boot_id(), home_id: home_id.to_owned(), engine })
+        Ok(Self { dir, boot: procfs::boot_id(), home_id: home_id.to_owned(), engine, slots: Mutex::default() })
     }
 
     /// The value of [`ENGINE_VARIABLE`] for this engine's commands.
@@ -55,19 +68,36 @@ impl Leftovers {
     /// Remembers a group that was just spawned. A failure is only logged: it weakens the next engine's start, not this step.
     pub(super) fn register(&self, leader: i32, key: &str) {
         let started_ticks = procfs::stat(leader).map_or(0, |process| process.started_ticks);
-        let written = files::remove_if_there(&self.file(leader))
-            .and_then(|()| files::private_file(&self.file(leader)))
-            .and_then(|mut file| write!(file, "{leader} {started_ticks} {} {key}\n", self.boot));
-        if let Err(error) = written {
-            tracing::warn!(leader, key, %error, "a running command could not be registered");
+        let line = format!("{leader} {started_ticks} {} {key}\n", self.boot);
+        let mut slots = self.lock();
+        let file = match slots.free.pop() {
+            Some(file) => Ok(file),
+            None => {
+                slots.made += 1;
+                let file = self.dir.join(slots.made.to_string());
+                files::remove_if_there(&file).and_then(|()| files::private_file(&file))
+            }
+        };
+        let written = file.and_then(|file| file.write_all_at(line.as_bytes(), 0).map(|()| file));
+        match written {
+            Ok(file) => drop(slots.used.insert(leader, file)),
+            Err(error) => tracing::warn!(leader, key, %error, "a running command could not be registered"),
         }
     }
 
     /// Forgets a group of which nobody is left.
     pub(super) fn forget(&self, leader: i32) {
-        if let Err(error) = files::remove_if_there(&self.file(leader)) {
-            tracing::warn!(leader, %error, "a command that ended is still registered");
+        let mut slots = self.lock();
+        let Some(file) = slots.used.remove(&leader) else { return };
+        // An empty first line registers nobody; what is left of longer lines behind it is never read.
+        match file.write_all_at(b"\n", 0) {
+            Ok(()) => slots.free.push(file),
+            Err(error) => tracing::warn!(leader, %error, "a command that ended is still registered"),
         }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Kills everything that earlier engines of this home left running, and returns how many processes that were once all
@@ -90,6 +120,7 @@ impl Leftovers {
             }
             tokio::time::sleep(POLL).await;
         }
+        *self.lock() = Slots::default();
         for entry in self.entries()? {
             files::remove_if_there(&entry.file)?;
         }
@@ -141,10 +172,6 @@ impl Leftovers {
         }
         Ok(entries)
     }
-
-    fn file(&self, leader: i32) -> PathBuf {
-        self.dir.join(leader.to_string())
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +215,8 @@ impl Entry {
 
     fn parse(file: &Path) -> Option<Self> {
         let content = String::from_utf8(files::read_bounded(file, limits::SMALL_FILE_BYTES).ok()?).ok()?;
-        let mut fields = content.strip_suffix('\n')?.splitn(4, ' ');
+        let (line, _) = content.split_once('\n')?;
+        let mut fields = line.splitn(4, ' ');
         Some(Self {
             file: file.to_owned(),
             pid: fields.next()?.parse().ok()?,

@@ -353,8 +353,9 @@ fn drain(pipe: &mut Pipe, stream: Stream, capture: &mut Capture) -> io::Result<R
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that spawns processes")]
+/// The one place that spawns processes.
 fn prepared(program: &Program, dir: &Path, env: &[(OsString, OsString)]) -> std::process::Command {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
     let mut command = std::process::Command::new(&program.path);
     command
         .arg0(&program.name)

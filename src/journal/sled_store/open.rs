@@ -39,6 +39,8 @@ pub fn lock(dir: &Path) -> Result<File, Error> {
 /// Opens sled, and its log a second time. The lock is held by the caller.
 pub fn open(dir: &Path) -> Result<(sled::Db, File), Error> {
     let sled_dir = sled_dir(dir);
+    remove_interrupted_snapshots(dir)?;
+    remove_interrupted_configuration(dir)?;
     refuse_useless_snapshots(dir)?;
     let config = sled::Config::default()
         .path(&sled_dir)
@@ -52,6 +54,10 @@ pub fn open(dir: &Path) -> Result<(sled::Db, File), Error> {
         match guarded("open the store", || config.open()) {
             Err(error) if is_lock_conflict(&error) && tries < LOCK_TRIES => {
                 tries += 1;
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "sled gives its lock back late and says nothing when it does"
+                )]
                 std::thread::sleep(LOCK_WAIT);
             }
             Err(error) if is_lock_conflict(&error) => return Err(Error::Locked),
@@ -83,6 +89,26 @@ fn snapshots(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = files::entries(&sled_dir(dir)).map_err(|error| io_error("list the store's files", error))?;
     let is_snapshot = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().starts_with("snap.");
     Ok(entries.into_iter().filter(is_snapshot).collect())
+}
+
+/// A snapshot file that sled was still writing when it was killed. sled takes it for its newest one and cannot open from then
+/// on; its predecessor is there until the new one has its final name, so nothing is lost with it.
+fn remove_interrupted_snapshots(dir: &Path) -> Result<(), Error> {
+    let is_interrupted = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "generating");
+    for path in snapshots(dir)?.iter().filter(is_interrupted) {
+        files::remove(path).map_err(|error| io_error("remove a half-written snapshot file", error))?;
+    }
+    Ok(())
+}
+
+/// sled writes its configuration in two pieces when it makes its directory, before anything is in its log, and cannot open
+/// with the first piece alone.
+fn remove_interrupted_configuration(dir: &Path) -> Result<(), Error> {
+    let sled_dir = sled_dir(dir);
+    if fs::metadata(sled_dir.join("db")).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    files::remove(&sled_dir.join("conf")).map_err(|error| io_error("remove a half-written configuration", error))
 }
 
 fn useless_snapshots(dir: &Path) -> Result<Vec<PathBuf>, Error> {

@@ -76,6 +76,38 @@ fn an_empty_snapshot_file_is_named_and_healed() {
     assert_eq!(store.tail(&project()).unwrap(), head.seq);
 }
 
+/// Fault scenario 4: sled is killed while it opens and writes its snapshot file, at any byte of it.
+#[test]
+fn a_half_written_snapshot_file_does_not_stop_the_next_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = fill(&SledStore::open(dir.path()).unwrap(), 20);
+    drop(SledStore::open(dir.path()).unwrap());
+    let is_snapshot = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
+    let snapshot = || crate::journal::files::entries(&dir.path().join("sled")).unwrap().into_iter().find(is_snapshot);
+    for left in [0, 1, 12, 13, 40] {
+        let mut name = snapshot().unwrap().into_os_string();
+        let bytes = std::fs::read(&name).unwrap();
+        name.push(".generating");
+        std::fs::write(&name, &bytes[..bytes.len().min(left)]).unwrap();
+        assert_eq!(SledStore::open(dir.path()).unwrap().tail(&project()).unwrap(), head.seq, "{left} bytes");
+    }
+}
+
+/// Fault scenario 4: sled is killed while it makes its directory, at any byte of its configuration.
+#[test]
+fn a_half_written_configuration_does_not_stop_the_next_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(SledStore::open(&dir.path().join("whole")).unwrap());
+    let conf = std::fs::read(dir.path().join("whole/sled/conf")).unwrap();
+    for left in 0..conf.len() {
+        let half = dir.path().join(left.to_string());
+        std::fs::create_dir_all(half.join("sled")).unwrap();
+        std::fs::write(half.join("sled/db"), b"").unwrap();
+        std::fs::write(half.join("sled/conf"), &conf[..left]).unwrap();
+        fill(&SledStore::open(&half).unwrap_or_else(|error| panic!("{left} bytes: {error}")), 1);
+    }
+}
+
 #[test]
 fn a_lost_or_damaged_epoch_file_never_lets_an_epoch_return() {
     let dir = tempfile::tempdir().unwrap();

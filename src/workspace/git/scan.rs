@@ -246,12 +246,12 @@ pub(super) fn now_ns(scratch: &Path) -> Result<i128, Error> {
     Ok(modified_ns(&fs::symlink_metadata(scratch).at(scratch)?))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "git's index keeps the low 32 bits, too")]
+/// git's index keeps the low 32 bits of stat data; so do we, for it is only compared.
 fn time(seconds: i64, nanoseconds: i64) -> IndexTime {
     IndexTime::new(seconds as i32, nanoseconds as u32)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "git's index keeps the low 32 bits, too")]
+/// See [`time`].
 fn truncated(number: u64) -> u32 {
     number as u32
 }

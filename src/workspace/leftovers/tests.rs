@@ -5,7 +5,6 @@ use std::process::{Child, Command, Stdio};
 
 use super::{ENGINE_VARIABLE, Leftovers, STEP_VARIABLE};
 
-#[expect(clippy::disallowed_methods, reason = "plays the dead engine")]
 fn spawned(line: &str, variables: &[(&str, &str)]) -> Child {
     Command::new("/bin/sh")
         .args(["-c", line])
@@ -59,7 +58,7 @@ async fn members_without_their_leader_are_known_by_the_step() {
 #[tokio::test]
 async fn a_recycled_pid_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let mut stranger = spawned("sleep 1000", &[]);
+    let mut stranger = spawned("exec sleep 1000", &[]);
     let leftovers = register(&dir);
     let file = dir.path().join("run").join(stranger.id().to_string());
     for content in
