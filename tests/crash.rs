@@ -50,7 +50,6 @@ fn the_child_of_the_rigs() {
 
 /// Fault scenarios 2, 3, 4, 15.
 #[test]
-#[expect(clippy::print_stderr, reason = "how many kills there were, and where, belongs to the result")]
 fn killed_at_random_moments_it_loses_nothing_and_repeats_nothing() {
     let seed = chance::seed("kills", 0xC0FFEE);
     let mut chance = Chance::new(seed);
@@ -166,7 +165,6 @@ fn a_damaged_home_gives_an_error_or_a_prefix_and_repair_lets_the_rest_go_on() {
 
 /// Fault scenario 7: the disk is full at any moment, and has space again later.
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_full_disk_stops_the_engine_with_its_own_error_and_loses_nothing() {
     const KIB: u64 = 1024;
     let (_, records, ..) = planted::run(false);

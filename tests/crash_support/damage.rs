@@ -32,7 +32,7 @@ pub fn projects() -> [ProjectId; 3] {
 pub fn make(dir: &Path) -> Vec<Ending> {
     let definition = workload::everything("1s");
     let [a, b, c] = projects();
-    let open = || home::open_store(&dir).expect("a store that opens");
+    let open = || home::open_store(dir).expect("a store that opens");
     let endings = [a, b].iter().map(|id| images::run(dir, open(), &definition, id, true)).collect();
     let archive = home::archive(dir, open());
     let mut driver = Driver::new(archive.clone(), START, 3, images::counted_steps(dir, &archive)).expect("owned");
@@ -105,7 +105,7 @@ pub fn histories(archive: &Archive) -> Vec<(ProjectId, usize)> {
 /// project comes first: it writes the blobs it shares with the others again, should they be damaged.
 pub fn goes_on(dir: &Path, expected: &Ending) {
     let definition = workload::everything("1s");
-    let store = home::open_store(&dir).expect("a repaired home opens");
+    let store = home::open_store(dir).expect("a repaired home opens");
     for id in projects() {
         match home::archive(dir, store.clone()).load(&id) {
             Ok(_) | Err(Error::UnknownProject(_) | Error::Damaged { .. }) => {}
@@ -115,7 +115,7 @@ pub fn goes_on(dir: &Path, expected: &Ending) {
     let fresh = ProjectId::new("fresh").expect("valid");
     assert_eq!(images::run(dir, store, &definition, &fresh, false), *expected, "a new project");
     for id in projects() {
-        let store = home::open_store(&dir).expect("a repaired home opens");
+        let store = home::open_store(dir).expect("a repaired home opens");
         let known = store.summary(&id).expect("a repaired home answers").is_some();
         if known && !status(&store, &id).is_terminal() {
             let executed = workload::executions_file(dir);
@@ -200,7 +200,7 @@ pub fn harm(dir: &Path, chance: &mut Chance) -> String {
 
 /// Copies the records of a home into a new store, and nothing that is derived from them.
 pub fn copy_frames(from: &Archive, to: &Path) {
-    let store = home::open_store(&to).expect("a store that opens");
+    let store = home::open_store(to).expect("a store that opens");
     let epoch = store.take_over().expect("owned");
     for id in projects() {
         for frame in from.store().frames(&id, Seq(1), usize::MAX).expect("readable") {
