@@ -2,29 +2,43 @@
 //! no-ops, so that what is measured is ours.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures wall time and runs make beside us")]
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{
     NoOp, bench_user, chain, definition, fan, head, median, memory_mib, ms, ratio, report, scaled, start_of,
 };
 use wfctl::domain::ids::ProjectId;
 use wfctl::domain::workflow::{Definition, TaskSpec};
+use wfctl::engine::clock::SystemClock;
+use wfctl::engine::ports::StepRunner;
+use wfctl::steps::{MemorySink, Runner, Settings};
+use wfctl::workspace::{Workspaces, leftovers::Leftovers};
+
+/// Runs `projects` projects of `definition` as no-ops to their end.
+fn run(definition: &Arc<Definition>, projects: usize, workers: usize) -> (Duration, u64) {
+    run_with(definition, projects, workers, |_| Arc::new(NoOp))
+}
 
 /// Runs `projects` projects of `definition` to their end; the time is from the first start to the last DONE.
-fn run(definition: &Arc<Definition>, projects: usize, workers: usize) -> (Duration, u64) {
+fn run_with(
+    definition: &Arc<Definition>,
+    projects: usize,
+    workers: usize,
+    runner: impl Fn(&Path) -> Arc<dyn StepRunner>,
+) -> (Duration, u64) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let runtime = support::runtime();
     runtime.block_on(async {
-        let engine = support::engine(home.path(), Arc::new(NoOp), workers);
+        let engine = support::engine(home.path(), runner(home.path()), workers);
         let handle = engine.handle().clone();
         let before = handle.progress().commits;
-        let start = std::time::Instant::now;
-        #[expect(clippy::disallowed_methods, reason = "a bench measures wall time")]
-        let began = start();
+        let began = Instant::now();
         let mut starts = Vec::with_capacity(projects);
         for at in 0..projects {
             let (handle, start) = (handle.clone(), start_of(definition, Some(&format!("p{at}"))));
@@ -80,6 +94,49 @@ fn many_projects() {
     report(&format!("{projects} projects x 5 steps"), &ms(took), "-", "<= 300 ms", "100 ms");
 }
 
+/// The product's own runner: real processes.
+fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
+    let leftovers = Leftovers::open(home.join("run"), "bench").expect("a folder for running steps");
+    Arc::new(Arc::new(Runner::new(Settings {
+        environment: std::env::vars_os().collect(),
+        grace: Duration::from_secs(2),
+        shutdown_grace: Duration::from_secs(1),
+        logs_dir: home.join("logs"),
+        workspaces: Arc::new(Workspaces::new(home)),
+        leftovers: Arc::new(leftovers),
+        sink: Arc::new(MemorySink::default()),
+        clock: Arc::new(SystemClock::default()),
+    })))
+}
+
+/// The same graph for GNU make: `true` once, `width` times, once.
+fn makefile(width: usize) -> String {
+    let middle: Vec<String> = (0..width).map(|at| format!("t{at}")).collect();
+    let names = middle.join(" ");
+    format!(
+        ".PHONY: all first last {names}\nall: last\nfirst:\n\t@true\n{names}: first\n\t@true\nlast: {names}\n\t@true\n"
+    )
+}
+
+fn against_make() {
+    let width = scaled(1_000, 20);
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("Makefile"), makefile(width)).expect("a writable folder");
+    let workflow = definition("fan", fan(width));
+    let mut makes = Vec::new();
+    let took = median(scaled(5, 1), || {
+        let began = Instant::now();
+        let made = std::process::Command::new("make").args(["-j2", "-s"]).current_dir(dir.path()).status();
+        makes.push(began.elapsed());
+        assert!(made.is_ok_and(|status| status.success()), "GNU make is needed for the comparison");
+        run_with(&workflow, 1, 2, real_runner).0
+    });
+    makes.sort_unstable();
+    let make = makes[makes.len() / 2];
+    let against = format!("{} of make -j2 ({})", ratio(took, make), ms(make));
+    report(&format!("1 -> {width} -> 1 of `run: true`, 2 workers"), &ms(took), &against, "<= 2 x", "1.2 x");
+}
+
 /// 100,000 tasks in layers of 1,000, each needing three of the layer before.
 fn layered(count: usize) -> Vec<TaskSpec> {
     let width = count.min(1_000);
@@ -101,14 +158,31 @@ fn large_dag() {
     report(&format!("DAG of {count} tasks"), &measured, "-", "<= 20 s, <= 400 MiB", "5 s, 150 MiB");
 }
 
+/// `cargo bench --bench dispatch_dag -- make` runs only that one.
+fn wanted(name: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|arg| arg == name)
+}
+
 fn main() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut floor = support::Floor::new(dir.path());
     head();
     // The memory figure is a peak: the large one goes first, in a process that has done nothing else.
-    large_dag();
-    sequential(&mut floor);
-    fan_out();
-    many_projects();
+    if wanted("large") {
+        large_dag();
+    }
+    if wanted("sequential") {
+        sequential(&mut floor);
+    }
+    if wanted("fan") {
+        fan_out();
+    }
+    if wanted("projects") {
+        many_projects();
+    }
+    if wanted("make") {
+        against_make();
+    }
     println!("(one fdatasync of 300 bytes: {})", ms(median(101, || floor.syncs(1, &[7; 300]))));
 }

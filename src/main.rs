@@ -1,3 +1,7 @@
-//! The `wfctl` command.
+//! The binary: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wfctl::interfaces::cli::main().into()
+}

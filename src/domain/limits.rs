@@ -87,3 +87,17 @@ pub const SOCKET_LINE_BYTES: usize = 40 * 1024 * 1024;
 pub const SOCKET_CLIENTS: usize = 256;
 /// Most records sent to a following client in one go.
 pub const FOLLOW_BATCH_RECORDS: usize = 1_000;
+/// Largest file the engine reads whole into memory for its own use (not workflow files, which have their own bound).
+pub const SMALL_FILE_BYTES: u64 = 1024 * 1024;
+/// Longest command line of a step: below Linux's own bound of 128 KiB for a single argument.
+pub const COMMAND_BYTES: usize = 120 * 1024;
+/// Largest HTTP response body of a step.
+pub const HTTP_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Most redirects followed by one HTTP step.
+pub const HTTP_REDIRECTS: usize = 5;
+/// Largest single file of a worktree that a checkpoint takes; it is held in memory once while it is hashed.
+pub const CHECKPOINT_FILE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Most files of one worktree; beyond it a checkpoint would take minutes, and something is not ignored that should be.
+pub const CHECKPOINT_FILES: usize = 1_000_000;
+/// Most steps put on record before a worker is free for them: enough to hide the latency of a commit.
+pub const STARTS_AHEAD: usize = 4;

@@ -116,7 +116,7 @@ impl RetryPolicy {
         }
         let spread_ms = base_ms.saturating_mul(u64::from(self.jitter_percent.min(100))) / 100;
         let random = split_mix(seed ^ split_mix(u64::from(attempt)));
-        base_ms - (u128::from(random) * u128::from(spread_ms + 1) >> 64) as u64
+        base_ms - ((u128::from(random) * u128::from(spread_ms + 1)) >> 64) as u64
     }
 }
 

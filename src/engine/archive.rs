@@ -127,6 +127,14 @@ impl Archive {
         Ok(Loaded { project, head, snapshot: 0 })
     }
 
+    /// Hands every verified record of a project to `each`, from the first one.
+    pub fn visit(&self, id: &ProjectId, mut each: impl FnMut(Record)) -> Result<(), Error> {
+        self.each_record(id, &mut ChainHead::genesis(id), Seq(u64::MAX), |record, _| {
+            each(record);
+            Ok(())
+        })
+    }
+
     /// Hands every verified record after `head` to `each`, up to `until`, and moves `head` along.
     pub fn each_record(
         &self,

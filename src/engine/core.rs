@@ -11,12 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::domain::effect::{ChildOrder, Effect};
-use crate::domain::event::{Actor, Created, Event, StepOutcome};
+use crate::domain::event::{Actor, Created, Event, HoldReason, StepOutcome};
 use crate::domain::ids::{Attempt, Epoch, ProjectId, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::ProjectStatus;
 use crate::domain::project::{Command, Decided, Input, Project, Refusal, RefusalKind, SNAPSHOT_FORMAT, Turn};
 use crate::domain::time::Millis;
+use crate::domain::view::Summary;
 use crate::domain::workflow::{Definition, Expressions};
 use crate::journal::chain::{ChainHead, FrameBuilder};
 use crate::journal::record::Record;
@@ -92,6 +93,11 @@ pub enum Request {
         /// How.
         outcome: Box<StepOutcome>,
     },
+    /// Whether this engine drives a project.
+    Drives {
+        /// The project.
+        id: ProjectId,
+    },
     /// The room left on the disk changed sides of the floor.
     Disk {
         /// Free bytes.
@@ -113,6 +119,8 @@ pub enum Reply {
     },
     /// The command was taken; some give a value back.
     Taken(Option<u64>),
+    /// Whether the project is driven.
+    Drives(bool),
 }
 
 /// What a turn leaves to be done, all of it justified by durable records.
@@ -150,6 +158,7 @@ pub struct Core<R> {
     expressions: Expressions,
     epoch: Epoch,
     workers: usize,
+    ahead: usize,
     slots: Vec<Option<Box<Live>>>,
     by_id: HashMap<ProjectId, u32>,
     scheduler: Scheduler,
@@ -193,6 +202,7 @@ impl<R> Core<R> {
             expressions: Expressions::new(),
             epoch,
             workers: workers.max(1),
+            ahead: 0,
             slots: Vec::new(),
             by_id: HashMap::new(),
             scheduler: Scheduler::default(),
@@ -210,6 +220,14 @@ impl<R> Core<R> {
                 abandoned: Vec::new(),
             },
         }
+    }
+
+    /// Decides on up to `ahead` starts more than there are workers, so that a worker that becomes free finds a step whose
+    /// intent is durable already, instead of waiting for a commit. Whoever performs the effects queues them.
+    #[must_use]
+    pub fn starting_ahead(mut self, ahead: usize) -> Self {
+        self.ahead = ahead;
+        self
     }
 
     /// When [`Core::turn`] should be called even without an input.
@@ -292,6 +310,10 @@ impl<R> Core<R> {
                 }
                 return;
             }
+            Request::Drives { id } => {
+                let live = self.by_id.get(&id).and_then(|slot| self.slots[*slot as usize].as_ref());
+                (None, Ok(Reply::Drives(live.is_some_and(|live| live.driven))))
+            }
             Request::Disk { free_bytes, low } => {
                 self.disk(free_bytes, low);
                 return;
@@ -315,7 +337,11 @@ impl<R> Core<R> {
 
     fn command(&mut self, id: &ProjectId, command: Command, actor: Actor) -> (Option<u32>, Result<Reply, Error>) {
         match self.slot_of(id) {
-            Ok(slot) => (Some(slot), self.take_command(slot, command, actor)),
+            Ok(slot) => {
+                let reply = self.take_command(slot, command, actor);
+                self.forget_terminal(slot);
+                (Some(slot), reply)
+            }
             Err(error) => (None, Err(error)),
         }
     }
@@ -339,15 +365,35 @@ impl<R> Core<R> {
             let status = live.project.status();
             let refusal =
                 Refusal::new(RefusalKind::Terminal, format!("project {id} is {status}; there is nothing to resume"));
-            self.forget(slot);
+            self.forget_terminal(slot);
             return (None, Err(refusal.into()));
         }
-        if !live.driven {
-            live.driven = true;
-            self.driven_count += 1;
-            self.take(slot, Input::Recover, Actor::Engine);
+        if self.drive(slot) {
+            let message = format!("a step of {id} took the engine down too often; resume it again to try once more");
+            return (Some(slot), Err(Refusal::new(RefusalKind::WrongState, message).into()));
         }
-        (Some(slot), self.take_command(slot, command, actor))
+        let reply = self.take_command(slot, command, actor);
+        if let Some(free_bytes) = self.disk_low {
+            self.take(slot, Input::DiskLow { free_bytes }, Actor::Engine);
+        }
+        (Some(slot), reply)
+    }
+
+    /// From here on this engine runs the project's tasks. True when taking it over showed that one of them is poison:
+    /// the project is held then, and whoever resumed it is asked to think again.
+    fn drive(&mut self, slot: u32) -> bool {
+        let poison = |core: &Self| {
+            let live = core.slots[slot as usize].as_ref();
+            live.is_some_and(|live| matches!(live.project.hold(), Some(HoldReason::Poison { .. })))
+        };
+        let before = poison(self);
+        match self.slots[slot as usize].as_mut() {
+            Some(live) if !live.driven => live.driven = true,
+            Some(_) | None => return false,
+        }
+        self.driven_count += 1;
+        self.take(slot, Input::Recover, Actor::Engine);
+        !before && poison(self)
     }
 
     fn start(&mut self, start: Start, actor: Actor) -> Result<(Option<u32>, Reply), Error> {
@@ -455,31 +501,14 @@ impl<R> Core<R> {
     // --- children ----------------------------------------------------------------------------------------------------
 
     fn start_child(&mut self, parent: ProjectId, order: ChildOrder) {
-        let existing = match self.by_id.get(&order.child) {
-            Some(_) => return,
-            None => self.archive.store().summary(&order.child),
+        let status = match self.by_id.get(&order.child).and_then(|slot| self.slots[*slot as usize].as_ref()) {
+            Some(live) if live.driven => return,
+            Some(live) => Ok(Some(live.project.status())),
+            None => self.archive.store().summary(&order.child).map(|found| found.map(|summary| summary.status)),
         };
-        match existing {
-            Ok(Some(summary)) if summary.status.is_terminal() => self.tell_parent(&parent, order.task, &order.child),
-            Ok(Some(_)) => {
-                let command = Command::Resume { in_doubt: None, budget: None, comment: String::new() };
-                if let Ok(slot) = self.slot_of(&order.child)
-                    && let Some(live) = self.slots[slot as usize].as_mut()
-                    && !live.driven
-                {
-                    live.driven = true;
-                    self.driven_count += 1;
-                    self.take(slot, Input::Recover, Actor::Engine);
-                    let held_by_person = matches!(
-                        self.slots[slot as usize].as_ref().and_then(|live| live.project.hold()),
-                        Some(crate::domain::event::HoldReason::Person { .. })
-                    );
-                    if !held_by_person {
-                        // A refusal means that it goes on by itself, or waits for someone; both are fine.
-                        let _ = self.take_command(slot, command, Actor::Parent(parent.clone()));
-                    }
-                }
-            }
+        match status {
+            Ok(Some(status)) if status.is_terminal() => self.tell_parent(&parent, order.task, &order.child),
+            Ok(Some(_)) => self.resume_child(parent, &order),
             Ok(None) => {
                 let start = Start {
                     id: Some(order.child),
@@ -499,6 +528,21 @@ impl<R> Core<R> {
                 }
             }
             Err(error) => self.child_failed(&parent, order.task, &error.to_string()),
+        }
+    }
+
+    /// A child that exists and that this engine does not drive yet.
+    fn resume_child(&mut self, parent: ProjectId, order: &ChildOrder) {
+        let slot = match self.slot_of(&order.child) {
+            Ok(slot) => slot,
+            Err(error) => return self.child_failed(&parent, order.task, &error.to_string()),
+        };
+        let poisoned = self.drive(slot);
+        let hold = self.slots[slot as usize].as_ref().and_then(|live| live.project.hold());
+        if !poisoned && !matches!(hold, Some(HoldReason::Person { .. })) {
+            let command = Command::Resume { in_doubt: None, budget: None, comment: String::new() };
+            // A refusal means that it goes on by itself, or waits for someone; both are fine.
+            let _ = self.take_command(slot, command, Actor::Parent(parent));
         }
     }
 
@@ -551,8 +595,6 @@ impl<R> Core<R> {
         }
         let loaded = self.archive.load(id)?;
         let summarised = Some((loaded.project.status(), loaded.project.summary().changed));
-        let active = loaded.project.active_count();
-        self.active += active;
         Ok(self.insert(Live {
             project: loaded.project,
             head: loaded.head,
@@ -560,8 +602,17 @@ impl<R> Core<R> {
             driven: false,
             snapshot: loaded.snapshot,
             summarised,
-            active,
+            // What was running runs no more, whatever the records say until it is recovered.
+            active: 0,
         }))
+    }
+
+    /// Forgets a project that is terminal and wholly on record: nothing can happen to it any more.
+    fn forget_terminal(&mut self, slot: u32) {
+        let live = self.slots[slot as usize].as_ref();
+        if live.is_some_and(|live| live.project.status().is_terminal() && live.pending.is_empty()) {
+            self.forget(slot);
+        }
     }
 
     fn forget(&mut self, slot: u32) {
@@ -605,7 +656,7 @@ impl<R> Core<R> {
             Ok(taken) => taken,
             Err(panic) => return Err(self.set_aside(slot, &panic)),
         };
-        let active = live.project.active_count();
+        let active = if live.driven { live.project.active_count() } else { 0 };
         self.active = self.active + active - live.active;
         live.active = active;
         let (id, driven) = (live.project.id.clone(), live.driven);
@@ -663,6 +714,11 @@ impl<R> Core<R> {
         self.forget(slot);
         self.turn.dirty.retain(|dirty| *dirty != slot);
         self.turn.effects.retain(|(of, _)| *of != id);
+        self.turn.closed.retain(|of| *of != id);
+        self.turn.internal.retain(|internal| match internal {
+            Internal::StartChild { parent, .. } | Internal::StopChild { parent, .. } => *parent != id,
+            Internal::ChildClosed { child, .. } => *child != id,
+        });
         for (_, of, reply) in &mut self.turn.replies {
             if *of == Some(slot) {
                 *reply = Err(Error::Defect { id: id.clone(), problem: problem.clone() });
@@ -677,16 +733,26 @@ impl<R> Core<R> {
         if self.draining {
             return;
         }
-        while self.active < self.workers
+        let mut later = Vec::new();
+        while self.active < self.workers + self.ahead
             && let Some(slot) = self.scheduler.next()
         {
             let Some(live) = self.slots[slot as usize].as_ref().filter(|live| live.driven) else { continue };
             let Some(task) = live.project.next_ready() else { continue };
+            // A step that must not run twice is not put on record before it can really begin: a crash in between would
+            // leave a doubt where there is none.
+            if self.active >= self.workers && live.project.runs_once(task) {
+                later.push(slot);
+                continue;
+            }
             let before = live.project.seq();
             self.take(slot, Input::Start(task), Actor::Engine);
             let after = self.slots[slot as usize].as_ref().map_or(u64::MAX, |live| live.project.seq());
             assert!(after > before, "a start that decides nothing would be tried forever");
             self.settle_internal();
+        }
+        for slot in later {
+            self.scheduler.offer(slot);
         }
     }
 
@@ -791,7 +857,19 @@ fn next_append(live: &mut Live) -> Result<(Append, ChainHead), String> {
     }
     let (frame, head) = builder.finish().ok_or("a project without pending records is not dirty")?;
     let key = (live.project.status(), live.project.summary_changed());
-    let summary = (live.summarised != Some(key)).then(|| live.project.summary());
-    live.summarised = Some(key);
+    let summary = match (live.pending.is_empty(), live.summarised) {
+        (true, summarised) if summarised != Some(key) => {
+            live.summarised = Some(key);
+            Some(live.project.summary())
+        }
+        // The rest of its records may not come to pass: the index must not say more than the journal.
+        (false, None) => {
+            let created = live.project.created_at;
+            live.summarised = Some((ProjectStatus::New, created));
+            let note = String::new();
+            Some(Summary { status: ProjectStatus::New, changed: created, note, ..live.project.summary() })
+        }
+        (true, _) | (false, Some(_)) => None,
+    };
     Ok((Append { project: live.project.id.clone(), frame, last: head.seq, summary }, head))
 }

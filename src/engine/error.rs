@@ -4,6 +4,8 @@ use crate::domain::ids::ProjectId;
 use crate::domain::project::Refusal;
 use crate::journal::store;
 
+pub use crate::journal::store::Error as StoreError;
+
 /// What the engine answers instead of what was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

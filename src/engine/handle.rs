@@ -60,8 +60,10 @@ impl Engine {
         let (messages, messages_rx) = mpsc::channel(limits::INPUT_QUEUE);
         let (outcomes, outcomes_rx) = mpsc::unbounded_channel();
         let (progress_tx, progress) = watch::channel(Progress::default());
-        let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, tokio::runtime::Handle::current());
-        let core = Core::new(parts.archive.clone(), parts.clock.clone(), parts.entropy, parts.epoch, parts.workers);
+        let runtime = tokio::runtime::Handle::current();
+        let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, runtime, parts.workers);
+        let core = Core::new(parts.archive.clone(), parts.clock.clone(), parts.entropy, parts.epoch, parts.workers)
+            .starting_ahead(parts.workers.min(limits::STARTS_AHEAD));
         let dispatcher =
             Dispatcher::new(core, pool, parts.clock, parts.disk, messages_rx, outcomes_rx, progress_tx, parts.closed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -110,7 +112,7 @@ impl Handle {
     pub async fn start(&self, start: Start, actor: Actor) -> Result<(ProjectId, bool), Error> {
         match self.ask(Request::Start { start: Box::new(start), actor }).await? {
             Reply::Started { id, existed } => Ok((id, existed)),
-            Reply::Taken(_) => Err(Error::Stopped("it answered something else than it was asked".to_owned())),
+            Reply::Taken(_) | Reply::Drives(_) => Err(unasked()),
         }
     }
 
@@ -123,7 +125,15 @@ impl Handle {
     pub async fn command(&self, id: ProjectId, command: Command, actor: Actor) -> Result<Option<u64>, Error> {
         match self.ask(Request::Command { id, command, actor }).await? {
             Reply::Taken(value) => Ok(value),
-            Reply::Started { .. } => Ok(None),
+            Reply::Started { .. } | Reply::Drives(_) => Err(unasked()),
+        }
+    }
+
+    /// Whether this engine drives a project: false for one that it never took up, and for one that is terminal or set aside.
+    pub async fn drives(&self, id: &ProjectId) -> Result<bool, Error> {
+        match self.ask(Request::Drives { id: id.clone() }).await? {
+            Reply::Drives(driven) => Ok(driven),
+            Reply::Started { .. } | Reply::Taken(_) => Err(unasked()),
         }
     }
 
@@ -135,6 +145,11 @@ impl Handle {
     /// The loop's progress.
     pub fn progress(&self) -> Progress {
         self.progress.borrow().clone()
+    }
+
+    /// Marks everything committed so far as seen, so that [`Handle::changed`] waits for what comes after.
+    pub fn seen(&mut self) {
+        self.progress.borrow_and_update();
     }
 
     /// Resolves when something new is committed, or the loop has ended; false in the latter case.
@@ -167,4 +182,8 @@ impl Handle {
             }
         }
     }
+}
+
+fn unasked() -> Error {
+    Error::Stopped("it answered something else than it was asked".to_owned())
 }

@@ -17,5 +17,5 @@ mod worker_pool;
 
 pub use core::Start;
 pub use dispatcher::Progress;
-pub use error::Error;
+pub use error::{Error, StoreError};
 pub use handle::{Engine, Handle, Parts};

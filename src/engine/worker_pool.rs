@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::domain::effect::{StepOrder, StopCause};
 use crate::domain::event::StepOutcome;
@@ -17,27 +17,32 @@ use super::core::Request;
 use super::ports::{Clock, StepControl, StepHandle, StepRunner, step_control};
 
 type Key = (ProjectId, TaskIx);
+type Running = HashMap<Key, (Attempt, Arc<StepHandle>)>;
 
 /// The steps in flight.
 #[derive(Clone)]
 pub struct WorkerPool {
     runner: Arc<dyn StepRunner>,
     clock: Arc<dyn Clock>,
-    running: Arc<Mutex<HashMap<Key, (Attempt, Arc<StepHandle>)>>>,
+    running: Arc<Mutex<Running>>,
     outcomes: mpsc::UnboundedSender<Request>,
     runtime: tokio::runtime::Handle,
+    permits: Arc<Semaphore>,
 }
 
 impl WorkerPool {
-    /// A pool that runs steps on `runtime` and sends their outcomes to `outcomes`. The number of steps in flight is bounded
-    /// by the scheduler, and so is the queue of outcomes.
+    /// A pool that runs at most `workers` steps at once on `runtime` and sends their outcomes to `outcomes`. What is
+    /// started beyond that waits its turn; how much that can be is bounded by the scheduler, and so is the queue of
+    /// outcomes.
     pub fn new(
         runner: Arc<dyn StepRunner>,
         clock: Arc<dyn Clock>,
         outcomes: mpsc::UnboundedSender<Request>,
         runtime: tokio::runtime::Handle,
+        workers: usize,
     ) -> Self {
-        Self { runner, clock, running: Arc::default(), outcomes, runtime }
+        let permits = Arc::new(Semaphore::new(workers.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { runner, clock, running: Arc::default(), outcomes, runtime, permits }
     }
 
     /// Starts a step. At most one step per task runs: the core never orders a second one before the first has ended.
@@ -57,7 +62,13 @@ impl WorkerPool {
         });
     }
 
-    async fn supervise(&self, order: StepOrder, handle: Arc<StepHandle>, control: StepControl) -> StepOutcome {
+    async fn supervise(&self, order: StepOrder, handle: Arc<StepHandle>, mut control: StepControl) -> StepOutcome {
+        let _permit = tokio::select! {
+            biased;
+            permit = self.permits.acquire() => permit,
+            cause = control.stopped() => return not_begun(cause),
+        };
+        control.alive(self.clock.monotonic_ms());
         let timeouts = order.timeouts;
         let runner = self.runner.clone();
         let mut run = tokio::spawn(async move { runner.run(order, control).await });
@@ -68,14 +79,7 @@ impl WorkerPool {
                 run.await
             }
         };
-        finished.unwrap_or_else(|error| StepOutcome {
-            result: Err(Failure::new(FailureClass::Internal, format!("the step's runner broke: {error}"))),
-            log: None,
-            code: None,
-            duration_ms: 0,
-            used: Default::default(),
-            tree: None,
-        })
+        finished.unwrap_or_else(|error| failed(FailureClass::Internal, format!("the step's runner broke: {error}")))
     }
 
     /// Resolves when a time limit is passed; never when there is none.
@@ -125,7 +129,28 @@ impl WorkerPool {
         self.lock().len()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Attempt, Arc<StepHandle>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The outcome of a step that was stopped while it waited for a worker.
+fn not_begun(cause: StopCause) -> StepOutcome {
+    match cause {
+        StopCause::Shutdown => failed(FailureClass::Interrupted, "the engine stopped before it began".to_owned()),
+        StopCause::Cancel | StopCause::Timeout | StopCause::Idle => {
+            failed(FailureClass::Cancelled, "cancelled before it began".to_owned())
+        }
+    }
+}
+
+fn failed(class: FailureClass, message: String) -> StepOutcome {
+    StepOutcome {
+        result: Err(Failure::new(class, message)),
+        log: None,
+        code: None,
+        duration_ms: 0,
+        used: Default::default(),
+        tree: None,
     }
 }

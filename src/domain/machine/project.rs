@@ -234,7 +234,7 @@ impl blocking::State<Machine> for ProjectStatus {
         match (*self, *input) {
             (Self::New, Input::Enter(phase)) => Transition(Self::of(phase)),
             (Self::AwaitingApproval, Input::Enter(phase)) => Transition(Self::of(phase)),
-            (Self::AwaitingApproval, Input::Close(Self::Done)) => Transition(Self::Done),
+            (Self::AwaitingApproval, Input::Close(to @ (Self::Done | Self::Failed))) => Transition(to),
             (Self::AwaitingApproval, Input::Hold) => Transition(Self::Paused),
             (Self::Paused, Input::Release) => match facts.held_from {
                 Some(before) => Transition(before),
@@ -275,8 +275,9 @@ impl blocking::Superstate<Machine> for Superstate {
         match (*self, *input) {
             (Self::Working, Input::Hold) => Transition(ProjectStatus::Paused),
             (Self::Working | Self::Held, Input::Cancel) => Transition(ProjectStatus::Cancelling),
-            (Self::Working | Self::Held, Input::Close(to @ (ProjectStatus::Failed | ProjectStatus::Cancelled))) => {
-                Transition(to)
+            (Self::Working, Input::Close(ProjectStatus::Failed)) => Transition(ProjectStatus::Failed),
+            (Self::Working | Self::Held, Input::Close(ProjectStatus::Cancelled)) => {
+                Transition(ProjectStatus::Cancelled)
             }
             // Terminal stays terminal: a cancel, a pause or a close that comes too late has nothing left to do.
             (Self::Terminal, Input::Cancel | Input::Hold | Input::Close(_)) => Handled,

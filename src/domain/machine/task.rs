@@ -7,8 +7,8 @@
 //! RUNNING | VALIDATING | AWAITING_SIGNAL -> DEBUGGING -> READY    (a branch task is open for it)
 //! RUNNING | VALIDATING -> READY                                   (interrupted: the attempt goes on later)
 //! RUNNING -> IN_DOUBT -> READY | COMPLETED | FAILED               (a `once` step with unknown outcome)
-//! everything alive -> CANCELLED; PENDING | READY | BACKOFF | IN_DOUBT -> SKIPPED; everything begun -> FAILED
-//! COMPLETED | FAILED | SKIPPED -> PENDING                         (a new round of its phase, or `wfctl retry`)
+//! everything alive -> CANCELLED; PENDING | READY -> SKIPPED; everything but PENDING and BACKOFF -> FAILED
+//! COMPLETED | FAILED | SKIPPED | BACKOFF -> PENDING               (a new round of its phase, or `wfctl retry`)
 //! ```
 //!
 //! [`TABLE`] is the same as data: it makes the error for an illegal transition and the coverage test.
@@ -193,8 +193,6 @@ impl IntoStateMachine for Machine {
 enum Superstate {
     /// Everything that is not terminal.
     Alive,
-    /// Nothing of it runs, and it may still be skipped: PENDING, READY, BACKOFF, IN_DOUBT.
-    Waiting,
     /// RUNNING and VALIDATING.
     Active,
     /// An answer from outside is due: AWAITING_APPROVAL, AWAITING_SIGNAL.
@@ -218,17 +216,18 @@ impl blocking::State<Machine> for TaskStatus {
             (Self::AwaitingSignal, Input::Branch) => Transition(Self::Debugging),
             (Self::InDoubt, Input::Complete) => Transition(Self::Completed),
             (Self::Completed | Self::Failed | Self::Skipped, Input::Reset) => Transition(Self::Pending),
-            (Self::Backoff | Self::Debugging, Input::Reset) => Transition(Self::Pending),
+            (Self::Backoff, Input::Reset) => Transition(Self::Pending),
+            (Self::Pending | Self::Ready, Input::Skip) => Transition(Self::Skipped),
+            (Self::Ready | Self::InDoubt | Self::Debugging, Input::Fail) => Transition(Self::Failed),
             _ => Super,
         }
     }
 
     fn superstate(&mut self) -> Option<Superstate> {
         Some(match self {
-            Self::Pending | Self::Ready | Self::Backoff | Self::InDoubt => Superstate::Waiting,
             Self::Running | Self::Validating => Superstate::Active,
             Self::AwaitingApproval | Self::AwaitingSignal => Superstate::Awaiting,
-            Self::Debugging => Superstate::Alive,
+            Self::Pending | Self::Ready | Self::Backoff | Self::InDoubt | Self::Debugging => Superstate::Alive,
             Self::Completed | Self::Failed | Self::Skipped | Self::Cancelled => Superstate::Terminal,
         })
     }
@@ -238,8 +237,7 @@ impl blocking::Superstate<Machine> for Superstate {
     fn call_handler(&mut self, _: &mut Machine, input: &Input, _: &mut ()) -> Outcome<TaskStatus> {
         match (*self, *input) {
             (Self::Alive, Input::Cancel) => Transition(TaskStatus::Cancelled),
-            (Self::Alive, Input::Fail) => Transition(TaskStatus::Failed),
-            (Self::Waiting, Input::Skip) => Transition(TaskStatus::Skipped),
+            (Self::Active | Self::Awaiting, Input::Fail) => Transition(TaskStatus::Failed),
             (Self::Active | Self::Awaiting, Input::Complete) => Transition(TaskStatus::Completed),
             (Self::Active, Input::Backoff | Input::Exhaust) => Transition(TaskStatus::Backoff),
             (Self::Active, Input::Branch) => Transition(TaskStatus::Debugging),
@@ -252,7 +250,7 @@ impl blocking::Superstate<Machine> for Superstate {
 
     fn superstate(&mut self) -> Option<Superstate> {
         match self {
-            Self::Waiting | Self::Active | Self::Awaiting => Some(Self::Alive),
+            Self::Active | Self::Awaiting => Some(Self::Alive),
             Self::Alive | Self::Terminal => None,
         }
     }
@@ -264,7 +262,6 @@ use TaskStatus as S;
 /// Every legal transition: state, input, next state. The test below holds the machine to it, in both directions.
 pub const TABLE: &[(TaskStatus, Input, TaskStatus)] = &[
     (S::Pending, I::Ready, S::Ready),
-    (S::Pending, I::Fail, S::Failed),
     (S::Pending, I::Skip, S::Skipped),
     (S::Pending, I::Cancel, S::Cancelled),
     (S::Ready, I::Start, S::Running),
@@ -291,8 +288,6 @@ pub const TABLE: &[(TaskStatus, Input, TaskStatus)] = &[
     (S::Validating, I::Fail, S::Failed),
     (S::Validating, I::Cancel, S::Cancelled),
     (S::Backoff, I::Ready, S::Ready),
-    (S::Backoff, I::Fail, S::Failed),
-    (S::Backoff, I::Skip, S::Skipped),
     (S::Backoff, I::Cancel, S::Cancelled),
     (S::Backoff, I::Reset, S::Pending),
     (S::AwaitingApproval, I::Complete, S::Completed),
@@ -307,13 +302,11 @@ pub const TABLE: &[(TaskStatus, Input, TaskStatus)] = &[
     (S::InDoubt, I::Ready, S::Ready),
     (S::InDoubt, I::Complete, S::Completed),
     (S::InDoubt, I::Fail, S::Failed),
-    (S::InDoubt, I::Skip, S::Skipped),
     (S::InDoubt, I::Cancel, S::Cancelled),
     (S::Debugging, I::Ready, S::Ready),
     (S::Debugging, I::Exhaust, S::Backoff),
     (S::Debugging, I::Fail, S::Failed),
     (S::Debugging, I::Cancel, S::Cancelled),
-    (S::Debugging, I::Reset, S::Pending),
     (S::Completed, I::Reset, S::Pending),
     (S::Failed, I::Reset, S::Pending),
     (S::Skipped, I::Reset, S::Pending),
@@ -349,6 +342,6 @@ mod tests {
     #[test]
     fn an_illegal_transition_says_what_would_be_legal() {
         let message = next(TaskStatus::Pending, Input::Complete).unwrap_err().to_string();
-        assert_eq!(message, "a task in PENDING does not take Complete (it takes Ready, Fail, Skip, Cancel)");
+        assert_eq!(message, "a task in PENDING does not take Complete (it takes Ready, Skip, Cancel)");
     }
 }

@@ -1,7 +1,7 @@
 //! Applying a recorded event: state + event -> state. Pure and total over what [`super::Project::take`] emits; anything
 //! else is a [`ReplayError`], which says that the journal and this program disagree.
 
-use crate::domain::event::{Await, Event, PhaseCause, SkipReason, StepOutcome};
+use crate::domain::event::{Await, DoubtAnswer, Event, PhaseCause, SkipReason, StepOutcome};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{Attempt, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus, project as project_machine, task as task_machine};
@@ -145,6 +145,7 @@ impl Project {
                 self.check_attempt(*task, *attempt)?;
                 self.release_open_step(*task);
                 let more = self.core.tasks[task.at()].more_mut();
+                more.maybe_ran |= more.steps.len() > step.0 as usize;
                 more.steps.truncate(step.0 as usize);
                 more.interrupted = true;
                 more.crashes += u32::from(*crashed);
@@ -160,12 +161,13 @@ impl Project {
                 more.due = *due;
                 self.move_task(*task, input, at)
             }
-            Event::TaskAnswered { task, .. } => {
-                if let Some(Await::Signal { name }) = self.known(*task)?.awaits().cloned()
+            Event::TaskAnswered { task, result, .. } => {
+                if let (Ok(_), Some(Await::Signal { name })) = (result, self.known(*task)?.awaits().cloned())
                     && let Some(at) = self.core.signals.iter().position(|signal| signal.name == name)
                 {
                     self.core.signals.remove(at);
                 }
+                self.known_mut(*task)?.more_mut().answer = Some(result.clone());
                 Ok(())
             }
             Event::TaskCompleted { task, output } => self.apply_completed(*task, output, at),
@@ -190,14 +192,17 @@ impl Project {
                 self.check_attempt(*task, *attempt)?;
                 self.move_task(*task, To::Doubt, at)
             }
-            Event::DoubtSettled { task, .. } => {
+            Event::DoubtSettled { task, answer } => {
                 // Whatever the answer, the open step is settled at what was reserved for it: it may have happened.
                 let reserved = self.known(*task)?.open_step().map(|step| step.reserved);
                 if let Some(reserved) = reserved {
                     self.core.ledger.settle(reserved, reserved);
                 }
                 let more = self.core.tasks[task.at()].more_mut();
-                more.steps.pop();
+                more.steps.pop_if(|step| step.outcome.is_none());
+                // What the doubt interrupted does not count as an attempt: it goes on.
+                more.interrupted = *answer == DoubtAnswer::Rerun;
+                more.maybe_ran = more.interrupted;
                 Ok(())
             }
             Event::TaskRetried { task } => {
@@ -285,17 +290,20 @@ impl Project {
         let more = state.more_mut();
         more.series_began.get_or_insert(at);
         more.interrupted = false;
+        more.answer = None;
         if !goes_on {
             more.steps.clear();
             more.crashes = 0;
+            more.maybe_ran = false;
         }
         Ok(())
     }
 
     fn apply_step_finished(&mut self, task: TaskIx, attempt: Attempt, step: StepIx, outcome: &StepOutcome) -> Applied {
         self.check_attempt(task, attempt)?;
-        let steps = &mut self.core.tasks[task.at()].more_mut().steps;
-        let open = steps.last_mut().filter(|open| open.ix == step && open.outcome.is_none());
+        let more = self.core.tasks[task.at()].more_mut();
+        (more.crashes, more.maybe_ran) = (0, false);
+        let open = more.steps.last_mut().filter(|open| open.ix == step && open.outcome.is_none());
         let open = open.ok_or_else(|| format!("step {step} of task {task} is not running"))?;
         open.outcome = Some(Box::new(outcome.clone()));
         let (reserved, mut used) = (open.reserved, outcome.used);
@@ -325,6 +333,7 @@ impl Project {
             more.steps = Vec::new();
             more.failure = None;
             more.awaits = None;
+            more.answer = None;
         } else {
             // A completed task is mostly read for its output; 100,000 of them should cost no more than that.
             state.more = None;
@@ -345,6 +354,7 @@ impl Project {
         more.failure = Some(failure.clone());
         more.due = due;
         more.awaits = None;
+        more.answer = None;
         more.lease = None;
         more.branch = None;
         Ok(())
@@ -396,6 +406,7 @@ impl Project {
 
     /// Moves a task to a terminal state and tells what needs it.
     fn settle(&mut self, task: TaskIx, input: task_machine::Input, at: Millis) -> Applied {
+        self.known(task)?;
         self.release_open_step(task);
         self.move_task(task, input, at)?;
         if let Some(more) = &mut self.core.tasks[task.at()].more {

@@ -64,10 +64,11 @@ impl Taking<'_> {
 
     fn pause(&mut self, comment: String) -> Taken {
         match self.project.core.status {
-            ProjectStatus::Paused => Ok(()),
+            ProjectStatus::Paused if matches!(self.project.core.hold, Some(HoldReason::Person { .. })) => Ok(()),
             ProjectStatus::Cancelling => {
                 Err(self.refuse(RefusalKind::WrongState, "the project is being cancelled".to_owned()))
             }
+            // Also when it is held already: a person's pause does not end when the disk has room again.
             _ => {
                 self.emit_as_asked(Event::Held { reason: HoldReason::Person { comment } });
                 Ok(())
@@ -80,6 +81,7 @@ impl Taking<'_> {
             self.project.indices().filter(|ix| self.project.task(*ix).status == TaskStatus::InDoubt).collect();
         if let Some(caps) = budget {
             self.emit_as_asked(Event::BudgetRaised { caps });
+            self.arm_wall_timer();
         }
         let held_by = self.project.core.hold.clone();
         if let (Some(HoldReason::Budget { dimension }), None) = (&held_by, budget) {
@@ -107,8 +109,10 @@ impl Taking<'_> {
         };
         if let Some(ix) = wanted.iter().find(|ix| !self.retryable(**ix)) {
             let task = self.project.task(*ix);
-            let message =
-                format!("task {} is {}; only a failed, skipped or waiting one is retried", task.name, task.status);
+            let message = format!(
+                "task {} is {} in a project that is {}; only a failed, skipped or waiting one of its present phase is retried",
+                task.name, task.status, self.project.core.status
+            );
             return Err(self.refuse(RefusalKind::WrongState, message));
         }
         if wanted.is_empty() {
@@ -146,8 +150,21 @@ impl Taking<'_> {
 
     fn retryable(&self, ix: TaskIx) -> bool {
         let task = self.project.task(ix);
-        let now = self.project.core.phase == Some(task.phase) && !task.retired;
-        now && (matches!(task.status, TaskStatus::Failed | TaskStatus::Backoff) || self.skipped_upstream(ix))
+        let now = match self.project.course() {
+            // A cancel only takes back.
+            ProjectStatus::Cancelling => matches!(task.origin, Origin::Undo { .. }),
+            // The phase is done; what comes next depends on the gate alone.
+            ProjectStatus::AwaitingApproval => false,
+            _ => self.project.core.phase == Some(task.phase) && !task.retired,
+        };
+        // A branch that failed is history: its task opens a new one.
+        let failed = task.status == TaskStatus::Failed && !matches!(task.origin, Origin::Branch { .. });
+        // What went on without a tolerated failure is not called back.
+        let untouched = task.dependents.iter().all(|dependent| {
+            self.project.task(*dependent).status == TaskStatus::Pending || self.skipped_upstream(*dependent)
+        });
+        let failed = failed && untouched;
+        now && (failed || task.status == TaskStatus::Backoff || self.skipped_upstream(ix))
     }
 
     fn skipped_upstream(&self, ix: TaskIx) -> bool {
@@ -165,6 +182,10 @@ impl Taking<'_> {
             .collect();
         let ix = match (task, self.project.core.gate.is_some(), open.as_slice()) {
             (Some(name), ..) => self.named(&name)?,
+            (None, true, []) if self.project.core.status == ProjectStatus::Paused => {
+                let message = "the project is paused; resume it, then answer".to_owned();
+                return Err(self.refuse(RefusalKind::WrongState, message));
+            }
             (None, true, []) => {
                 self.answer_gate(self.turn.actor.clone(), decision, comment);
                 return Ok(());
@@ -240,8 +261,9 @@ impl Taking<'_> {
         let present = self.project.core.phase;
         let phase = phase.or(present).unwrap_or(Phase::Build);
         let declared = self.project.definition.phase(phase).is_some();
-        if self.project.core.status == ProjectStatus::Cancelling || present.is_some_and(|now| phase < now) || !declared
-        {
+        // Behind an open gate the present phase is done.
+        let gated = self.project.core.gate.is_some() && present == Some(phase);
+        if self.project.is_cancelling() || gated || present.is_some_and(|now| phase < now) || !declared {
             let message = format!("no task can be added to phase {phase} now");
             return Err(self.refuse(RefusalKind::WrongState, message));
         }
@@ -249,7 +271,7 @@ impl Taking<'_> {
             let message = format!("{} tasks cannot be added", tasks.len());
             return Err(self.refuse(RefusalKind::Limit, message));
         }
-        self.check_added(&tasks)?;
+        self.check_added(&tasks, phase)?;
         let text = serde_json::to_vec(&tasks).map_err(|error| self.refuse(RefusalKind::Invalid, error.to_string()))?;
         let tasks = self.keep(text)?;
         self.emit_as_asked(Event::TasksAdded { phase, tasks, parent: None });
@@ -261,7 +283,7 @@ impl Taking<'_> {
 
     /// Names are new, needs exist, and no need leads in a circle. New tasks are needed only by new ones, so a circle can
     /// only be among them.
-    fn check_added(&self, tasks: &[TaskSpec]) -> Taken {
+    fn check_added(&self, tasks: &[TaskSpec], phase: Phase) -> Taken {
         let mut at: HashMap<&str, usize> = HashMap::new();
         for (position, task) in tasks.iter().enumerate() {
             if self.project.find(&task.name).is_some() || at.insert(&task.name, position).is_some() {
@@ -273,7 +295,11 @@ impl Taking<'_> {
             for need in &task.needs {
                 match at.get(need.as_str()) {
                     Some(from) => edges.push((*from as u32, position as u32)),
-                    None => drop(self.named(need)?),
+                    None if self.project.task(self.named(need)?).phase > phase => {
+                        let message = format!("task {:?} cannot need {need:?}, which is of a later phase", task.name);
+                        return Err(self.refuse(RefusalKind::Invalid, message));
+                    }
+                    None => {}
                 }
             }
         }

@@ -195,7 +195,7 @@ impl Project {
         at: Millis,
     ) -> Result<(), String> {
         self.move_task(of, crate::domain::machine::task::Input::Branch, at)?;
-        let spec = branch_spec(&self.task(of).spec).ok_or("the task declares no branch")?;
+        let spec = branch_spec(&self.task(of).spec, &self.definition.retry).ok_or("the task declares no branch")?;
         let origin = Origin::Branch { of, number };
         let name = self.derived_name(origin);
         let (phase, item) = (self.task(of).phase, self.item_of(of));
@@ -289,14 +289,14 @@ pub(super) fn item_spec(of: &TaskSpec) -> Arc<TaskSpec> {
 }
 
 /// What the branch task of a failing task runs; it fails for good when its own retries are used up.
-pub(super) fn branch_spec(of: &TaskSpec) -> Option<Arc<TaskSpec>> {
+pub(super) fn branch_spec(of: &TaskSpec, default: &RetryRules) -> Option<Arc<TaskSpec>> {
     let branch = of.on_failure.as_ref()?;
     let mut spec = TaskSpec::new(format!("{}.fix", of.name), branch.action.clone());
     spec.with = of.with.clone();
     spec.env = of.env.clone();
     spec.timeout = of.timeout;
     spec.priority = of.priority.saturating_add(1).min(10);
-    let mut rules = of.retry.as_deref().cloned().unwrap_or_default();
+    let mut rules = of.retry.as_deref().unwrap_or(default).clone();
     for policy in [Some(&mut rules.all), rules.running.as_mut(), rules.validating.as_mut()].into_iter().flatten() {
         policy.on_exhausted = OnExhausted::Fail;
     }

@@ -130,6 +130,10 @@ impl Taking<'_> {
     fn enter(&mut self, phase: Phase, cause: PhaseCause) {
         let round = self.project.core.rounds[phase as usize] + 1;
         self.emit(Event::PhaseEntered { phase, round, cause });
+        // A deadline that passed while a gate was asked has found nothing to hold.
+        if self.project.wall_deadline().is_some_and(|due| due <= self.turn.now) {
+            self.hold(HoldReason::Budget { dimension: Dimension::Wall });
+        }
         self.open_phase(phase);
     }
 
@@ -219,7 +223,12 @@ impl Taking<'_> {
     pub fn gate_due(&mut self) {
         let Some(gate) = &self.project.core.gate else { return };
         let (phase, Some(due)) = (gate.phase, gate.due) else { return };
-        if due > self.turn.now || self.project.core.status != ProjectStatus::AwaitingApproval {
+        if self.project.core.status != ProjectStatus::AwaitingApproval {
+            return;
+        }
+        if due > self.turn.now {
+            // The clock went back, or this is the timer of an earlier gate: wait on.
+            self.effect(Effect::SetTimer { due, key: TimerKey::Gate });
             return;
         }
         let on_timeout = self.project.definition.phase(phase).and_then(|spec| spec.approval.as_ref());
@@ -245,6 +254,9 @@ impl Taking<'_> {
         }
         self.emit_by(actor, Event::Released { comment });
         self.arm_wall_timer();
+        if self.project.core.status == ProjectStatus::Cancelling {
+            self.cancel_rest();
+        }
         if let Some(gate) = &self.project.core.gate
             && let Some(due) = gate.due
         {
@@ -256,22 +268,12 @@ impl Taking<'_> {
         }
         for ix in self.project.indices() {
             let task = self.project.task(ix);
-            match task.status {
-                TaskStatus::Backoff if task.due().is_none() => self.make_ready(ix),
-                TaskStatus::Ready => self.advance(ix),
-                TaskStatus::Pending
-                | TaskStatus::Backoff
-                | TaskStatus::Running
-                | TaskStatus::Validating
-                | TaskStatus::AwaitingApproval
-                | TaskStatus::AwaitingSignal
-                | TaskStatus::InDoubt
-                | TaskStatus::Debugging
-                | TaskStatus::Completed
-                | TaskStatus::Failed
-                | TaskStatus::Skipped
-                | TaskStatus::Cancelled => {}
+            if task.status == TaskStatus::Backoff && task.due().is_none() {
+                self.make_ready(ix);
             }
+        }
+        if self.project.may_start() {
+            self.move_waiting();
         }
     }
 
@@ -282,15 +284,23 @@ impl Taking<'_> {
     }
 
     pub fn wall_due(&mut self) {
-        let over = self.project.wall_deadline().is_some_and(|due| due <= self.turn.now);
-        if over && self.project.may_start() && self.project.core.status != ProjectStatus::Cancelling {
-            self.hold(HoldReason::Budget { dimension: Dimension::Wall });
+        match self.project.wall_deadline() {
+            // The cap was raised or the clock went back: wait on.
+            Some(due) if due > self.turn.now => self.effect(Effect::SetTimer { due, key: TimerKey::Wall }),
+            Some(_) if self.project.core.status.phase().is_some() => {
+                self.hold(HoldReason::Budget { dimension: Dimension::Wall });
+            }
+            Some(_) | None => {}
         }
     }
 
     // --- the end -----------------------------------------------------------------------------------------------------
 
+    /// A second cancel changes nothing, except that it releases what is held in the middle of the first.
     pub fn cancel(&mut self, undo: bool, comment: String) {
+        if self.project.is_cancelling() {
+            return self.release(self.turn.actor.clone(), comment);
+        }
         self.emit_as_asked(Event::CancelRequested { undo, comment });
         self.cancel_tasks(StopWhat::IdleOnly);
     }

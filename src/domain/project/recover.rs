@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::effect::{Effect, TimerKey};
-use crate::domain::event::{Await, Event, HoldReason};
+use crate::domain::event::{Actor, Await, Event, HoldReason};
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::TaskIx;
 use crate::domain::limits;
 use crate::domain::machine::{ProjectStatus, TaskStatus};
@@ -83,12 +84,13 @@ impl Taking<'_> {
             in_doubt: count(&[RecoveryKind::Ask]),
         });
         let running: Vec<TaskIx> = self.project.active().collect();
-        let poisoned = running.into_iter().filter_map(|ix| self.interrupt(ix)).next();
-        if let Some(task) = poisoned
+        let poisoned: Vec<TaskIx> = running.into_iter().filter_map(|ix| self.interrupt(ix)).collect();
+        if let Some(&task) = poisoned.first()
             && !self.project.core.status.is_held()
         {
             self.hold(HoldReason::Poison { task });
         }
+        self.finish_cut_off();
         self.set_timers();
         match self.project.core.status {
             ProjectStatus::New => self.begin(),
@@ -129,6 +131,43 @@ impl Taking<'_> {
         }
     }
 
+    /// What followed from a record and was in a commit that did not come to pass.
+    fn finish_cut_off(&mut self) {
+        for ix in self.project.indices() {
+            let task = self.project.task(ix);
+            let Some(more) = task.more.as_deref().filter(|_| !task.status.is_terminal()) else { continue };
+            match (task.status, &more.awaits) {
+                (TaskStatus::AwaitingApproval | TaskStatus::AwaitingSignal, _) if more.answer.is_some() => {
+                    match more.answer.clone() {
+                        Some(Ok(output)) => self.complete(ix, output),
+                        Some(Err(failure)) => self.fail(ix, failure),
+                        None => {}
+                    }
+                }
+                (TaskStatus::AwaitingSignal, Some(Await::Signal { name })) => {
+                    let signal = self.project.core.signals.iter().find(|signal| signal.name == *name);
+                    if let Some(payload) = signal.map(|signal| signal.payload.clone()) {
+                        self.answer(Actor::Engine, ix, Ok(payload), String::new());
+                    }
+                }
+                (TaskStatus::AwaitingSignal, Some(Await::Items)) => self.item_settled(ix),
+                (TaskStatus::Debugging, _) => {
+                    let branch = more.branch.filter(|branch| self.project.task(*branch).status.is_terminal());
+                    if let Some(branch) = branch {
+                        self.branch_settled(ix, branch);
+                    }
+                }
+                (TaskStatus::Backoff, _) if more.due.is_none() => {
+                    let class = more.failure.as_ref().map_or(FailureClass::Internal, |failure| failure.class);
+                    if self.project.may_start() {
+                        self.hold(HoldReason::Exhausted { task: ix, class });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn set_timers(&mut self) {
         self.arm_wall_timer();
         if let Some(due) = self.project.core.gate.as_ref().and_then(|gate| gate.due) {
@@ -148,7 +187,8 @@ impl Taking<'_> {
         }
     }
 
-    fn cancel_rest(&mut self) {
+    /// Cancels what neither runs nor takes something back, and moves the rest on.
+    pub fn cancel_rest(&mut self) {
         let undo_began = self.project.core.undo_planned;
         for ix in self.project.indices() {
             let task = self.project.task(ix);
@@ -156,6 +196,7 @@ impl Taking<'_> {
             match (undo, task.status) {
                 (true, TaskStatus::Pending) if undo_began => self.unblocked.push(ix),
                 (_, status) if status.is_terminal() => {}
+                (false, status) if status.is_active() => {}
                 (true, _) => self.advance(ix),
                 (false, _) => self.emit(Event::TaskCancelled { task: ix }),
             }

@@ -87,7 +87,7 @@ impl Project {
                         Some(spec) => Some(spec.clone()),
                         None => {
                             let made = match kind {
-                                1 => derived(kind, of, &branch_spec),
+                                1 => derived(kind, of, &|spec| branch_spec(spec, &self.definition.retry)),
                                 2 => derived(kind, of, &undo_spec),
                                 _ => derived(kind, of, &|spec| Some(item_spec(spec))),
                             };

@@ -184,6 +184,10 @@ pub struct More {
     pub interrupted: bool,
     /// How often an engine died in the middle of the present step.
     pub crashes: u32,
+    /// The step that runs next was begun before and not seen to end.
+    pub maybe_ran: bool,
+    /// An answer from outside that nothing followed from yet.
+    pub answer: Option<Result<Payload, Failure>>,
     /// Attempts before the present series.
     pub before_series: u32,
     /// When the present series began.
@@ -404,6 +408,19 @@ impl Project {
     /// Whether tasks may be started at all in the present state.
     pub(super) fn may_start(&self) -> bool {
         self.core.status.phase().is_some() || self.core.status == ProjectStatus::Cancelling
+    }
+
+    /// Whether it is being cancelled, or is held in the middle of that.
+    pub(super) fn is_cancelling(&self) -> bool {
+        self.course() == ProjectStatus::Cancelling
+    }
+
+    /// Its state, or the one that it goes back to when it is released.
+    pub(super) fn course(&self) -> ProjectStatus {
+        match self.core.status {
+            ProjectStatus::Paused => self.core.held_from.unwrap_or(ProjectStatus::Paused),
+            status => status,
+        }
     }
 
     fn group_has_room(&self, group: usize) -> bool {

@@ -7,12 +7,12 @@ use crate::domain::event::{Event, HoldReason, StepOutcome};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, Digest, StepIx, TaskIx};
 use crate::domain::limits;
-use crate::domain::machine::{ProjectStatus, TaskStatus};
+use crate::domain::machine::TaskStatus;
 use crate::domain::payload::Payload;
 use crate::domain::workflow::{Action, EffectClass, OutputFormat, WorkspaceKind};
 
 use super::lifecycle::Taking;
-use super::state::Origin;
+use super::state::{Origin, Project};
 
 impl Taking<'_> {
     /// A worker is free for a READY task.
@@ -43,7 +43,21 @@ impl Taking<'_> {
             let message = format!("what would run now ({present:?}) is not what ran ({recorded:?})");
             return self.fail(ix, Failure::new(FailureClass::Diverged, message));
         }
-        self.next_step(ix, attempt, StepIx(next as u32));
+        let last = &self.project.task(ix).steps()[next - 1];
+        match last.outcome.as_ref().and_then(|outcome| outcome.result.clone().err()) {
+            // The engine stopped between the failure and what follows from it.
+            Some(failure) => self.step_failed(ix, last.ix, failure),
+            None => self.next_step(ix, attempt, StepIx(next as u32)),
+        }
+    }
+
+    fn step_failed(&mut self, ix: TaskIx, step: StepIx, failure: Failure) {
+        let is_check = step.0 > 0 && failure.class == FailureClass::Exit;
+        let class = if is_check { FailureClass::Validation } else { failure.class };
+        if is_check && self.project.task(ix).status == TaskStatus::Running {
+            self.emit(Event::TaskValidating { task: ix });
+        }
+        self.fail(ix, Failure { class, ..failure });
     }
 
     /// The step after those that have an outcome: a validation, or the end of the attempt.
@@ -57,7 +71,8 @@ impl Taking<'_> {
         if self.project.task(ix).status == TaskStatus::Running {
             self.emit(Event::TaskValidating { task: ix });
         }
-        if !self.budget_allows() {
+        // A held project ends what runs and starts nothing: the attempt goes on here when it is released.
+        if !self.project.may_start() || !self.budget_allows() {
             self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
             return;
         }
@@ -79,8 +94,8 @@ impl Taking<'_> {
         let input = digest_of(&request);
         let trees = if step.0 == 0 { self.project.input_trees(ix) } else { self.trees_after_action(ix) };
         let task = self.project.task(ix);
-        let effect = if step.0 == 0 { self.effect_class(ix) } else { EffectClass::Pure };
-        let maybe_ran = task.more.as_ref().is_some_and(|more| more.crashes > 0);
+        let effect = if step.0 == 0 { self.project.effect_class(ix) } else { EffectClass::Pure };
+        let maybe_ran = task.more.as_ref().is_some_and(|more| more.maybe_ran);
         let workspace = WorkspaceOrder {
             kind: self.project.created.workspace,
             base_dir: self.project.created.base_dir.as_str().into(),
@@ -127,29 +142,6 @@ impl Taking<'_> {
         }
     }
 
-    fn effect_class(&self, ix: TaskIx) -> EffectClass {
-        let task = self.project.task(ix);
-        if let Some(declared) = task.spec.effect {
-            return declared;
-        }
-        if task.spec.probe.is_some() {
-            return EffectClass::Probed;
-        }
-        match &task.spec.action {
-            Action::Http(request) => match request.method.as_str() {
-                "GET" | "HEAD" => EffectClass::Pure,
-                "PUT" | "DELETE" => EffectClass::Idempotent,
-                _ => EffectClass::Once,
-            },
-            Action::Run(_) | Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
-                match self.project.created.workspace {
-                    WorkspaceKind::Worktree => EffectClass::Restorable,
-                    WorkspaceKind::Dir | WorkspaceKind::None => EffectClass::Idempotent,
-                }
-            }
-        }
-    }
-
     /// Whether one more step fits the caps; if not, the project is held.
     fn budget_allows(&mut self) -> bool {
         match self.project.core.ledger.would_break(&self.project.core.caps, Amounts::ONE_CALL) {
@@ -177,25 +169,37 @@ impl Taking<'_> {
         if let Err(failure) = &outcome.result {
             let class = failure.class;
             if class == FailureClass::Interrupted {
-                self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
-                return;
+                return self.interrupted(ix, attempt, step);
             }
         }
         let result = outcome.result.clone();
         self.emit(Event::StepFinished { task: ix, attempt, step, outcome });
-        let undo = matches!(self.project.task(ix).origin, Origin::Undo { .. });
         match result {
-            _ if self.project.core.status == ProjectStatus::Cancelling && !undo => match result {
+            _ if self.is_given_up(ix) => match result {
                 // It ran to its end before it could be stopped: what it did can be taken back.
                 Ok(output) if self.project.task(ix).status == TaskStatus::Running => self.complete(ix, output),
                 Ok(_) | Err(_) => self.emit(Event::TaskCancelled { task: ix }),
             },
             Ok(_) => self.next_step(ix, attempt, step.next()),
-            Err(failure) if step.0 > 0 && failure.class == FailureClass::Exit => {
-                self.fail(ix, Failure { class: FailureClass::Validation, ..failure });
-            }
-            Err(failure) => self.fail(ix, failure),
+            Err(failure) => self.step_failed(ix, step, failure),
         }
+    }
+
+    /// A step was stopped in its middle by an engine that stops in order: as after a crash, whether it happened is unknown.
+    fn interrupted(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx) {
+        let once = self.project.task(ix).open_step().is_some_and(|open| open.effect == EffectClass::Once);
+        if self.is_given_up(ix) {
+            self.emit(Event::TaskCancelled { task: ix });
+        } else if once {
+            self.emit(Event::TaskInDoubt { task: ix, attempt, step });
+        } else {
+            self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
+        }
+    }
+
+    /// Whether the project is being cancelled and the task is not part of that.
+    pub fn is_given_up(&self, ix: TaskIx) -> bool {
+        self.project.is_cancelling() && !matches!(self.project.task(ix).origin, Origin::Undo { .. })
     }
 
     pub fn due(&mut self, key: TimerKey) {
@@ -219,6 +223,37 @@ impl Taking<'_> {
             DoubtAnswer::Fail => {
                 let message = "a person decided that its step did not work";
                 self.fail_for_good(ix, Failure::new(FailureClass::Rejected, message), false);
+            }
+        }
+    }
+}
+
+impl Project {
+    /// Whether the action of a task must not run twice.
+    pub fn runs_once(&self, ix: TaskIx) -> bool {
+        self.effect_class(ix) == EffectClass::Once
+    }
+
+    /// What may be done with the action of a task when its outcome stays unknown.
+    fn effect_class(&self, ix: TaskIx) -> EffectClass {
+        let task = self.task(ix);
+        if let Some(declared) = task.spec.effect {
+            return declared;
+        }
+        if task.spec.probe.is_some() {
+            return EffectClass::Probed;
+        }
+        match &task.spec.action {
+            Action::Http(request) => match request.method.as_str() {
+                "GET" | "HEAD" => EffectClass::Pure,
+                "PUT" | "DELETE" => EffectClass::Idempotent,
+                _ => EffectClass::Once,
+            },
+            Action::Run(_) | Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
+                match self.created.workspace {
+                    WorkspaceKind::Worktree => EffectClass::Restorable,
+                    WorkspaceKind::Dir | WorkspaceKind::None => EffectClass::Idempotent,
+                }
             }
         }
     }

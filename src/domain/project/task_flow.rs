@@ -5,11 +5,11 @@ use crate::domain::event::{Actor, Await, Decision, Event, HoldReason, SkipReason
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, TaskIx};
 use crate::domain::limits;
-use crate::domain::machine::{ProjectStatus, TaskStatus};
+use crate::domain::machine::TaskStatus;
 use crate::domain::payload::Payload;
 use crate::domain::retry::{OnExhausted, Verdict, split_mix};
 use crate::domain::time::Millis;
-use crate::domain::workflow::{Action, ApprovalSpec, ExternalSpec, OnTimeout, WaitSpec};
+use crate::domain::workflow::{Action, ApprovalSpec, EffectClass, ExternalSpec, OnTimeout, WaitSpec};
 
 use super::lifecycle::Taking;
 use super::state::Origin;
@@ -23,7 +23,13 @@ impl Taking<'_> {
         if task.status != TaskStatus::Pending || task.unmet > 0 || task.retired || !in_reach {
             return;
         }
-        if self.project.core.status == ProjectStatus::Cancelling && !undo {
+        if self.is_given_up(ix) {
+            return;
+        }
+        // Items start with their `foreach`, which may have to wait for its needs again when it is retried.
+        if let Origin::Item { of, .. } = task.origin
+            && self.project.task(of).status == TaskStatus::Pending
+        {
             return;
         }
         let bad = task.needs.iter().copied().find(|need| !self.project.task(*need).lets_dependents_go_on());
@@ -194,11 +200,14 @@ impl Taking<'_> {
     /// An attempt failed, or could not begin: retry, branch, pause or fail, as the policy of the transition says.
     pub fn fail(&mut self, ix: TaskIx, failure: Failure) {
         let task = self.project.task(ix);
-        let undo = matches!(task.origin, Origin::Undo { .. });
-        if self.project.core.status == ProjectStatus::Cancelling && !undo {
+        if self.is_given_up(ix) {
             self.emit(Event::TaskCancelled { task: ix });
             return;
         }
+        // What must not happen twice has happened: only a person may have it done again.
+        let once_done = task.steps().iter().any(|step| {
+            step.effect == EffectClass::Once && step.outcome.as_ref().is_some_and(|outcome| outcome.result.is_ok())
+        });
         let rules = self.project.retry_rules(ix);
         let policy = if task.status == TaskStatus::Validating { rules.for_validating() } else { rules.for_running() };
         let more = task.more.as_deref();
@@ -208,6 +217,7 @@ impl Taking<'_> {
         // What fails before it starts (a template, a condition) will fail again: it is not a try.
         let verdict = match task.status {
             TaskStatus::Ready | TaskStatus::Debugging => Verdict::NotRetried,
+            _ if once_done => Verdict::NotRetried,
             _ => policy.verdict(in_series.max(1), elapsed_ms, &failure, seed),
         };
         let (attempt, on_exhausted) = (task.attempt, policy.on_exhausted);
@@ -220,6 +230,7 @@ impl Taking<'_> {
         let branches = task.more.as_ref().map_or(0, |more| more.branches);
         let may_branch =
             matches!(task.status, TaskStatus::Running | TaskStatus::Validating | TaskStatus::AwaitingSignal);
+        let may_branch = may_branch && !once_done;
         let branch = task.spec.on_failure.as_ref().filter(|branch| may_branch && branches < branch.max);
         if branch.is_some() {
             self.open_branch(ix, branches + 1, failure);
@@ -275,7 +286,13 @@ impl Taking<'_> {
         }
     }
 
-    fn item_settled(&mut self, of: TaskIx) {
+    fn items_of(&self, ix: TaskIx) -> impl DoubleEndedIterator<Item = TaskIx> + use<> {
+        let items = self.project.task(ix).more.as_ref().and_then(|more| more.items);
+        let (first, count) = items.unwrap_or((ix, 0));
+        (first.0..first.0 + count).map(TaskIx)
+    }
+
+    pub fn item_settled(&mut self, of: TaskIx) {
         let parent = self.project.task(of);
         let waiting = matches!(parent.awaits(), Some(Await::Items)) && parent.status == TaskStatus::AwaitingSignal;
         if !waiting || parent.more.as_ref().is_none_or(|more| more.open_items > 0) {
@@ -300,7 +317,7 @@ impl Taking<'_> {
         }
     }
 
-    fn branch_settled(&mut self, of: TaskIx, branch: TaskIx) {
+    pub fn branch_settled(&mut self, of: TaskIx, branch: TaskIx) {
         if self.project.task(of).status != TaskStatus::Debugging {
             return;
         }
@@ -319,8 +336,9 @@ impl Taking<'_> {
 
     fn expand(&mut self, ix: TaskIx, source: &str) -> Result<(), Failure> {
         if self.project.task(ix).more.as_ref().is_some_and(|more| more.items.is_some()) {
-            // Retried: its items are there and on their own way.
+            // Retried: its items are there, those to be run again are PENDING.
             self.await_outside(ix, Await::Items, None);
+            self.unblocked.extend(self.items_of(ix).rev());
             self.item_settled(ix);
             return Ok(());
         }

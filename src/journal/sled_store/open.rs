@@ -54,6 +54,10 @@ pub fn open(dir: &Path) -> Result<(sled::Db, File), Error> {
         match guarded("open the store", || config.open()) {
             Err(error) if is_lock_conflict(&error) && tries < LOCK_TRIES => {
                 tries += 1;
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "sled gives its lock back late and says nothing when it does"
+                )]
                 std::thread::sleep(LOCK_WAIT);
             }
             Err(error) if is_lock_conflict(&error) => return Err(Error::Locked),

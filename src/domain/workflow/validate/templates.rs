@@ -12,6 +12,9 @@ use crate::domain::workflow::graph::Graph;
 use crate::domain::workflow::near::{did_you_mean, listed};
 use crate::domain::workflow::spec::{InputType, TaskSpec};
 
+/// Filters whose result a shell takes as one word.
+const SAFE_IN_A_SHELL: &[&str] = &["sh", "length", "count", "int", "float", "abs", "round"];
+
 /// Names that the template language itself sets or knows.
 const LANGUAGE: &[&str] =
     &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "loop", "self"];
@@ -82,7 +85,8 @@ impl Checker<'_> {
                     risky.get_or_insert(read);
                 }
             }
-            let quoted = block.filters().any(|(filter, _)| filter == "sh");
+            // The last filter decides what comes out: quoted text, or a number that needs no quotes.
+            let quoted = block.filters().last().is_some_and(|(filter, _)| SAFE_IN_A_SHELL.contains(&filter));
             if let Some(read) = risky.filter(|_| site.kind == SiteKind::Shell && block.prints && !quoted) {
                 let path: Vec<&str> = read.path.iter().map(|(part, _)| *part).collect();
                 let name = [&[read.root], path.as_slice()].concat().join(".");

@@ -1,0 +1,144 @@
+//! The composition root: opens a home, and plugs the real store, files, clock and runner into the engine.
+//!
+//! Whoever holds the home's lock is the engine; for everyone else a [`Session`] is a line to it. A verb cannot tell the two
+//! apart, except that it must [`Session::close`] what it opened.
+
+mod adapters;
+mod error;
+mod keeper;
+mod lock;
+mod places;
+mod session;
+
+pub use error::{Error, HeldHow};
+pub use lock::{Holder, Role};
+pub use session::{Need, Session};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{Config, Environment, Key, Layers};
+use crate::engine::clock::SystemClock;
+use crate::engine::ports::Clock as _;
+use crate::interfaces::api::Check;
+use crate::journal::doctor;
+use crate::telemetry::Log;
+use crate::workspace::{Workspaces, detached};
+use places::Places;
+
+/// Everything that is known before a home is opened.
+pub struct App {
+    config: Config,
+    layers: Layers,
+    environment: Environment,
+    places: Places,
+    log: Log,
+    clock: Arc<SystemClock>,
+}
+
+impl App {
+    /// Reads the configuration and begins to log; touches no file of the home.
+    pub fn new(
+        environment: Environment,
+        home: Option<PathBuf>,
+        flags: &[(Key, &'static str, String)],
+    ) -> Result<Self, Error> {
+        let cwd = std::env::current_dir()
+            .map_err(|source| Error::io("find out the current folder", Path::new("."), source))?;
+        let repository = git_root(&cwd);
+        let layers = Layers::read(&environment, repository.as_deref().or(Some(&cwd)), flags)?;
+        let config = Config::new(&layers);
+        let home = home.or_else(|| environment.home()).ok_or(Error::NoHome)?;
+        let asked_for = !matches!(layers.get(Key::Log).origin, crate::config::Origin::Default);
+        let log = Log::begin(&config.log, config.log_json, asked_for);
+        let places = Places::new(cwd.join(home), environment.runtime_dir());
+        Ok(Self { config, layers, environment, places, log, clock: Arc::default() })
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where each of them comes from.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The home's folder.
+    pub fn home(&self) -> &Path {
+        &self.places.home
+    }
+
+    /// The time.
+    pub fn now(&self) -> crate::domain::time::Millis {
+        self.clock.now()
+    }
+
+    /// The commit that worktrees of a project started in `dir` begin with.
+    pub fn base_commit(&self, dir: &Path) -> Result<String, Error> {
+        Workspaces::new(&self.places.home).base_commit(dir).map_err(|failure| Error::NoCommit(failure.message))
+    }
+
+    /// The file of the user's configuration, when there may be one.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        self.environment.config_file()
+    }
+
+    /// Starts an engine in the background. It may lose the race for the home, and then ends by itself.
+    pub fn spawn_engine(&self) -> Result<u32, Error> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        self.places.create()?;
+        let doing = "start an engine in the background";
+        let path = self.places.engine_log();
+        let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let log = log.map_err(|source| Error::io(doing, &path, source))?;
+        let program =
+            std::env::current_exe().map_err(|source| Error::io(doing, Path::new("/proc/self/exe"), source))?;
+        let home = self.places.home.display().to_string();
+        let workers = self.config.workers.to_string();
+        detached::spawn(&program, &["--home", &home, "--workers", &workers, "engine"], &log)
+            .map_err(|source| Error::io(doing, &program, source))
+    }
+
+    /// Opens the home, or a line to the engine that holds it.
+    pub async fn open(&self, need: Need, command: &str) -> Result<Session, Error> {
+        session::open(self, need, command).await
+    }
+
+    /// A line to the engine in another process, waiting for one that was just started.
+    pub async fn attach(&self, command: &str) -> Result<Session, Error> {
+        session::attach_to_engine(self, command).await
+    }
+
+    /// Heals what can be healed without losing anything; needs the home for itself.
+    pub async fn repair(&self) -> Result<Vec<Check>, Error> {
+        let lock = session::lock_alone(self, "doctor --repair").await?;
+        let places = self.places.journal();
+        let mut done = doctor::repair_files(&places).map_err(Error::store)?;
+        let base = session::Base::open(self, true).await?;
+        let epoch = base.archive.store().take_over().map_err(Error::store)?;
+        let rebuild =
+            |id: &_| base.archive.replay(id, crate::domain::ids::Seq(u64::MAX)).ok().map(|it| it.project.summary());
+        done.extend(doctor::repair(&**base.archive.store(), epoch, &places, rebuild).map_err(Error::store)?);
+        drop(lock);
+        let repaired = |repaired: doctor::Repaired| Check {
+            severity: "note".to_owned(),
+            kind: "repaired".to_owned(),
+            what: repaired.what,
+            place: repaired.place,
+            next: String::new(),
+        };
+        Ok(done.into_iter().map(repaired).collect())
+    }
+}
+
+/// The folder of the git repository that `dir` is in.
+pub fn git_root(dir: &Path) -> Option<PathBuf> {
+    dir.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned)
+}

@@ -1,0 +1,340 @@
+//! Opening a home: taking its lock and becoming the engine, or finding the engine that has it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backoff::backoff::Backoff as _;
+use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
+use tokio_util::task::TaskTracker;
+
+use super::App;
+use super::adapters::{Disk, SnapshotWriter, Vault};
+use super::error::{Error, HeldHow};
+use super::keeper::Keeper;
+use super::lock::{self, Holder, Lock, Role};
+use crate::domain::effect::WorkspaceOrder;
+use crate::domain::ids::{Epoch, ProjectId};
+use crate::domain::machine::ProjectStatus;
+use crate::domain::workflow::WorkspaceKind;
+use crate::engine::archive::Archive;
+use crate::engine::entropy::SystemEntropy;
+use crate::engine::{Engine, Handle, Parts};
+use crate::interfaces::api::{Door, Home, Service};
+use crate::interfaces::socket::{Client, ConnectError, Server};
+use crate::journal::blobs::Blobs;
+use crate::journal::sled_store::SledStore;
+use crate::journal::store;
+use crate::steps::{Runner, Settings};
+use crate::workspace::Workspaces;
+use crate::workspace::leftovers::Leftovers;
+
+/// How long a holder may take to open the home, or to finish a brief request, before it counts as unreachable.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a verb needs of a home that nobody holds. When an engine has it, every verb talks to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// To read.
+    Read,
+    /// To record a command; nothing is driven.
+    Command,
+    /// To drive projects.
+    Drive,
+}
+
+/// An open home, or a line to the engine that has it.
+pub struct Session {
+    home: Home,
+    side: Side,
+}
+
+enum Side {
+    /// Another process has the home.
+    Remote(Holder),
+    /// This process has it.
+    Here(Box<Here>),
+}
+
+struct Here {
+    engine: Option<Engine>,
+    server: Option<Server>,
+    snapshots: Option<Arc<SnapshotWriter>>,
+    closing: TaskTracker,
+    /// Released last.
+    _lock: Lock,
+}
+
+impl Session {
+    /// What can be asked.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The engine in this process.
+    pub fn engine(&self) -> Option<&Handle> {
+        match &self.side {
+            Side::Here(here) => here.engine.as_ref().map(Engine::handle),
+            Side::Remote(_) => None,
+        }
+    }
+
+    /// Who else has the home.
+    pub fn holder(&self) -> Option<&Holder> {
+        match &self.side {
+            Side::Here(_) => None,
+            Side::Remote(holder) => Some(holder),
+        }
+    }
+
+    /// Gives the home back in order: what runs is interrupted and that is recorded. Says why, if the engine had ended by itself.
+    pub async fn close(self) -> Option<String> {
+        let Side::Here(here) = self.side else { return None };
+        drop(here.server);
+        let why = match here.engine {
+            Some(engine) => engine.shutdown().await,
+            None => None,
+        };
+        here.closing.close();
+        here.closing.wait().await;
+        if let Some(snapshots) = here.snapshots {
+            // A panic there would only lose a cache.
+            let _ = tokio::task::spawn_blocking(move || snapshots.flush()).await;
+        }
+        why
+    }
+}
+
+/// Opens the home or a line to it.
+pub async fn open(app: &App, need: Need, command: &str) -> Result<Session, Error> {
+    let path = app.places.lock();
+    app.places.create()?;
+    let mut waits = patience();
+    loop {
+        if let Some(lock) = try_lock(&path)? {
+            return own(app, lock, need, command).await;
+        }
+        let holder = lock::holder(&path);
+        if let Some(session) = attach(app, holder.as_ref()).await? {
+            return Ok(session);
+        }
+        match waits.next_backoff() {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(held(app, holder, HeldHow::Unreachable)),
+        }
+    }
+}
+
+/// A line to an engine that was started a moment ago, or was there before.
+pub async fn attach_to_engine(app: &App, command: &str) -> Result<Session, Error> {
+    let path = app.places.lock();
+    let mut waits = patience();
+    loop {
+        let holder = lock::holder(&path);
+        // A note of an engine that has died leads to a socket that nobody listens at.
+        if let Some(session) = attach(app, holder.as_ref()).await? {
+            tracing::debug!(command, "attached");
+            return Ok(session);
+        }
+        match waits.next_backoff() {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(held(app, holder, HeldHow::Unreachable)),
+        }
+    }
+}
+
+fn patience() -> ExponentialBackoff {
+    ExponentialBackoffBuilder::new()
+        .with_initial_interval(Duration::from_millis(5))
+        .with_max_interval(Duration::from_millis(200))
+        .with_max_elapsed_time(Some(PATIENCE))
+        .build()
+}
+
+/// The home's lock for a repair.
+pub async fn lock_alone(app: &App, command: &str) -> Result<Lock, Error> {
+    let path = app.places.lock();
+    app.places.create()?;
+    let lock = try_lock(&path)?.ok_or_else(|| held(app, lock::holder(&path), HeldHow::Busy))?;
+    let me = lock::this_process(command, Role::Brief, None, app.now());
+    lock.note(&me).map_err(|source| Error::io("write down who holds the home", &path, source))?;
+    Ok(lock)
+}
+
+fn try_lock(path: &Path) -> Result<Option<Lock>, Error> {
+    Lock::try_take(path).map_err(|source| Error::io("take the home's lock", path, source))
+}
+
+fn held(app: &App, holder: Option<Holder>, how: HeldHow) -> Error {
+    Error::Held { home: app.places.home.clone(), holder, how }
+}
+
+/// A line to the engine that holds the home; `None` while it is not there yet, or holds it for a moment only.
+async fn attach(app: &App, holder: Option<&Holder>) -> Result<Option<Session>, Error> {
+    let Some((holder, socket)) = holder.and_then(|holder| Some((holder, holder.socket.as_ref()?))) else {
+        return Ok(None);
+    };
+    match Client::connect(socket).await {
+        Ok((client, _)) => {
+            let home = Home::new(Arc::new(client), app.environment.user());
+            Ok(Some(Session { home, side: Side::Remote(holder.clone()) }))
+        }
+        Err(ConnectError::Absent(_)) => Ok(None),
+        Err(ConnectError::Silent) => Err(held(app, Some(holder.clone()), HeldHow::Silent)),
+        Err(ConnectError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// The stored half of a home.
+pub struct Base {
+    pub archive: Archive,
+    pub blobs: Blobs,
+    snapshots: Option<Arc<SnapshotWriter>>,
+}
+
+impl Base {
+    /// Opens the store and what lies beside it. The caller holds the lock.
+    pub async fn open(app: &App, is_writing: bool) -> Result<Self, Error> {
+        let places = app.places.journal();
+        let opening = places.store.clone();
+        let store = tokio::task::spawn_blocking(move || SledStore::open(&opening)).await;
+        let store = store.map_err(|error| Error::io("open the store", &places.store, std::io::Error::other(error)))?;
+        let store = store.map_err(|error| match error {
+            store::Error::Locked => held(app, None, HeldHow::Unreachable),
+            error => Error::store(error),
+        })?;
+        let blobs = Blobs::open(&places.blobs)
+            .map_err(|error| Error::io("open the blobs", &places.blobs, std::io::Error::other(error)))?;
+        let snapshots = SnapshotWriter::new(&places.snapshots)
+            .map_err(|source| Error::io("start the writer of snapshots", &places.snapshots, source))?;
+        let snapshots = Arc::new(snapshots);
+        let archive = Archive::new(Arc::new(store), Arc::new(Vault(blobs.clone())), Some(snapshots.clone()));
+        Ok(Self { archive, blobs, snapshots: is_writing.then_some(snapshots) })
+    }
+}
+
+async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session, Error> {
+    let (role, socket) = match need {
+        Need::Drive => (Role::Engine, Some(app.places.socket()?)),
+        Need::Read | Need::Command => (Role::Brief, None),
+    };
+    let me = lock::this_process(command, role, socket.clone(), app.now());
+    let path = app.places.lock();
+    lock.note(&me).map_err(|source| Error::io("write down who holds the home", &path, source))?;
+    if need != Need::Read {
+        let path = app.places.engine_log();
+        app.log.to_file(&path).map_err(|source| Error::io("open the log", &path, source))?;
+    }
+    let run = app.places.run();
+    let leftovers = Leftovers::open(run.clone(), &app.places.id()).map_err(|source| Error::io("open", &run, source))?;
+    let reaped = async {
+        match need {
+            Need::Drive => leftovers
+                .reap()
+                .await
+                .map_err(|source| Error::io("end what an earlier engine left running", &run, source)),
+            Need::Read | Need::Command => Ok(0),
+        }
+    };
+    let (base, reaped) = tokio::join!(Base::open(app, need != Need::Read), reaped);
+    let (base, reaped) = (base?, reaped?);
+    if reaped > 0 {
+        tracing::warn!(reaped, "processes of an engine that died were ended");
+    }
+    let workspaces = Arc::new(Workspaces::new(&app.places.home));
+    let closing = TaskTracker::new();
+    let engine = match need {
+        Need::Read => None,
+        Need::Command | Need::Drive => {
+            let epoch = base.archive.store().take_over().map_err(Error::store)?;
+            Some(start(app, &base, epoch, &workspaces, leftovers, closing.clone())?)
+        }
+    };
+    let keeper = Arc::new(Keeper {
+        archive: base.archive.clone(),
+        blobs: base.blobs.clone(),
+        workspaces,
+        places: app.places.journal(),
+        logs: app.places.logs(),
+    });
+    let handle = engine.as_ref().map(|engine| engine.handle().clone());
+    let door: Arc<dyn Door> = Arc::new(Service::new(base.archive, handle, keeper));
+    let server = match &socket {
+        Some(path) => {
+            let server = Server::listen(path, door.clone());
+            Some(server.map_err(|source| Error::io("listen at the control socket", path, source))?)
+        }
+        None => None,
+    };
+    let here = Here { engine, server, snapshots: base.snapshots, closing, _lock: lock };
+    Ok(Session { home: Home::new(door, app.environment.user()), side: Side::Here(Box::new(here)) })
+}
+
+fn start(
+    app: &App,
+    base: &Base,
+    epoch: Epoch,
+    workspaces: &Arc<Workspaces>,
+    leftovers: Leftovers,
+    closing: TaskTracker,
+) -> Result<Engine, Error> {
+    let environment = app.environment.all().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let runner = Arc::new(Runner::new(Settings {
+        environment,
+        grace: app.config.grace,
+        shutdown_grace: app.config.shutdown_grace,
+        logs_dir: app.places.logs(),
+        workspaces: workspaces.clone(),
+        leftovers: Arc::new(leftovers),
+        sink: Arc::new(Vault(base.blobs.clone())),
+        clock: app.clock.clone(),
+    }));
+    let (archive, workspaces) = (base.archive.clone(), workspaces.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let closed = move |id: &ProjectId| {
+        closing.spawn_on(tidy_up(archive.clone(), workspaces.clone(), id.clone()), &runtime);
+    };
+    let parts = Parts {
+        archive: base.archive.clone(),
+        epoch,
+        runner: Arc::new(runner),
+        clock: app.clock.clone(),
+        entropy: Arc::new(SystemEntropy),
+        disk: Some(Arc::new(Disk(app.places.home.clone()))),
+        workers: app.config.workers,
+        closed: Box::new(closed),
+    };
+    Engine::start(parts).map_err(|source| Error::io("start the engine", &app.places.home, source))
+}
+
+/// After a project has ended: what it made becomes a branch, its worktrees go away.
+async fn tidy_up(archive: Archive, workspaces: Arc<Workspaces>, id: ProjectId) {
+    let of = id.clone();
+    let loaded = tokio::task::spawn_blocking(move || archive.load(&of)).await;
+    let project = match loaded {
+        Ok(Ok(loaded)) => loaded.project,
+        Ok(Err(error)) => return tracing::warn!(project = %id, %error, "nothing is tidied up after it"),
+        Err(error) => return tracing::warn!(project = %id, %error, "nothing is tidied up after it"),
+    };
+    let created = &project.created;
+    // Children work in the worktrees' branches of their own project, as their parents do.
+    if created.workspace != WorkspaceKind::Worktree {
+        return;
+    }
+    if project.status() == ProjectStatus::Done {
+        let order = WorkspaceOrder {
+            kind: created.workspace,
+            base_dir: created.base_dir.as_str().into(),
+            base_commit: created.base_commit.as_deref().map(Into::into),
+            trees: project.outcome_trees(),
+        };
+        let message = format!("{}: result of {id}\n", created.workflow);
+        let published = workspaces.publish(&id, &order, &message, project.summary().changed).await;
+        if let Err(failure) = published {
+            tracing::error!(project = %id, %failure, "its result was not published as a branch");
+        }
+    }
+    if let Err(failure) = workspaces.project_closed(&id, Path::new(&created.base_dir)).await {
+        tracing::warn!(project = %id, %failure, "its worktrees were not removed");
+    }
+}

@@ -1,0 +1,102 @@
+//! Every environment variable that the product reads, and the only place that reads them.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `WFCTL_HOME` | where everything is kept; else `$XDG_STATE_HOME/wfctl`, else `~/.local/state/wfctl` |
+//! | `WFCTL_CONFIG` | the user's configuration file; else `$XDG_CONFIG_HOME/wfctl/config.toml`, else `~/.config/wfctl/config.toml` |
+//! | `WFCTL_WORKERS`, `WFCTL_COLOR`, `WFCTL_LOG`, `WFCTL_LOG_FORMAT` | settings of the same names |
+//! | `NO_COLOR` | no colour, whatever its value, unless empty |
+//! | `TERM` | `dumb`: no colour and no redrawing |
+//! | `USER`, `LOGNAME` | who is recorded as the actor of commands |
+//! | `XDG_RUNTIME_DIR` | where the socket goes when the home's path is too long for one |
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::layers::Key;
+
+/// The environment as it was when the process started.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// Reads it, once.
+    pub fn capture() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        Self(std::env::vars_os().collect())
+    }
+
+    /// One that is made up, for tests.
+    pub fn of<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// All of it, for commands.
+    pub fn all(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter()
+    }
+
+    /// A variable that is set, not empty and text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(std::ffi::OsStr::new(name)).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let value = self.0.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value))
+    }
+
+    /// An absolute path; the XDG specification says that others are to be ignored.
+    fn absolute(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).filter(|path| path.is_absolute())
+    }
+
+    /// The home; `None` when neither of its variables nor `HOME` is set. May be relative to the current folder.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.path("WFCTL_HOME")
+            .or_else(|| self.absolute("XDG_STATE_HOME").map(|state| state.join("wfctl")))
+            .or_else(|| self.absolute("HOME").map(|home| home.join(".local/state/wfctl")))
+    }
+
+    /// The user's configuration file, whether or not it is there.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        self.path("WFCTL_CONFIG")
+            .or_else(|| self.absolute("XDG_CONFIG_HOME").map(|config| config.join("wfctl/config.toml")))
+            .or_else(|| self.absolute("HOME").map(|home| home.join(".config/wfctl/config.toml")))
+    }
+
+    /// A private folder with a short path.
+    pub fn runtime_dir(&self) -> Option<PathBuf> {
+        self.absolute("XDG_RUNTIME_DIR")
+    }
+
+    /// The settings that are given as variables.
+    pub fn settings(&self) -> Vec<(Key, &'static str, String)> {
+        let variables = [
+            (Key::Workers, "WFCTL_WORKERS"),
+            (Key::Color, "WFCTL_COLOR"),
+            (Key::Log, "WFCTL_LOG"),
+            (Key::LogFormat, "WFCTL_LOG_FORMAT"),
+        ];
+        let given = |(key, name): (Key, &'static str)| self.text(name).map(|value| (key, name, value.to_owned()));
+        variables.into_iter().filter_map(given).collect()
+    }
+
+    /// Whether colour is unwanted whatever the configuration says about `auto`.
+    pub fn is_plain(&self) -> bool {
+        self.text("NO_COLOR").is_some() || self.text("TERM") == Some("dumb")
+    }
+
+    /// Who is at the keyboard.
+    pub fn user(&self) -> String {
+        let name = self.text("USER").or_else(|| self.text("LOGNAME")).map(str::to_owned);
+        name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    }
+
+    /// The values of the variables that a workflow captures (`pass_env`).
+    pub fn captured(&self, names: &[String]) -> BTreeMap<String, String> {
+        let value = |name: &String| Some((name.clone(), self.0.get(std::ffi::OsStr::new(name))?.to_str()?.to_owned()));
+        names.iter().filter_map(value).collect()
+    }
+}

@@ -1,0 +1,239 @@
+//! Reading the layers and settling on one value per key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::env_vars::Environment;
+use crate::domain::time::parse_duration;
+use crate::domain::workflow::did_you_mean;
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+/// The file of a repository.
+pub const REPOSITORY_FILE: &str = ".wfctl.toml";
+
+/// One setting's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Most steps at once.
+    Workers,
+    /// Between SIGTERM and SIGKILL.
+    Grace,
+    /// The same while the engine stops.
+    ShutdownGrace,
+    /// How long an idle engine stays.
+    IdleExit,
+    /// When to colour.
+    Color,
+    /// What is logged.
+    Log,
+    /// How.
+    LogFormat,
+}
+
+impl Key {
+    /// All keys, in the order of `defaults.toml`.
+    pub const ALL: [Self; 7] =
+        [Self::Workers, Self::Grace, Self::ShutdownGrace, Self::IdleExit, Self::Color, Self::Log, Self::LogFormat];
+
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Workers => "workers",
+            Self::Grace => "grace",
+            Self::ShutdownGrace => "shutdown_grace",
+            Self::IdleExit => "idle_exit",
+            Self::Color => "color",
+            Self::Log => "log",
+            Self::LogFormat => "log_format",
+        }
+    }
+
+    /// What a value must be, when `value` is not.
+    fn refuses(self, value: &str) -> Option<&'static str> {
+        let (fits, wanted) = match self {
+            Self::Workers => (value.parse::<u16>().is_ok(), "a number from 0 to 65535"),
+            Self::Grace | Self::ShutdownGrace | Self::IdleExit => {
+                (parse_duration(value).is_some(), "a duration such as \"10s\"")
+            }
+            Self::Color => (["auto", "always", "never"].contains(&value), "auto, always or never"),
+            Self::Log => (
+                value.parse::<tracing_subscriber::filter::EnvFilter>().is_ok(),
+                "a level (error, warn, info, debug, trace) or a filter of levels",
+            ),
+            Self::LogFormat => (["text", "json"].contains(&value), "text or json"),
+        };
+        (!fits).then_some(wanted)
+    }
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Compiled in.
+    Default,
+    /// A file.
+    File(PathBuf),
+    /// A variable.
+    Variable(&'static str),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => write!(f, "${name}"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value with its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The value as text.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{} is not valid TOML: {problem}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        problem: String,
+    },
+    /// No such key.
+    #[error("{} has an unknown key `{key}`", path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// Not a value of this key.
+    #[error("`{}` cannot be {value:?} ({origin}): it must be {wanted}", key.name())]
+    Value {
+        /// The key.
+        key: Key,
+        /// The value.
+        value: String,
+        /// Where it stands.
+        origin: Origin,
+        /// What it must be.
+        wanted: &'static str,
+    },
+}
+
+/// All values that are in force, with their origins.
+#[derive(Debug, Clone)]
+pub struct Layers(BTreeMap<Key, Setting>);
+
+impl Layers {
+    /// Reads every layer. `repository` is the folder whose file counts; `flags` are those given.
+    pub fn read(
+        environment: &Environment,
+        repository: Option<&Path>,
+        flags: &[(Key, &'static str, String)],
+    ) -> Result<Self, Error> {
+        let mut layers = Self(BTreeMap::new());
+        layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
+        let files = [environment.config_file(), repository.map(|folder| folder.join(REPOSITORY_FILE))];
+        for path in files.into_iter().flatten() {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => layers.add_text(&text, &path, &|path| Origin::File(path.to_owned()))?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(Error::Read { path, source }),
+            }
+        }
+        for (key, variable, value) in environment.settings() {
+            layers.set(key, value, Origin::Variable(variable))?;
+        }
+        for (key, flag, value) in flags {
+            layers.set(*key, value.clone(), Origin::Flag(flag))?;
+        }
+        Ok(layers)
+    }
+
+    /// The value in force.
+    ///
+    /// # Panics
+    /// Never: the first layer has every key, which a test checks.
+    pub fn get(&self, key: Key) -> &Setting {
+        self.0.get(&key).expect("defaults.toml has a value for every key")
+    }
+
+    fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
+        if let Some(wanted) = key.refuses(&value) {
+            return Err(Error::Value { key, value, origin, wanted });
+        }
+        self.0.insert(key, Setting { value, origin });
+        Ok(())
+    }
+
+    fn add_text(&mut self, text: &str, path: &Path, origin: &dyn Fn(&Path) -> Origin) -> Result<(), Error> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            Error::Syntax { path: path.to_owned(), problem: format!("line {line}: {}", error.message()) }
+        })?;
+        for (name, value) in table {
+            let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
+                let help = did_you_mean(&name, Key::ALL.iter().map(|key| key.name()));
+                return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
+            };
+            let value = match value {
+                toml::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            self.set(key, value, origin(path))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_layers_win_and_remember_where_they_came_from() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(REPOSITORY_FILE), "workers = 3\ngrace = \"1s\"").unwrap();
+        let flags = [(Key::Workers, "--workers", "5".to_owned())];
+        let layers = Layers::read(&Environment::of([]), Some(folder.path()), &flags).unwrap();
+        assert_eq!(layers.get(Key::Workers).origin, Origin::Flag("--workers"));
+        assert_eq!(layers.get(Key::Grace).value, "1s");
+        assert!(Key::ALL.into_iter().all(|key| !layers.get(key).value.is_empty()));
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            std::fs::write(folder.path().join(REPOSITORY_FILE), text).unwrap();
+            Layers::read(&Environment::of([]), Some(folder.path()), &[]).unwrap_err()
+        };
+        assert!(matches!(read("wokers = 3"), Error::UnknownKey { help: Some(help), .. } if help.contains("workers")));
+        assert!(matches!(read("grace = 3"), Error::Value { key: Key::Grace, .. }));
+        assert!(matches!(read("a = 1\nb ="), Error::Syntax { problem, .. } if problem.starts_with("line 2")));
+    }
+}

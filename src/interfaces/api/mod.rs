@@ -1,0 +1,26 @@
+//! What can be asked of a home, and what it answers: plain data, and one [`Door`] with two sides.
+//!
+//! [`Service`] answers within the process that holds the home; `socket::Client` asks it from another one. A face holds a
+//! `dyn Door` and cannot tell which of the two it is.
+
+mod fault;
+mod home;
+mod lines;
+mod logs;
+mod request;
+mod service;
+
+pub use fault::{Fault, FaultKind};
+pub use home::{Home, Pinned, Why};
+pub use lines::Line;
+pub use request::{Answer, Check, LogPage, Progress, Removed, Request, StartRequest, Verified};
+pub use service::{Keeper, Service};
+
+use async_trait::async_trait;
+
+/// Where a request can be made.
+#[async_trait]
+pub trait Door: Send + Sync {
+    /// Asks; the answer comes when what was asked for is durable.
+    async fn call(&self, request: Request) -> Result<Answer, Fault>;
+}

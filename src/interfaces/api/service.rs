@@ -1,0 +1,215 @@
+//! The near side of the door: answers requests within the process that holds the home.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Door;
+use super::fault::{Fault, FaultKind};
+use super::logs::{self, Wanted};
+use super::request::{Answer, Check, Progress, Removed, Request, StartRequest, Verified};
+use crate::domain::event::Actor;
+use crate::domain::ids::{Attempt, ProjectId, Seq, StepIx, TaskIx};
+use crate::domain::limits;
+use crate::domain::time::Millis;
+use crate::domain::view::Summary;
+use crate::engine::archive::Archive;
+use crate::engine::{Handle, Start};
+use crate::journal::reader;
+
+/// What only the keeper of the home can do, because it knows its files. All of it may block.
+pub trait Keeper: Send + Sync + 'static {
+    /// The file that a running step writes its output to.
+    fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf;
+    /// Checks everything that is stored.
+    fn check(&self) -> Vec<Check>;
+    /// Removes ended projects that have not changed since `before`, and what nobody names any more.
+    fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault>;
+}
+
+/// Answers requests: from the archive, and through the engine when there is one. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    archive: Archive,
+    engine: Option<Handle>,
+    keeper: Arc<dyn Keeper>,
+}
+
+impl Service {
+    /// Over an archive; without an engine it only reads.
+    pub fn new(archive: Archive, engine: Option<Handle>, keeper: Arc<dyn Keeper>) -> Self {
+        Self { archive, engine, keeper }
+    }
+
+    fn engine(&self) -> Result<&Handle, Fault> {
+        let message = "the home is only open for reading here";
+        self.engine.as_ref().ok_or_else(|| Fault::new(FaultKind::NotDriving, message))
+    }
+
+    async fn drives(&self, id: &ProjectId) -> Result<bool, Fault> {
+        match &self.engine {
+            Some(engine) => Ok(engine.drives(id).await?),
+            None => Ok(false),
+        }
+    }
+
+    /// Runs what blocks on the disk away from the threads that everybody shares.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Archive) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let archive = self.archive.clone();
+        match tokio::task::spawn_blocking(move || work(&archive)).await {
+            Ok(result) => result,
+            Err(error) => Err(Fault::new(FaultKind::Defect, format!("a request was not answered: {error}"))),
+        }
+    }
+
+    async fn start(&self, start: StartRequest, by: String) -> Result<Answer, Fault> {
+        let start = Start {
+            id: start.id,
+            definition: Arc::new(start.definition),
+            inputs: start.inputs,
+            env: start.env.into_iter().collect(),
+            base_dir: start.base_dir,
+            source: start.source,
+            base_commit: start.base_commit,
+            parent: None,
+            depth: 0,
+        };
+        let (id, existed) = self.engine()?.start(start, Actor::User(by)).await?;
+        Ok(Answer::Started { id, existed })
+    }
+
+    async fn records(&self, id: ProjectId, from: Seq, limit: usize, wait: bool) -> Result<Answer, Fault> {
+        let mut engine = self.engine.clone();
+        loop {
+            // What changes from here on wakes us up again.
+            if let Some(engine) = &mut engine {
+                engine.seen();
+            }
+            let driven = wait && self.drives(&id).await?;
+            let of = id.clone();
+            let limit = limit.clamp(1, limits::FOLLOW_BATCH_RECORDS);
+            let records = self.read(move |archive| Ok(archive.records(&of, from, limit)?)).await?;
+            if !records.is_empty() || !driven {
+                return Ok(Answer::Records { records });
+            }
+            let is_going_on = match &mut engine {
+                Some(engine) => engine.changed().await,
+                None => false,
+            };
+            if !is_going_on {
+                return Ok(Answer::Records { records: Vec::new() });
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Door for Service {
+    async fn call(&self, request: Request) -> Result<Answer, Fault> {
+        match request {
+            Request::Progress => {
+                let driven = self.engine.as_ref().map_or(0, |engine| engine.progress().driven);
+                let version = env!("CARGO_PKG_VERSION").to_owned();
+                Ok(Answer::Progress(Progress { version, pid: std::process::id(), driven }))
+            }
+            Request::Start { start, by } => self.start(*start, by).await,
+            Request::Resume { id, command, by } => {
+                self.engine()?.resume(id, command, Actor::User(by)).await?;
+                Ok(Answer::Taken { value: None, driven: true })
+            }
+            Request::Command { id, command, by } => {
+                let value = self.engine()?.command(id.clone(), command, Actor::User(by)).await?;
+                Ok(Answer::Taken { value, driven: self.drives(&id).await? })
+            }
+            Request::Find { prefix } => self.read(move |archive| find(archive, &prefix)).await,
+            Request::Show { id } => {
+                let shown = move |archive: &Archive| Ok(archive.load(&id)?.project.view(&**archive.vault()));
+                self.read(shown).await.map(|view| Answer::Shown(Box::new(view)))
+            }
+            Request::Why { id } => {
+                let driven = self.drives(&id).await?;
+                self.read(move |archive| {
+                    let project = archive.load(&id)?.project;
+                    Ok(Answer::Reasons { project: project.summary(), reasons: project.why(), driven })
+                })
+                .await
+            }
+            Request::Plan { id } => {
+                let plan = move |archive: &Archive| Ok(archive.load(&id)?.project.recovery_plan());
+                self.read(plan).await.map(|items| Answer::Plan { items })
+            }
+            Request::Definition { id } => self.read(move |archive| definition(archive, &id)).await,
+            Request::Records { id, from, limit, wait } => self.records(id, from, limit, wait).await,
+            Request::Log { id, task, attempt, step, offset } => {
+                let keeper = self.keeper.clone();
+                self.read(move |archive| {
+                    let wanted = Wanted { project: &id, task: &task, attempt, step, offset };
+                    let live_log = |task, attempt, step| keeper.live_log(&id, task, attempt, step);
+                    logs::page(archive, &wanted, live_log).map(Answer::Log)
+                })
+                .await
+            }
+            Request::Verify { id } => self.read(move |archive| verify(archive, &id)).await,
+            Request::Check => {
+                let keeper = self.keeper.clone();
+                self.read(move |_| Ok(Answer::Checked { findings: keeper.check() })).await
+            }
+            Request::Remove { before_ms, dry_run } => {
+                if self.engine.is_some() {
+                    let message = "an engine is at work in this home, and removing needs the home for itself";
+                    return Err(Fault::new(FaultKind::WrongState, message));
+                }
+                let keeper = self.keeper.clone();
+                self.read(move |_| keeper.remove(Millis(before_ms), dry_run).map(Answer::Removed)).await
+            }
+        }
+    }
+}
+
+fn find(archive: &Archive, prefix: &str) -> Result<Answer, Fault> {
+    if let Ok(id) = ProjectId::new(prefix)
+        && let Ok(summary) = archive.summary(&id)
+    {
+        return Ok(Answer::Found { projects: vec![summary], damaged: Vec::new() });
+    }
+    let (mut projects, mut damaged): (Vec<Summary>, Vec<String>) = (Vec::new(), Vec::new());
+    for summary in archive.summaries()? {
+        match summary {
+            Ok(summary) if summary.id.as_str().starts_with(prefix) => projects.push(summary),
+            Ok(_) => {}
+            Err(problem) => damaged.push(format!("{}: {}", problem.project, problem.problem)),
+        }
+    }
+    Ok(Answer::Found { projects, damaged })
+}
+
+fn definition(archive: &Archive, id: &ProjectId) -> Result<Answer, Fault> {
+    let created = archive.load(id)?.project.created;
+    let definition = archive.definition(id, &created.definition)?;
+    Ok(Answer::Definition {
+        definition: Box::new((*definition).clone()),
+        digest: created.definition.digest,
+        source: created.source.clone(),
+    })
+}
+
+fn verify(archive: &Archive, id: &ProjectId) -> Result<Answer, Fault> {
+    let stored = archive.store().last_frame(id)?;
+    if stored.is_none() && archive.store().summary(id)?.is_none() {
+        return Err(crate::engine::Error::UnknownProject(id.clone()).into());
+    }
+    let report = reader::verify(&**archive.store(), id);
+    Ok(Answer::Verified(Verified {
+        project: id.clone(),
+        records: report.records,
+        seq: report.head.seq,
+        head: report.head.hash,
+        epoch: report.epoch,
+        unknown: report.unknown,
+        first_bad: report.first_bad.map(|bad| (bad.seq, bad.problem)),
+    }))
+}

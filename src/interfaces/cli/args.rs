@@ -1,0 +1,479 @@
+//! What can be typed. The doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+
+fn exit_codes() -> String {
+    let lines = Exit::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning()));
+    format!("Exit codes:\n{}\n\nProjects are named by id or any unique beginning of one.", lines.join("\n"))
+}
+
+/// A durable workflow engine: kill it at any instant, resume it exactly, audit every transition.
+#[derive(Debug, Parser)]
+#[command(name = "wfctl", version, after_help = exit_codes(), max_term_width = 100, disable_help_subcommand = false)]
+#[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// Where everything is kept [default: $WFCTL_HOME, else ~/.local/state/wfctl]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", value_parser = ["auto", "always", "never"])]
+    pub color: Option<String>,
+    /// Most steps at once [default: number of cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), hide = true)]
+    pub workers: Option<u16>,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write an example workflow to begin with
+    Init(Init),
+    /// Check workflow files without running them
+    Validate(Validate),
+    /// Start a project and follow it
+    Run(Run),
+    /// Go on with a project where it was
+    Resume(Resume),
+    /// List projects
+    List(List),
+    /// Show one project with its tasks
+    Show(Project),
+    /// Watch a project live
+    Watch(Project),
+    /// Print the journal of a project
+    Events(Events),
+    /// Print the output of a task
+    Logs(Logs),
+    /// Tell what a project waits for, and the command that unblocks it
+    Why(Project),
+    /// Say yes to an approval
+    Approve(Decide),
+    /// Say no to an approval
+    Reject(Decide),
+    /// Send a signal to a project
+    Signal(Signal),
+    /// Pause a project; what runs is interrupted and goes on later
+    Pause(Comment),
+    /// Stop a project and take back what it did (undo)
+    Cancel(Cancel),
+    /// Stop a project at once and take nothing back
+    Kill(Comment),
+    /// Give a task, or all failed ones, a new series of attempts
+    Retry(Retry),
+    /// Add tasks to a project while it runs
+    Add(Add),
+    /// Take an external task as a worker
+    Claim(Claim),
+    /// Tell that the worker of an external task is alive
+    Heartbeat(Heartbeat),
+    /// Deliver the result of an external task
+    Answer(Answer),
+    /// Draw a workflow file, or a project with its states
+    Graph(Graph),
+    /// Prove, export or pin the journal of a project
+    Audit(Audit),
+    /// Compare what a project pinned with the file it came from
+    Diff(Diff),
+    /// Print a JSON Schema
+    Schema(Schema),
+    /// Check everything that is stored
+    Doctor(Doctor),
+    /// Remove ended projects and what nobody names any more
+    Gc(Gc),
+    /// Explain an error code
+    Explain(Explain),
+    /// Show the settings
+    Config(Config),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+    /// Print the version
+    Version,
+    /// The engine in the background
+    #[command(hide = true)]
+    Engine,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The file to write
+    #[arg(default_value = "workflow.yaml")]
+    pub file: PathBuf,
+}
+
+/// `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Workflow files or names
+    #[arg(required = true, value_name = "WORKFLOW")]
+    pub workflows: Vec<String>,
+}
+
+/// What a workflow is given.
+#[derive(Debug, Args)]
+pub struct Inputs {
+    /// An input; `KEY=@FILE` reads its value from a file
+    #[arg(short, long = "input", value_name = "KEY=VALUE")]
+    pub input: Vec<String>,
+    /// A JSON file with an object of inputs; `-i` wins over it
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Option<PathBuf>,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// A workflow file, or the name of one in ./workflows, .wfctl/workflows or among the shipped ones
+    pub workflow: String,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// The id of the project; starting twice with the same one is one start
+    #[arg(long)]
+    pub id: Option<String>,
+    /// The folder to run in [default: the git repository around here, else here]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Start it in the background and print its id
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Print the plan and do nothing
+    #[arg(long, conflicts_with = "detach")]
+    pub dry_run: bool,
+}
+
+/// `resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The project
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub project: Option<String>,
+    /// Every project that has not ended
+    #[arg(long)]
+    pub all: bool,
+    /// Print what would be read back, run again, looked for or asked, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Settle steps of which nobody knows whether they happened
+    #[arg(long, value_name = "HOW")]
+    pub in_doubt: Option<InDoubt>,
+    /// Raise caps: calls=N, tokens=N, usd=N, wall=DURATION, separated by commas
+    #[arg(long, value_name = "CAPS")]
+    pub budget: Option<String>,
+    /// Go on in the background
+    #[arg(short, long)]
+    pub detach: bool,
+}
+
+/// How a doubt is settled.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum InDoubt {
+    /// Run it again
+    Rerun,
+    /// It happened; go on
+    Done,
+    /// It did not work; fail the task
+    Fail,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only projects in this state, e.g. PAUSED
+    #[arg(long)]
+    pub status: Option<String>,
+    /// Only projects of this workflow
+    #[arg(long)]
+    pub workflow: Option<String>,
+    /// Also projects that ended more than a day ago, and children
+    #[arg(short, long)]
+    pub all: bool,
+}
+
+/// One project.
+#[derive(Debug, Args)]
+pub struct Project {
+    /// The project
+    pub project: String,
+}
+
+/// `events`.
+#[derive(Debug, Args)]
+pub struct Events {
+    /// The project
+    pub project: String,
+    /// Wait for more
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Begin at this record
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    pub from: u64,
+    /// Only records of this task
+    #[arg(long)]
+    pub task: Option<String>,
+    /// Only records of this kind, e.g. TaskFailed
+    #[arg(long)]
+    pub kind: Option<String>,
+}
+
+/// `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The project
+    pub project: String,
+    /// The task [default: all that have any]
+    pub task: Option<String>,
+    /// The attempt [default: the last]
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+    /// The step of the attempt; 0 is the command itself [default: the last]
+    #[arg(long, value_name = "N")]
+    pub step: Option<u32>,
+    /// Wait for more while it runs
+    #[arg(short, long, requires = "task")]
+    pub follow: bool,
+}
+
+/// `approve` and `reject`.
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// The project
+    pub project: String,
+    /// The task that asks [default: the only one that does]
+    pub task: Option<String>,
+    /// Why
+    #[arg(short = 'm', long, default_value = "")]
+    pub comment: String,
+}
+
+/// `signal`.
+#[derive(Debug, Args)]
+pub struct Signal {
+    /// The project
+    pub project: String,
+    /// The signal's name
+    pub name: String,
+    /// What comes with it
+    #[arg(long, value_name = "JSON", default_value = "null")]
+    pub payload: String,
+    /// Your id for it; a second signal with the same one is the same signal
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub request: String,
+}
+
+/// `pause` and `kill`.
+#[derive(Debug, Args)]
+pub struct Comment {
+    /// The project
+    pub project: String,
+    /// Why
+    #[arg(short = 'm', long, default_value = "")]
+    pub comment: String,
+}
+
+/// `cancel`.
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// The project
+    pub project: String,
+    /// Take nothing back
+    #[arg(long)]
+    pub no_undo: bool,
+    /// Why
+    #[arg(short = 'm', long, default_value = "")]
+    pub comment: String,
+}
+
+/// `retry`.
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The project
+    pub project: String,
+    /// The task [default: all that failed or have no attempts left]
+    pub task: Option<String>,
+}
+
+/// `add`.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// The project
+    pub project: String,
+    /// A workflow file with the tasks
+    pub file: PathBuf,
+    /// The phase they belong to [default: the present one]
+    #[arg(long)]
+    pub phase: Option<String>,
+}
+
+/// `claim`.
+#[derive(Debug, Args)]
+pub struct Claim {
+    /// The project
+    pub project: String,
+    /// The task
+    pub task: String,
+    /// Who works on it [default: the user]
+    #[arg(long)]
+    pub worker: Option<String>,
+}
+
+/// `heartbeat`.
+#[derive(Debug, Args)]
+pub struct Heartbeat {
+    /// The project
+    pub project: String,
+    /// The task
+    pub task: String,
+    /// The token that the claim gave
+    #[arg(long)]
+    pub token: u64,
+}
+
+/// `answer`.
+#[derive(Debug, Args)]
+pub struct Answer {
+    /// The project
+    pub project: String,
+    /// The task
+    pub task: String,
+    /// The token that the claim gave; 0 when it was never claimed
+    #[arg(long, default_value_t = 0)]
+    pub token: u64,
+    /// The result
+    #[arg(long, value_name = "JSON", required_unless_present = "error", conflicts_with = "error")]
+    pub output: Option<String>,
+    /// It failed, and why
+    #[arg(long, value_name = "MESSAGE")]
+    pub error: Option<String>,
+}
+
+/// `graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// A workflow file or name, or a project
+    pub what: String,
+    /// As what
+    #[arg(long, default_value = "tree")]
+    pub format: GraphFormat,
+}
+
+/// Kinds of pictures.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum GraphFormat {
+    /// For a terminal
+    Tree,
+    /// For Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
+    /// For a browser
+    Svg,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(subcommand)]
+    pub what: AuditWhat,
+}
+
+/// What is done with a journal.
+#[derive(Debug, Subcommand)]
+pub enum AuditWhat {
+    /// Prove that every record is the one that was written
+    Verify {
+        /// The projects [default: all]
+        projects: Vec<String>,
+        /// A head noted earlier (SEQ:HASH), which must still be part of the journal
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Option<String>,
+    },
+    /// Print every record with its hash as JSON lines
+    Export {
+        /// The project
+        project: String,
+    },
+    /// Print the position and hash of the last record, to be noted elsewhere
+    Head {
+        /// The project
+        project: String,
+    },
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The project
+    pub project: String,
+    /// Another workflow to compare with [default: the file it came from]
+    pub workflow: Option<String>,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of what
+    #[arg(value_parser = ["workflow"], default_value = "workflow")]
+    pub what: String,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Heal what can be healed; damaged projects are put aside, nothing is deleted
+    #[arg(long)]
+    pub repair: bool,
+}
+
+/// `gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Only projects that ended longer ago than this
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub older_than: String,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, e.g. WF0004 [default: list all]
+    pub code: Option<String>,
+}
+
+/// `config`.
+#[derive(Debug, Args)]
+pub struct Config {
+    #[command(subcommand)]
+    pub what: ConfigWhat,
+}
+
+/// What is done with settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigWhat {
+    /// Print every setting
+    Show {
+        /// Also where each comes from
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,30 @@
+//! `wfctl add`: tasks for a project that is under way.
+
+use super::super::args;
+use super::super::context::Context;
+use super::super::error::Error;
+use super::super::exit::Exit;
+use super::super::workflows;
+use super::command::give;
+use crate::domain::machine::Phase;
+use crate::domain::project::Command;
+use crate::domain::workflow::did_you_mean;
+
+/// Adds the tasks of a workflow file.
+pub async fn run(context: &Context, arguments: args::Add) -> Result<Exit, Error> {
+    let phase = arguments.phase.as_deref().map(phase).transpose()?;
+    let found = workflows::load(&context.terminal, &arguments.file.display().to_string())?;
+    let tasks: Vec<_> = found.definition.tasks().map(|(_, task)| (**task).clone()).collect();
+    let done = format!("{} tasks added", tasks.len());
+    give(context, &arguments.project, Command::Add { tasks, phase }, &done).await?;
+    Ok(Exit::Done)
+}
+
+fn phase(name: &str) -> Result<Phase, Error> {
+    name.parse().map_err(|()| {
+        let names = || Phase::ALL.iter().map(|phase| phase.name());
+        let hint = did_you_mean(name, names())
+            .unwrap_or_else(|| format!("One of: {}", names().collect::<Vec<_>>().join(", ")));
+        Error::Usage { message: format!("`{name}` is not a phase"), hint }
+    })
+}

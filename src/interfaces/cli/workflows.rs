@@ -1,0 +1,147 @@
+//! From a name or a path to a checked workflow.
+
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::terminal::{Terminal, Tone};
+use crate::app::git_root;
+use crate::domain::limits;
+use crate::domain::workflow::{self, Definition, Loader, did_you_mean};
+
+/// The workflows that are compiled in.
+pub const SHIPPED: [(&str, &str); 3] = [
+    ("release", include_str!("../../../workflows/release.yaml")),
+    ("ci", include_str!("../../../workflows/ci.yaml")),
+    ("nightly-data", include_str!("../../../workflows/nightly-data.yaml")),
+];
+
+/// A workflow that was read and is valid.
+pub struct Found {
+    /// The definition.
+    pub definition: Definition,
+    /// Its file; `None` for a shipped one.
+    pub path: Option<PathBuf>,
+}
+
+/// Finds, reads and checks a workflow. Warnings go to the terminal.
+pub fn load(terminal: &Terminal, name: &str) -> Result<Found, Error> {
+    let (origin, bytes, path) = locate(name)?;
+    let (definition, warnings) = workflow::read(&bytes, &origin, &Files).map_err(Error::Workflow)?;
+    for warning in warnings {
+        terminal.note(terminal.paint_note(Tone::Warn, warning.to_string().trim_end()));
+    }
+    Ok(Found { definition, path })
+}
+
+/// Whether `name` is a workflow at all.
+pub fn exists(name: &str) -> bool {
+    is_path(name) && Path::new(name).exists()
+        || candidates(name).iter().any(|path| path.is_file())
+        || shipped(name).is_some()
+}
+
+fn locate(name: &str) -> Result<(String, Vec<u8>, Option<PathBuf>), Error> {
+    let path = PathBuf::from(name);
+    if is_path(name) || path.is_file() {
+        let bytes = read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::NoWorkflow { name: name.to_owned(), hint: hint(name, "No file has this path.") }
+            }
+            _ => Error::File { doing: "read", path: path.clone(), source },
+        })?;
+        let whole = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        return Ok((name.to_owned(), bytes, Some(whole)));
+    }
+    for path in candidates(name) {
+        if path.is_file() {
+            let bytes = read(&path).map_err(|source| Error::File { doing: "read", path: path.clone(), source })?;
+            return Ok((path.display().to_string(), bytes, Some(path)));
+        }
+    }
+    match shipped(name) {
+        Some(text) => Ok((format!("<shipped>/{name}.yaml"), text.as_bytes().to_vec(), None)),
+        None => Err(Error::NoWorkflow { name: name.to_owned(), hint: hint(name, "") }),
+    }
+}
+
+fn hint(name: &str, first: &str) -> String {
+    let known = names();
+    let near = did_you_mean(name, known.iter().map(String::as_str))
+        .unwrap_or_else(|| format!("There are {}; `wfctl init` writes an example.", known.join(", ")));
+    format!("{first} {near}").trim().to_owned()
+}
+
+/// The names that can be typed here.
+fn names() -> Vec<String> {
+    let mut names: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for folder in folders() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
+                names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+            }
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+fn shipped(name: &str) -> Option<&'static str> {
+    SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+fn folders() -> Vec<PathBuf> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let root = git_root(&here);
+    let mut folders = Vec::new();
+    for base in [Some(here), root].into_iter().flatten() {
+        for folder in ["workflows", ".wfctl/workflows"] {
+            let folder = base.join(folder);
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+    }
+    folders
+}
+
+fn candidates(name: &str) -> Vec<PathBuf> {
+    let files = |folder: PathBuf| [folder.join(format!("{name}.yaml")), folder.join(format!("{name}.yml"))];
+    folders().into_iter().flat_map(files).collect()
+}
+
+/// At most one byte more than a workflow may have, so that a huge file is refused and not read.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    if path.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limits::WORKFLOW_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads child workflows: paths relative to the file that names them, names as everywhere.
+struct Files;
+
+impl Loader for Files {
+    fn load(&self, name: &str, from: &str) -> Result<(String, Vec<u8>), String> {
+        if is_path(name) {
+            let path = Path::new(from).parent().unwrap_or(Path::new("")).join(name);
+            return match read(&path) {
+                Ok(bytes) => Ok((path.display().to_string(), bytes)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("no such file".to_owned()),
+                Err(error) => Err(error.to_string().to_lowercase()),
+            };
+        }
+        match locate(name) {
+            Ok((origin, bytes, _)) => Ok((origin, bytes)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

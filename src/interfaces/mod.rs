@@ -1,0 +1,8 @@
+//! Thin faces: they translate, never decide.
+//!
+//! `api` is what can be asked of a home and what it answers, the same for all faces and on both sides of the socket.
+//! `socket` carries it between processes; `cli` is the command line.
+
+pub mod api;
+pub mod cli;
+pub mod socket;

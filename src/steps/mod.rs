@@ -1,0 +1,11 @@
+//! The adapters that run one step of each kind: they turn an order into what `workspace/` or the network does, and what came
+//! of it into an outcome. They decide nothing: when to stop, retry or go on is the engine's.
+
+mod http;
+mod runner;
+mod shell;
+mod sink;
+mod value;
+
+pub use runner::{Runner, Settings};
+pub use sink::{MemorySink, PayloadSink};

@@ -1,0 +1,185 @@
+//! The engine's [`StepRunner`]: one order in, one outcome out, whatever happens in between.
+//!
+//! A panic of an adapter ends its step as `internal` and nothing else. See `shell.rs` and `http.rs` for the kinds.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::http::{Client, HttpStep};
+use super::shell::ShellStep;
+use super::sink::PayloadSink;
+use crate::domain::budget::Amounts;
+use crate::domain::effect::{StepOrder, StepRequest, StopCause};
+use crate::domain::event::StepOutcome;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
+use crate::domain::payload::{BlobRef, Payload};
+use crate::engine::ports::{Clock, StepControl, StepRunner};
+use crate::workspace::Workspaces;
+use crate::workspace::leftovers::Leftovers;
+
+/// What a runner is made of.
+pub struct Settings {
+    /// The environment that commands inherit, as captured by `config`; `WFCTL_*` is taken out.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Between SIGTERM and SIGKILL of a step that is stopped.
+    pub grace: Duration,
+    /// The same when the engine itself is shutting down.
+    pub shutdown_grace: Duration,
+    /// Where live logs are, one file per running step; see [`Runner::live_log`].
+    pub logs_dir: PathBuf,
+    /// Where steps run.
+    pub workspaces: Arc<Workspaces>,
+    /// The register of running commands.
+    pub leftovers: Arc<Leftovers>,
+    /// Where outputs go.
+    pub sink: Arc<dyn PayloadSink>,
+    /// Measures durations and signs of life.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Runs steps of all kinds.
+pub struct Runner {
+    settings: Arc<Settings>,
+    http: Client,
+}
+
+impl Runner {
+    /// A runner of steps; it touches nothing before its first step.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), http: Client::default() }
+    }
+
+    /// The file that a running step's output is being written to; it is there once there is output, and goes away at the end.
+    pub fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
+        self.settings.live_log(project, task, attempt, step)
+    }
+
+    async fn outcome(&self, order: StepOrder, control: StepControl) -> Done {
+        match &order.request {
+            StepRequest::Run { .. } => ShellStep { settings: &self.settings, order: &order }.run(control).await,
+            StepRequest::Http { .. } => {
+                HttpStep { client: &self.http, settings: &self.settings, order: &order }.run(control).await
+            }
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
+        self.logs_dir.join(project.as_str()).join(format!("{task}.{attempt}.{step}.log"))
+    }
+
+    /// Keeps a value that was made by `value.rs`.
+    pub(super) fn keep(&self, value: &[u8]) -> Result<Payload, Failure> {
+        // A small value touches no disk; a large one is worth a thread's attention for the moment that a sync takes.
+        let kept = match Payload::inline(value) {
+            Some(payload) => Ok(payload),
+            None => off_the_loop(|| self.sink.put(value)),
+        };
+        kept.map_err(|error| Failure::new(FailureClass::Internal, format!("cannot keep the output: {error}")))
+    }
+}
+
+/// Runs what blocks without holding up other steps on this thread, where the runtime allows it.
+pub(super) fn off_the_loop<T>(blocking: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(blocking),
+        Ok(_) | Err(_) => blocking(),
+    }
+}
+
+/// A step's end as its adapter tells it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub result: Result<Payload, Failure>,
+    pub log: Option<BlobRef>,
+    pub code: Option<i32>,
+    pub tree: Option<String>,
+}
+
+impl From<Failure> for Done {
+    fn from(failure: Failure) -> Self {
+        Self { result: Err(failure), log: None, code: None, tree: None }
+    }
+}
+
+/// What a stopped step failed with.
+pub(super) fn stopped(cause: StopCause) -> Failure {
+    match cause {
+        StopCause::Timeout => Failure::new(FailureClass::Timeout, "stopped: it took longer than its time limit"),
+        StopCause::Idle => Failure::new(FailureClass::Idle, "stopped: it was silent for longer than its idle limit"),
+        StopCause::Cancel => Failure::new(FailureClass::Cancelled, "stopped: the project is being cancelled"),
+        StopCause::Shutdown => Failure::new(FailureClass::Interrupted, "stopped: the engine is shutting down"),
+    }
+}
+
+#[async_trait]
+impl StepRunner for Arc<Runner> {
+    async fn run(&self, order: StepOrder, control: StepControl) -> StepOutcome {
+        let start_ms = self.settings.clock.monotonic_ms();
+        let runner = self.clone();
+        let task = tokio::spawn(async move { runner.outcome(order, control).await });
+        let done = task.await.unwrap_or_else(|error| {
+            let message = match error.try_into_panic() {
+                Ok(panic) => format!("the step panicked: {}", panic_message(panic.as_ref())),
+                Err(_) => "the step was dropped by the runtime".to_owned(),
+            };
+            tracing::error!(message, "a step did not end in order");
+            Failure::new(FailureClass::Internal, message).into()
+        });
+        StepOutcome {
+            result: done.result,
+            log: done.log,
+            code: done.code,
+            duration_ms: self.settings.clock.monotonic_ms().saturating_sub(start_ms),
+            used: Amounts::default(),
+            tree: done.tree,
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+pub(super) mod testing;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::testing::{Rig, failure};
+    use super::*;
+    use crate::domain::workflow::OutputFormat;
+
+    struct Panics;
+
+    impl PayloadSink for Panics {
+        fn put(&self, _: &[u8]) -> io::Result<Payload> {
+            panic!("no room")
+        }
+
+        fn put_log(&self, _: &Path) -> io::Result<Option<BlobRef>> {
+            panic!("no room")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_step_and_nothing_else() {
+        let rig = Rig::with_sink(Arc::new(Panics));
+        let request =
+            |command: &str| StepRequest::Run { command: command.to_owned(), probe: None, output: OutputFormat::Auto };
+        let outcome = rig.run(rig.order(request("echo x"))).await;
+        let failure = failure(&outcome);
+        assert_eq!((failure.class, failure.message.as_str()), (FailureClass::Internal, "the step panicked: no room"));
+        assert!(rig.run(rig.order(request("true"))).await.result.is_ok());
+    }
+}

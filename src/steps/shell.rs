@@ -1,0 +1,218 @@
+//! Steps of kind `run`: a command in its workspace.
+//!
+//! Order of things: workspace made ready, probe when the step may have run already, command, output kept, checkpoint taken.
+
+use std::ffi::OsString;
+
+use super::runner::{Done, Settings, off_the_loop, stopped};
+use super::value;
+use crate::domain::effect::{StepOrder, StepRequest, StopCause};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::limits;
+use crate::domain::workflow::OutputFormat;
+use crate::engine::ports::StepControl;
+use crate::workspace::process::{self, Command, End, Report};
+use crate::workspace::{Lease, command_line, excerpt, leftovers};
+
+/// Shells and `env` report a program that cannot be executed, or is not there, with these.
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
+/// Shells report death by signal n as 128 + n; the highest signal of Linux is 64.
+const SIGNAL_CODES: std::ops::RangeInclusive<i32> = 129..=192;
+
+/// One step of kind `run`.
+pub(super) struct ShellStep<'r> {
+    pub settings: &'r Settings,
+    pub order: &'r StepOrder,
+}
+
+impl ShellStep<'_> {
+    pub async fn run(&self, control: StepControl) -> Done {
+        let StepRequest::Run { command, probe, output } = &self.order.request else {
+            return Failure::new(FailureClass::Internal, "this is not a command").into();
+        };
+        let lease = match self.settings.workspaces.prepare(&self.order.project, &self.order.workspace).await {
+            Ok(lease) => lease,
+            Err(failure) => return failure.into(),
+        };
+        let mut done = match probe {
+            Some(probe) if self.order.maybe_ran => match self.adopted(probe, *output, &lease, &control).await {
+                Ok(Some(done)) => done,
+                Ok(None) => self.executed(command, *output, &lease, &control).await,
+                Err(failure) => failure.into(),
+            },
+            Some(_) | None => self.executed(command, *output, &lease, &control).await,
+        };
+        match self.settings.workspaces.finish(lease).await {
+            Ok(tree) => done.tree = tree,
+            // A step that failed by itself keeps its own reason.
+            Err(failure) if done.result.is_ok() => done.result = Err(failure),
+            Err(failure) => tracing::warn!(step = self.order.key(), %failure, "no checkpoint after a failed step"),
+        }
+        done
+    }
+
+    /// Asks the probe: exit 0 means that it happened, and its stdout is the result; any other code means that it did not.
+    async fn adopted(
+        &self,
+        probe: &str,
+        output: OutputFormat,
+        lease: &Lease,
+        control: &StepControl,
+    ) -> Result<Option<Done>, Failure> {
+        let report = self.process(probe, lease, control).await.map_err(refused)?;
+        match report.end {
+            End::Exited(0) => Ok(Some(self.kept(report, output))),
+            // Not being able to ask is not a "no": the effect might be repeated.
+            End::Exited(NOT_FOUND | NOT_EXECUTABLE) => {
+                Err(Failure::new(FailureClass::NotFound, format!("the probe cannot be run: {}", told(&report))))
+            }
+            End::Exited(_) => Ok(None),
+            End::Signalled(_) | End::Stopped(_) | End::Flooded | End::LogFailed(_) => {
+                let failure = self.kept(report, output).result.err();
+                Err(failure.unwrap_or_else(|| Failure::new(FailureClass::Internal, "the probe has no end")))
+            }
+        }
+    }
+
+    async fn executed(&self, command: &str, output: OutputFormat, lease: &Lease, control: &StepControl) -> Done {
+        match self.process(command, lease, control).await {
+            Ok(report) => self.kept(report, output),
+            Err(error) => {
+                let code = match &error {
+                    process::Error::CommandLine(command_line::Error::NotFound(_)) => Some(NOT_FOUND),
+                    process::Error::CommandLine(command_line::Error::NotExecutable(_)) => Some(NOT_EXECUTABLE),
+                    _ => None,
+                };
+                Done { code, ..refused(error).into() }
+            }
+        }
+    }
+
+    async fn process(&self, line: &str, lease: &Lease, control: &StepControl) -> Result<Report, process::Error> {
+        let settings = self.settings;
+        let (order, mut stop) = (self.order, control.clone());
+        let command = Command {
+            line: line.to_owned(),
+            dir: lease.dir().to_owned(),
+            env: self.environment(),
+            log: Some(settings.live_log(&order.project, order.task, order.attempt, order.step)),
+            log_bytes_max: limits::BLOB_BYTES,
+            value_bytes_max: value::KEPT_BYTES,
+            grace: settings.grace,
+            shutdown_grace: settings.shutdown_grace,
+            key: order.key(),
+        };
+        let alive = || control.alive(settings.clock.monotonic_ms());
+        process::run(&command, Some(&settings.leftovers), stop.stopped(), alive).await
+    }
+
+    /// The engine's environment without its own variables, then the step's, then what every step is told; later ones win.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let order = self.order;
+        let told = [
+            (leftovers::STEP_VARIABLE, order.key()),
+            (leftovers::ENGINE_VARIABLE, self.settings.leftovers.engine_marker().to_owned()),
+            ("WFCTL_PROJECT", order.project.to_string()),
+            ("WFCTL_TASK", order.name.to_string()),
+            ("WFCTL_ATTEMPT", order.attempt.to_string()),
+        ];
+        // An unattended git must neither ask for a password nor open an editor.
+        let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
+        let mut environment: Vec<(OsString, OsString)> =
+            self.settings.environment.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
+        let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let added = added.chain(order.env.iter().cloned());
+        let added = added.chain(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        for (name, value) in added {
+            environment.retain(|(known, _)| *known != *name);
+            environment.push((name.into(), value.into()));
+        }
+        environment
+    }
+
+    /// Makes an outcome of a command's end; its log becomes a blob, its live file goes away.
+    fn kept(&self, report: Report, format: OutputFormat) -> Done {
+        let order = self.order;
+        let path = self.settings.live_log(&order.project, order.task, order.attempt, order.step);
+        let mut log = Ok(None);
+        if report.output.log_bytes > 0 {
+            log = off_the_loop(|| self.settings.sink.put_log(&path));
+            if let Err(error) = crate::workspace::files::remove_if_there(&path) {
+                tracing::warn!(step = order.key(), %error, "a live log stays behind");
+            }
+        }
+        let code = match report.end {
+            End::Exited(code) => Some(code),
+            End::Signalled(_) | End::Stopped(_) | End::Flooded | End::LogFailed(_) => None,
+        };
+        let result = failure_of(&report)
+            .map_or_else(|| value::of(&report.output.stdout, format).and_then(|value| self.settings.keep(&value)), Err);
+        match log {
+            Ok(log) => Done { result, log, code, tree: None },
+            Err(error) => {
+                let failure = Failure::new(FailureClass::Internal, format!("cannot keep the log: {error}"));
+                Done { result: result.and(Err(failure)), log: None, code, tree: None }
+            }
+        }
+    }
+}
+
+fn is_own(name: &OsString) -> bool {
+    name.as_encoded_bytes().starts_with(b"WFCTL_")
+}
+
+/// Why a command that ended did not succeed.
+fn failure_of(report: &Report) -> Option<Failure> {
+    let fail = |class, what: String| {
+        let told = told(report);
+        Some(Failure::new(class, if told.is_empty() { what } else { format!("{what}: {told}") }))
+    };
+    match &report.end {
+        End::Exited(0) => None,
+        End::Exited(code @ (NOT_FOUND | NOT_EXECUTABLE)) => fail(FailureClass::NotFound, format!("exit code {code}")),
+        End::Exited(code) if SIGNAL_CODES.contains(code) => {
+            fail(FailureClass::Signal, format!("exit code {code} (signal {})", code - 128))
+        }
+        End::Exited(code) => fail(FailureClass::Exit, format!("exit code {code}")),
+        End::Signalled(signal) => fail(FailureClass::Signal, format!("killed by signal {signal}")),
+        End::Stopped(cause) => {
+            let Failure { class, message, .. } = stopped(*cause);
+            match cause {
+                StopCause::Timeout | StopCause::Idle => fail(class, message),
+                StopCause::Cancel | StopCause::Shutdown => Some(Failure::new(class, message)),
+            }
+        }
+        End::Flooded => {
+            let message = format!("killed: more than {} bytes of output", limits::BLOB_BYTES);
+            Some(Failure::new(FailureClass::Oversized, message))
+        }
+        End::LogFailed(error) => {
+            Some(Failure::new(FailureClass::Internal, format!("killed: its output cannot be written: {error}")))
+        }
+    }
+}
+
+/// What the command said last: on stderr, else on stdout.
+fn told(report: &Report) -> String {
+    let stderr = excerpt::tail(&report.output.stderr_tail);
+    if stderr.is_empty() { excerpt::tail(&report.output.stdout_tail) } else { stderr }
+}
+
+/// The failure of a command that was not started.
+fn refused(error: process::Error) -> Failure {
+    use command_line::Error as Line;
+    let class = match &error {
+        process::Error::CommandLine(Line::Empty | Line::NullByte | Line::NotFound(_) | Line::NotExecutable(_)) => {
+            FailureClass::NotFound
+        }
+        process::Error::CommandLine(Line::TooLong(_)) => FailureClass::Oversized,
+        process::Error::Environment(_) => FailureClass::Malformed,
+        process::Error::NoFolder(_) => FailureClass::Workspace,
+        process::Error::Spawn { .. } | process::Error::Watch(_) => FailureClass::Internal,
+    };
+    Failure::new(class, error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Worktrees of our own: created by hand, handed out to one step at a time, reset instead of created anew, removed at the end.
+//!
+//! A worktree is `<home>/worktrees/<project>/<n>` with an admin folder `worktrees/wfctl-<home>-<project>-<n>` in the repository,
+//! HEAD detached at the project's base commit. libgit2's own way of adding one would leave a branch behind for each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use git2::{Oid, Repository};
+
+use super::error::{At as _, Error};
+use super::merge::History;
+use super::repo::{commit_tree, create_ref, open, ref_component};
+use super::{checkpoint, restore};
+use crate::domain::effect::WorkspaceOrder;
+use crate::domain::ids::{Digest, ProjectId};
+use crate::domain::time::Millis;
+use crate::workspace::files;
+
+/// What is ours or git's own in an admin folder; anything else is left by a step (a merge in progress) and goes away.
+const ADMIN_FILES: [&str; 7] = ["commondir", "gitdir", "HEAD", "index", "locked", checkpoint::INDEX, checkpoint::CLOCK];
+
+/// The worktrees of all projects of one home.
+#[derive(Debug)]
+pub struct Pools {
+    worktrees_dir: PathBuf,
+    home_id: String,
+    slots: Mutex<HashMap<ProjectId, Slots>>,
+}
+
+/// The worktrees of one project, by number.
+#[derive(Debug, Default)]
+struct Slots {
+    leased: BTreeSet<u32>,
+    /// What a free one holds.
+    free: BTreeMap<u32, Option<Oid>>,
+}
+
+impl Slots {
+    /// A free one that already has the files, else any free one, else a new one.
+    fn take(&mut self, tree: Oid) -> u32 {
+        let fitting = self.free.iter().find(|(_, held)| **held == Some(tree)).or_else(|| self.free.first_key_value());
+        let slot = match fitting.map(|(slot, _)| *slot) {
+            Some(slot) => slot,
+            None => (0..).find(|slot| !self.leased.contains(slot)).unwrap_or(u32::MAX),
+        };
+        self.free.remove(&slot);
+        self.leased.insert(slot);
+        slot
+    }
+}
+
+/// One worktree, handed out. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Worktree {
+    pools: Arc<Pools>,
+    project: ProjectId,
+    slot: u32,
+    root: PathBuf,
+    admin: PathBuf,
+    base: Oid,
+    inputs: Vec<Oid>,
+    holds: Option<Oid>,
+}
+
+impl Pools {
+    /// Worktrees under `home`; nothing is created yet.
+    pub fn new(home: &Path) -> Self {
+        let home_id = Digest::of(home.as_os_str().as_bytes()).to_hex()[..8].to_owned();
+        Self { worktrees_dir: home.join("worktrees"), home_id, slots: Mutex::default() }
+    }
+
+    /// Hands out a worktree that has exactly the files of the merged trees of `order`.
+    pub fn lease(self: &Arc<Self>, project: &ProjectId, order: &WorkspaceOrder) -> Result<Worktree, Error> {
+        let repository = open(Path::new(&*order.base_dir))?;
+        let (base, prefix) = (base_of(&repository, order)?, self.prefix(project));
+        let history = History { repository: &repository, prefix: &prefix, base };
+        let inputs = history.inputs(&order.trees)?;
+        let tree = history.merged(&inputs)?;
+        let slot = self.slots().entry(project.clone()).or_default().take(tree);
+        let root = self.worktrees_dir.join(project.as_str()).join(slot.to_string());
+        let admin = repository.commondir().join("worktrees").join(format!("{}{slot}", self.admin_prefix(project)));
+        let mut worktree =
+            Worktree { pools: self.clone(), project: project.clone(), slot, root, admin, base, inputs, holds: None };
+        worktree.reset(tree)?;
+        worktree.holds = Some(tree);
+        Ok(worktree)
+    }
+
+    /// See `Workspaces::publish`.
+    pub fn publish(
+        &self,
+        project: &ProjectId,
+        order: &WorkspaceOrder,
+        message: &str,
+        time: Millis,
+    ) -> Result<Option<String>, Error> {
+        let repository = open(Path::new(&*order.base_dir))?;
+        let (base, prefix) = (base_of(&repository, order)?, self.prefix(project));
+        let history = History { repository: &repository, prefix: &prefix, base };
+        let tree = history.merged(&history.inputs(&order.trees)?)?;
+        if repository.find_commit(base)?.tree_id() == tree {
+            return Ok(None);
+        }
+        let commit = commit_tree(&repository, tree, &[base], message, time)?;
+        checkpoint::sync_objects(&repository, &[tree, commit])?;
+        let branch = format!("refs/heads/ai/generated/{}/result", ref_component(project.as_str()));
+        create_ref(&repository, &branch, commit)?;
+        Ok(Some(commit.to_string()))
+    }
+
+    /// Removes all that the project has in the home and in the repository but its result branch. Doing it twice is harmless.
+    pub fn close(&self, project: &ProjectId, base_dir: &Path) -> Result<(), Error> {
+        self.slots().remove(project);
+        let folder = self.worktrees_dir.join(project.as_str());
+        files::remove_tree(&folder).at(&folder)?;
+        let repository = match open(base_dir) {
+            Ok(repository) => repository,
+            // It was deleted, or there never was one: nothing to tidy up.
+            Err(Error::NoRepository(_) | Error::Bare(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let admins = repository.commondir().join("worktrees");
+        let prefix = self.admin_prefix(project);
+        for entry in fs::read_dir(&admins).into_iter().flatten() {
+            let entry = entry.at(&admins)?;
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(&prefix));
+            if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+                files::remove_tree(&entry.path()).at(&entry.path())?;
+            }
+        }
+        // Fails when the user has worktrees, too.
+        let _in_use = fs::remove_dir(&admins);
+        for reference in repository.references_glob(&format!("{}*", self.prefix(project)))? {
+            reference?.delete()?;
+        }
+        Ok(())
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<ProjectId, Slots>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The home is part of each name: two homes may run projects of one id in one repository.
+    fn prefix(&self, project: &ProjectId) -> String {
+        format!("refs/wfctl/{}/{}/", self.home_id, ref_component(project.as_str()))
+    }
+
+    fn admin_prefix(&self, project: &ProjectId) -> String {
+        format!("wfctl-{}-{project}-", self.home_id)
+    }
+}
+
+impl Worktree {
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        &self.root
+    }
+
+    /// Gives it back and returns the tree of its files, kept from garbage collection.
+    pub fn checkpoint(mut self) -> Result<String, Error> {
+        self.holds = None;
+        self.link()?;
+        let repository = Repository::open(&self.root)?;
+        let tree = checkpoint::take(&repository, &self.root, &self.admin)?;
+        let prefix = self.pools.prefix(&self.project);
+        let history = History { repository: &repository, prefix: &prefix, base: self.base };
+        let commit = history.remember(tree, &self.inputs)?;
+        checkpoint::sync_objects(&repository, &[commit])?;
+        self.holds = Some(tree);
+        Ok(tree.to_string())
+    }
+
+    fn reset(&self, tree: Oid) -> Result<(), Error> {
+        files::private_dir(&self.root).at(&self.root)?;
+        self.link()?;
+        for entry in fs::read_dir(&self.admin).at(&self.admin)? {
+            let entry = entry.at(&self.admin)?;
+            if !ADMIN_FILES.iter().any(|known| entry.file_name() == *known) {
+                let path = entry.path();
+                if entry.file_type().at(&path)?.is_dir() { files::remove_tree(&path) } else { fs::remove_file(&path) }
+                    .at(&path)?;
+            }
+        }
+        put(&self.admin.join("HEAD"), format!("{}\n", self.base).as_bytes())?;
+        let repository = Repository::open(&self.root)?;
+        restore::to(&repository, &self.root, &self.admin, tree)?;
+        let index = self.admin.join("index");
+        fs::copy(self.admin.join(checkpoint::INDEX), &index).at(&index)?;
+        Ok(())
+    }
+
+    /// Makes root and admin folder point at each other, whatever a step did to them.
+    fn link(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.admin).at(&self.admin)?;
+        let link = self.root.join(".git");
+        put(&link, [b"gitdir: ", self.admin.as_os_str().as_bytes(), b"\n"].concat().as_slice())?;
+        put(&self.admin.join("gitdir"), [link.as_os_str().as_bytes(), b"\n"].concat().as_slice())?;
+        put(&self.admin.join("commondir"), b"../..\n")?;
+        put(&self.admin.join("locked"), format!("in use by wfctl for project {}\n", self.project).as_bytes())?;
+        let head = self.admin.join("HEAD");
+        if head.exists() { Ok(()) } else { put(&head, format!("{}\n", self.base).as_bytes()) }
+    }
+}
+
+impl Drop for Worktree {
+    fn drop(&mut self) {
+        // After `close` its project is not known any more, and neither is the worktree.
+        if let Some(slots) = self.pools.slots().get_mut(&self.project) {
+            slots.leased.remove(&self.slot);
+            slots.free.insert(self.slot, self.holds);
+        }
+    }
+}
+
+fn base_of(repository: &Repository, order: &WorkspaceOrder) -> Result<Oid, Error> {
+    let text = order.base_commit.as_deref().unwrap_or("no base commit");
+    let missing = || Error::NoSuchCommit(text.to_owned());
+    let id = Oid::from_str(text).map_err(|_| missing())?;
+    Ok(repository.find_commit(id).map_err(|_| missing())?.id())
+}
+
+/// Writes a small file unless it has that content already.
+fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => files::remove_tree(path).at(path)?,
+        Ok(metadata) if metadata.is_file() && fs::read(path).is_ok_and(|found| found == content) => return Ok(()),
+        Ok(_) => files::remove_if_there(path).at(path)?,
+        Err(_) => {}
+    }
+    fs::write(path, content).at(path)
+}
