@@ -9,19 +9,18 @@ mod crash_support {
     pub mod dags;
     pub mod damage;
     pub mod driver;
+    pub mod full;
     pub mod home;
     pub mod images;
     pub mod kills;
     pub mod owners;
+    pub mod planted;
     pub mod workload;
 }
 
-use std::sync::Arc;
-
 use crash_support::chance::{self, Chance};
-use crash_support::{checker, child, dags, damage, driver, home, images, kills, owners, workload};
+use crash_support::{checker, child, dags, damage, full, home, images, kills, owners, planted, workload};
 use wfctl::domain::ids::ProjectId;
-use wfctl::journal::sled_store::SledStore;
 
 fn id(text: &str) -> ProjectId {
     ProjectId::new(text).expect("a fixed, valid id")
@@ -51,7 +50,6 @@ fn the_child_of_the_rigs() {
 
 /// Fault scenarios 2, 3, 4, 15.
 #[test]
-#[expect(clippy::print_stderr, reason = "how many kills there were, and where, belongs to the result")]
 fn killed_at_random_moments_it_loses_nothing_and_repeats_nothing() {
     let seed = chance::seed("kills", 0xC0FFEE);
     let mut chance = Chance::new(seed);
@@ -163,4 +161,92 @@ fn a_damaged_home_gives_an_error_or_a_prefix_and_repair_lets_the_rest_go_on() {
         damage::goes_on(&dir, &endings[0]);
         std::fs::remove_dir_all(&dir).expect("a removable copy");
     }
+}
+
+/// Fault scenario 7: the disk is full at any moment, and has space again later.
+#[test]
+fn a_full_disk_stops_the_engine_with_its_own_error_and_loses_nothing() {
+    const KIB: u64 = 1024;
+    let (_, records, ..) = planted::run(false);
+    assert!(!records.is_empty());
+    let root = temporary();
+    let store = home::open_store(root.path()).expect("a store that opens");
+    let expected = images::run(root.path(), store, &workload::everything("1s"), &id("p"), false);
+    let mut met = 0;
+    for free in [0, 1, 4, 8, 16, 32, 64, 128, 256, 512, 600, 1024, 1100, 2048] {
+        let Some(small) = full::Small::new(16 * KIB) else {
+            eprintln!("SKIPPED a_full_disk: it needs the right to mount a file system");
+            return;
+        };
+        met += u32::from(full::run(small.path(), free * KIB, &expected));
+    }
+    assert!(met >= 3, "the disk was full only {met} times");
+}
+
+/// Fault scenario 7: snapshots and summaries are derived, and come back identical.
+#[test]
+fn derived_data_is_rebuilt_identically() {
+    let root = temporary();
+    let whole = root.path().join("whole");
+    damage::make(&whole);
+    let bare = root.path().join("bare");
+    home::copy(&whole, &bare);
+    std::fs::remove_dir_all(bare.join("snapshots")).expect("there are snapshots");
+    std::fs::remove_dir_all(bare.join("store")).expect("there is a store");
+    damage::copy_frames(&home::open(&whole).expect("whole"), &bare);
+    let missing = damage::findings(&bare).iter().filter(|finding| finding.code == "summary-missing").count();
+    assert_eq!(missing, damage::projects().len());
+    damage::repair(&bare).expect("it can be repaired");
+    let (whole, bare) = (home::open(&whole).expect("whole"), home::open(&bare).expect("repaired"));
+    assert_eq!(whole.store().summaries().expect("readable"), bare.store().summaries().expect("readable"));
+    for id in damage::projects() {
+        let (with, without) = (whole.load(&id).expect("loads"), bare.load(&id).expect("loads"));
+        assert!(with.project.to_snapshot() == without.project.to_snapshot(), "{id}");
+        assert_eq!(with.head, without.head);
+    }
+}
+
+#[test]
+fn a_store_that_acknowledges_before_it_commits_is_caught() {
+    let root = temporary();
+    assert_eq!(planted::early_acknowledgement(root.path(), &id("p")).len(), 3);
+}
+
+#[test]
+fn a_runner_that_runs_twice_is_caught() {
+    let (id, records, mut executed, definition) = planted::run(true);
+    let found = checker::problems(&id, &records, &definition, &executed);
+    assert!(found.iter().any(|problem| problem.contains("ran twice in one engine's life")), "{found:#?}");
+    assert!(found.iter().any(|problem| problem.contains("which must not run twice")), "{found:#?}");
+    executed.dedup();
+    assert_eq!(checker::problems(&id, &records, &definition, &executed), Vec::<String>::new());
+    let again = workload::Execution { epoch: 9, ..executed[0].clone() };
+    let found = checker::problems(&id, &records, &definition, &[executed, vec![again]].concat());
+    assert!(found.iter().any(|problem| problem.contains("although its outcome was durable")), "{found:#?}");
+}
+
+#[test]
+fn a_bent_history_is_caught() {
+    assert!(planted::missing_frame(&id("p")).is_err());
+    let (id, records, executed, definition) = planted::run(false);
+    assert_eq!(checker::problems(&id, &records, &definition, &executed), Vec::<String>::new());
+    for (expected, bent) in planted::bent(&records) {
+        let found = checker::problems(&id, &bent, &definition, &executed);
+        assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:#?}");
+    }
+}
+
+#[test]
+fn an_acknowledgement_without_a_record_and_an_epoch_that_returns_are_caught() {
+    let root = temporary();
+    let mut seen = kills::run(root.path(), "everything", &mut Chance::new(1), 0);
+    let archive = home::open(root.path()).expect("a home that opens");
+    assert_eq!(kills::contradictions(&archive, root.path(), "everything", &seen), Vec::<String>::new());
+    for line in ["started p7", "signalled p0 r99", "answered p0 77", "epoch 1"] {
+        let mut more =
+            kills::Seen { accepted: seen.accepted.clone(), epochs: seen.epochs.clone(), ..Default::default() };
+        more.hear(line);
+        assert_eq!(kills::contradictions(&archive, root.path(), "everything", &more).len(), 1, "{line}");
+    }
+    seen.accepted.clear();
 }

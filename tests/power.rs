@@ -254,7 +254,6 @@ fn disk(test: &str) -> Option<Disk> {
 
 /// Fault scenario 8.
 #[test]
-#[expect(clippy::print_stderr, reason = "how much was written belongs to the result")]
 fn what_was_acknowledged_survives_the_power() {
     let Some(disk) = disk("what_was_acknowledged_survives_the_power") else { return };
     let mut chance = Chance::new(chance::seed("power", 0x90_3E4));

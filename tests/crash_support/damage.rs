@@ -11,10 +11,11 @@ use wfctl::domain::payload::BlobRef;
 use wfctl::domain::view::Summary;
 use wfctl::engine::Error;
 use wfctl::engine::archive::Archive;
+use wfctl::journal::chain;
 use wfctl::journal::doctor::{self, Finding, Places};
 use wfctl::journal::reader;
 use wfctl::journal::sled_store::SledStore;
-use wfctl::journal::store::{self, Store};
+use wfctl::journal::store::{self, Append, Store};
 
 use super::chance::Chance;
 use super::driver::{Driver, Ending, ending};
@@ -31,7 +32,7 @@ pub fn projects() -> [ProjectId; 3] {
 pub fn make(dir: &Path) -> Vec<Ending> {
     let definition = workload::everything("1s");
     let [a, b, c] = projects();
-    let open = || Arc::new(SledStore::open(&dir.join("store")).expect("a store that opens"));
+    let open = || home::open_store(dir).expect("a store that opens");
     let endings = [a, b].iter().map(|id| images::run(dir, open(), &definition, id, true)).collect();
     let archive = home::archive(dir, open());
     let mut driver = Driver::new(archive.clone(), START, 3, images::counted_steps(dir, &archive)).expect("owned");
@@ -62,15 +63,17 @@ pub fn named(store: &dyn Store) -> Vec<BlobRef> {
 /// What `doctor` says about a home.
 pub fn findings(dir: &Path) -> Vec<Finding> {
     let places = Places::in_home(dir);
-    let blobs = SledStore::open(&places.store).map(|store| named(&store)).unwrap_or_default();
-    doctor::check_home(&places, &blobs)
+    match home::open_store(dir) {
+        Ok(store) => doctor::check(&*store, &places, &named(&*store)),
+        Err(_) => doctor::check_home(&places, &[]),
+    }
 }
 
 /// What `doctor --repair` does to a home.
 pub fn repair(dir: &Path) -> Result<(), store::Error> {
     let places = Places::in_home(dir);
-    doctor::repair_files(&places)?;
-    let store = Arc::new(SledStore::open(&places.store)?);
+    home::patient(|| doctor::repair_files(&places))?;
+    let store = home::open_store(dir)?;
     let epoch = store.take_over()?;
     let archive = home::archive(dir, store.clone());
     let rebuild =
@@ -102,7 +105,7 @@ pub fn histories(archive: &Archive) -> Vec<(ProjectId, usize)> {
 /// project comes first: it writes the blobs it shares with the others again, should they be damaged.
 pub fn goes_on(dir: &Path, expected: &Ending) {
     let definition = workload::everything("1s");
-    let store = Arc::new(SledStore::open(&dir.join("store")).expect("a repaired home opens"));
+    let store = home::open_store(dir).expect("a repaired home opens");
     for id in projects() {
         match home::archive(dir, store.clone()).load(&id) {
             Ok(_) | Err(Error::UnknownProject(_) | Error::Damaged { .. }) => {}
@@ -112,7 +115,7 @@ pub fn goes_on(dir: &Path, expected: &Ending) {
     let fresh = ProjectId::new("fresh").expect("valid");
     assert_eq!(images::run(dir, store, &definition, &fresh, false), *expected, "a new project");
     for id in projects() {
-        let store = Arc::new(SledStore::open(&dir.join("store")).expect("a repaired home opens"));
+        let store = home::open_store(dir).expect("a repaired home opens");
         let known = store.summary(&id).expect("a repaired home answers").is_some();
         if known && !status(&store, &id).is_terminal() {
             let executed = workload::executions_file(dir);
@@ -193,4 +196,16 @@ pub fn harm(dir: &Path, chance: &mut Chance) -> String {
     };
     fs::write(&path, bytes).expect("a writable file");
     format!("{} of {length} bytes {how}", path.display())
+}
+
+/// Copies the records of a home into a new store, and nothing that is derived from them.
+pub fn copy_frames(from: &Archive, to: &Path) {
+    let store = home::open_store(to).expect("a store that opens");
+    let epoch = store.take_over().expect("owned");
+    for id in projects() {
+        for frame in from.store().frames(&id, Seq(1), usize::MAX).expect("readable") {
+            let last = chain::head_after(&id, &frame).expect("whole").seq;
+            store.commit(epoch, &[Append { project: id.clone(), frame, last, summary: None }]).expect("accepted");
+        }
+    }
 }

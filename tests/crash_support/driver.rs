@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use wfctl::domain::effect::{Effect, StepOrder};
 use wfctl::domain::event::{Actor, Await, Decision, DoubtAnswer, StepOutcome};
-use wfctl::domain::ids::{Epoch, ProjectId};
+use wfctl::domain::ids::{Digest, Epoch, ProjectId};
 use wfctl::domain::machine::{ProjectStatus, TaskStatus};
+use wfctl::domain::payload::{Payload, PayloadSource};
 use wfctl::domain::project::Command;
 use wfctl::domain::time::Millis;
+use wfctl::domain::workflow::{Action, WaitSpec};
 use wfctl::engine::archive::Archive;
 use wfctl::engine::clock::ManualClock;
 use wfctl::engine::core::{Core, Request};
@@ -148,9 +150,9 @@ pub struct Ending {
     /// Its status.
     pub status: ProjectStatus,
     /// Its own output.
-    pub output: Vec<u8>,
-    /// Per task: name, status, attempts, output.
-    pub tasks: Vec<(String, TaskStatus, u32, Vec<u8>)>,
+    pub output: Digest,
+    /// Per task: name, status, attempts, output (but the output of a wait, which is a moment).
+    pub tasks: Vec<(String, TaskStatus, u32, Digest)>,
 }
 
 /// How `id` ended: from its records alone, which must say the same as its newest snapshot and the records after it.
@@ -158,8 +160,9 @@ pub fn ending(archive: &Archive, id: &ProjectId) -> Ending {
     let replayed = archive.replay(id, wfctl::domain::ids::Seq(u64::MAX)).expect("a whole journal").project;
     let loaded = archive.load(id).expect("a whole journal").project;
     assert_eq!(loaded.to_snapshot(), replayed.to_snapshot(), "a snapshot says something else than the records");
-    let bytes = |payload: &wfctl::domain::payload::Payload| {
-        wfctl::domain::payload::PayloadSource::read(&**archive.vault(), payload).expect("a readable value").into_owned()
+    let bytes = |payload: &Payload| {
+        let read = PayloadSource::read(&**archive.vault(), payload).expect("a readable value");
+        Digest::of(&read)
     };
     Ending {
         status: replayed.status(),
@@ -168,7 +171,8 @@ pub fn ending(archive: &Archive, id: &ProjectId) -> Ending {
             .tasks()
             .iter()
             .map(|task| {
-                let output = task.output.as_ref().map(bytes).unwrap_or_default();
+                let timeless = !matches!(task.spec.action, Action::Wait(WaitSpec::Duration { .. }));
+                let output = task.output.as_ref().filter(|_| timeless).map(bytes).unwrap_or_default();
                 (task.name.to_string(), task.status, task.attempt.0, output)
             })
             .collect(),

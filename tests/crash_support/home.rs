@@ -46,9 +46,29 @@ impl SnapshotCache for DiskSnapshots {
     }
 }
 
+/// Opens again while it is refused as locked, for a while.
+///
+/// Another test of this process may be starting a child just now, which holds copies of all our files, our locks among them,
+/// until it has become another program: so a lock that was ours is asked for again.
+pub fn patient<T>(mut open: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    const TRIES: u32 = 100_000;
+    for _ in 0..TRIES {
+        match open() {
+            Err(Error::Locked) => std::thread::yield_now(),
+            opened => return opened,
+        }
+    }
+    open()
+}
+
+/// The store of the home in `dir`.
+pub fn open_store(dir: &Path) -> Result<Arc<SledStore>, Error> {
+    patient(|| SledStore::open(&Places::in_home(dir).store)).map(Arc::new)
+}
+
 /// The read side of the home in `dir`, over its store.
 pub fn open(dir: &Path) -> Result<Archive, Error> {
-    Ok(archive(dir, Arc::new(SledStore::open(&Places::in_home(dir).store)?)))
+    Ok(archive(dir, open_store(dir)?))
 }
 
 /// The read side of the home in `dir`, over a store given by the caller.

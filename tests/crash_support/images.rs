@@ -11,7 +11,6 @@ use wfctl::domain::time::Millis;
 use wfctl::domain::workflow::Definition;
 use wfctl::engine::archive::Archive;
 use wfctl::journal::reader;
-use wfctl::journal::sled_store::SledStore;
 use wfctl::journal::store::Store;
 
 use super::checker;
@@ -69,7 +68,7 @@ pub fn run(dir: &Path, store: Arc<dyn Store>, definition: &Arc<Definition>, id: 
 /// Runs once, uninterrupted, taking an image before and after every commit.
 pub fn take(root: &Path, definition: &Arc<Definition>, id: &ProjectId) -> (Ending, Vec<Image>) {
     let (live, images) = (root.join("live"), Arc::new(Mutex::new(Vec::<Image>::new())));
-    let inner = Arc::new(SledStore::open(&live.join("store")).expect("a store that opens"));
+    let inner = home::open_store(&live).expect("a store that opens");
     let (taken, home, to) = (images.clone(), live.clone(), root.join("images"));
     let store = Hooked::new(inner, move |store, epoch, appends| {
         let mut taken = taken.lock().expect("one thread");
@@ -105,7 +104,7 @@ pub fn lost(image: &Image, store: &dyn Store) -> Vec<String> {
 /// Opens an image, finds everything acknowledged, and runs it to its end; `again` crashes it once more after so many turns.
 pub fn check(image: &Image, definition: &Arc<Definition>, id: &ProjectId, expected: &Ending, again: u64) {
     let mut dir = image.dir.clone();
-    let store = Arc::new(SledStore::open(&dir.join("store")).expect("an image opens"));
+    let store = home::open_store(&dir).expect("an image opens");
     let lost = lost(image, &*store);
     assert!(lost.is_empty(), "{}: {lost:?}", dir.display());
     let mut store: Arc<dyn Store> = store;
@@ -121,7 +120,7 @@ pub fn check(image: &Image, definition: &Arc<Definition>, id: &ProjectId, expect
         let next = dir.with_extension(format!("again-{crash}"));
         home::copy(&dir, &next);
         drop(driver);
-        store = Arc::new(SledStore::open(&next.join("store")).expect("an image opens"));
+        store = home::open_store(&next).expect("an image opens");
         dir = next;
     }
     let epoch = store.epoch().expect("an epoch");

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use wfctl::domain::ids::Epoch;
 use wfctl::engine::Error;
 use wfctl::journal::sled_store::SledStore;
-use wfctl::journal::store::{self, Store as _};
+use wfctl::journal::store;
 
 use super::driver::Driver;
 use super::images::{self, START};
@@ -81,7 +80,7 @@ pub fn stale_owner(dir: &Path) {
 /// The same in one process: the core says that it is fenced, and hands out no effect of what was refused.
 pub fn fenced_core(dir: &Path) {
     let (definition, id) = (workload::everything("1s"), child::projects(WHAT).remove(0));
-    let store = Arc::new(open(dir).expect("a home that opens"));
+    let store = home::open_store(dir).expect("a home that opens");
     let archive = home::archive(dir, store);
     let steps = images::counted_steps(dir, &archive);
     let mut driver = Driver::new(archive, START, 3, steps).expect("a store to own");
