@@ -370,3 +370,76 @@ fn every_transition_of_both_machines_is_taken_by_a_scenario() {
     table.push((TaskStatus::Cancelled, task_machine::Input::Reset, TaskStatus::Pending));
     assert_eq!(untaken_of_tasks(&table, &taken), ["CANCELLED --Reset--> PENDING"]);
 }
+
+// --- the checker itself ------------------------------------------------------------------------------------------------
+
+/// What the checker says about a history.
+fn judge(records: &[RecordView], definition: &Arc<Definition>, vault: &MemoryVault) -> Result<(), String> {
+    let mut model = support::check::Model::new(&records[0], definition)?;
+    let mut taken = support::check::Taken::default();
+    records[1..].iter().try_for_each(|record| model.see(record, vault, &mut taken))
+}
+
+#[test]
+fn the_checker_objects_to_doctored_histories() {
+    let scenarios = scenarios::all();
+    let of = |wanted: &str| {
+        let (rig, id) = scenarios.iter().find(|(name, _)| *name == wanted).unwrap().1();
+        (rig.records(&id), rig.project(&id).definition.clone(), rig)
+    };
+    let (records, definition, rig) = of("retries");
+    assert_eq!(judge(&records, &definition, &rig.vault), Ok(()));
+    type Doctor = fn(&mut Vec<RecordView>);
+    let at = |records: &[RecordView], wanted: fn(&Event) -> bool| {
+        records.iter().position(|record| wanted(&record.event)).expect("the history has one")
+    };
+    let renumber = |records: &mut Vec<RecordView>| {
+        for (n, record) in records.iter_mut().enumerate() {
+            record.seq = wfctl::domain::ids::Seq(n as u64 + 1);
+        }
+    };
+    let kinds: [fn(&Event) -> bool; 6] = [
+        |event| matches!(event, Event::TaskReady { .. }),
+        |event| matches!(event, Event::TaskStarted { .. }),
+        |event| matches!(event, Event::StepStarted { .. }),
+        |event| matches!(event, Event::StepFinished { .. }),
+        |event| matches!(event, Event::TaskBackoff { .. }),
+        |event| matches!(event, Event::Released { .. }),
+    ];
+    for (n, kind) in kinds.into_iter().enumerate() {
+        let mut less = records.clone();
+        let place = at(&less, kind);
+        less.remove(place);
+        assert!(judge(&less, &definition, &rig.vault).is_err(), "a missing record, kind {n}");
+        renumber(&mut less);
+        assert!(judge(&less, &definition, &rig.vault).is_err(), "a missing record closed up, kind {n}");
+        let mut twice = records.clone();
+        twice.insert(place, twice[place].clone());
+        renumber(&mut twice);
+        assert!(judge(&twice, &definition, &rig.vault).is_err(), "a record twice, kind {n}");
+    }
+    let doctors: [Doctor; 4] = [
+        |records| records.last_mut().unwrap().epoch.0 = 0,
+        |records| {
+            let mut late = records[1].clone();
+            late.seq = records.last().unwrap().seq.next();
+            records.push(late);
+        },
+        |records| {
+            let backoff = records.iter_mut().find_map(|record| match &mut record.event {
+                Event::TaskBackoff { delay_ms, .. } => Some(delay_ms),
+                _ => None,
+            });
+            *backoff.unwrap() += 1;
+        },
+        |records| {
+            let backoff = records.iter().position(|record| matches!(record.event, Event::TaskBackoff { .. })).unwrap();
+            records[backoff + 1].at = records[backoff].at;
+        },
+    ];
+    for (n, doctor) in doctors.into_iter().enumerate() {
+        let mut doctored = records.clone();
+        doctor(&mut doctored);
+        assert!(judge(&doctored, &definition, &rig.vault).is_err(), "doctor {n}");
+    }
+}

@@ -440,6 +440,9 @@ impl Model {
     fn step_task(&mut self, ix: u32, input: &str, from: &[T], to: T, taken: &mut Taken) -> Checked {
         let task = self.tasks.get_mut(ix as usize).ok_or_else(|| format!("there is no task {ix}"))?;
         ensure(from.contains(&task.status), || format!("task {ix} goes from {} to {to}", task.status))?;
+        let open = task.steps.last().is_some_and(|(_, outcome)| outcome.is_none());
+        let set_back = matches!(to, T::Backoff | T::Debugging | T::Validating);
+        ensure(!(open && set_back), || format!("task {ix} goes to {to} while its step runs"))?;
         taken.task.insert((task.status, input.to_owned(), to));
         let active = |status: T| usize::from(matches!(status, T::Running | T::Validating));
         let (before, after) = (active(task.status), active(to));

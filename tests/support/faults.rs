@@ -316,7 +316,7 @@ fn fault_16_finished_steps_stay_finished_through_rounds_of_crashes() {
     let id = rig.start("p", flow(tasks.collect()));
     for name in &names {
         rig.restart();
-        assert_eq!(rig.names(), [name.clone()]);
+        assert_eq!(rig.names(), std::slice::from_ref(name));
         rig.end(name, good());
     }
     assert_eq!(rig.status(&id), P::Done);
@@ -591,4 +591,22 @@ fn a_once_step_that_was_stopped_in_order_is_in_doubt_and_its_doubt_is_no_attempt
     let in_doubt = Some(DoubtAnswer::Rerun);
     rig.command(&id, Command::Resume { in_doubt, budget: None, comment: none() }).unwrap();
     assert_eq!((rig.running[0].attempt.0, rig.running[0].maybe_ran), (1, true));
+}
+
+#[test]
+fn a_claim_does_not_outlive_its_attempt() {
+    let mut rig = Rig::new(1, 1);
+    let repaired =
+        TaskSpec { on_failure: Some(branch("repair", 1)), retry: retry(1, OnExhausted::Fail), ..external("a", 5_000) };
+    let id = rig.start("p", flow(vec![repaired]));
+    let claim = || Command::Claim { task: "a".to_owned(), worker: "w".to_owned() };
+    let Reply::Taken(Some(token)) = rig.command(&id, claim()).unwrap() else { panic!("a claim gives a token") };
+    let result = |token, result| Command::Result { task: "a".to_owned(), token, result };
+    rig.command(&id, result(token, Err("no".to_owned()))).unwrap();
+    rig.end("a.fix1", good());
+    assert_eq!(refused(rig.command(&id, result(token, Ok(serde_json::json!(1))))), RefusalKind::StaleToken);
+    rig.command(&id, claim()).unwrap();
+    rig.pass(5_000);
+    rig.command(&id, result(0, Ok(serde_json::json!(1)))).unwrap();
+    assert_eq!(rig.status(&id), P::Done);
 }

@@ -159,6 +159,8 @@ impl Project {
                 let more = self.core.tasks[task.at()].more_mut();
                 more.awaits = Some(what.clone());
                 more.due = *due;
+                // A claim is of one attempt.
+                more.lease = None;
                 self.move_task(*task, input, at)
             }
             Event::TaskAnswered { task, result, .. } => {

@@ -206,6 +206,8 @@ impl Project {
         more.branches = number;
         more.branch = Some(ix);
         more.awaits = None;
+        more.answer = None;
+        more.lease = None;
         more.due = None;
         Ok(())
     }

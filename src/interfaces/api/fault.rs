@@ -62,6 +62,8 @@ pub enum FaultKind {
     Store,
     /// The engine is stopping.
     Stopped,
+    /// An engine is at work, and this needs the home alone.
+    HomeBusy,
     /// The home is only open for reading.
     NotDriving,
     /// The other side speaks another protocol, or not at all any more: whether it was done is unknown.

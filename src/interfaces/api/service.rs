@@ -161,7 +161,7 @@ impl Door for Service {
             Request::Remove { before_ms, dry_run } => {
                 if self.engine.is_some() {
                     let message = "an engine is at work in this home, and removing needs the home for itself";
-                    return Err(Fault::new(FaultKind::WrongState, message));
+                    return Err(Fault::new(FaultKind::HomeBusy, message));
                 }
                 let keeper = self.keeper.clone();
                 self.read(move |_| keeper.remove(Millis(before_ms), dry_run).map(Answer::Removed)).await

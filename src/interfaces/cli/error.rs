@@ -251,6 +251,7 @@ fn of_fault(kind: FaultKind) -> Code {
         FaultKind::DiskLow => Code::DiskLow,
         FaultKind::Store => Code::Store,
         FaultKind::Stopped => Code::EngineStopped,
+        FaultKind::HomeBusy => Code::HomeBusy,
         FaultKind::NotDriving => Code::WrongState,
         FaultKind::Connection => Code::Connection,
     }
@@ -303,6 +304,9 @@ fn hint_of_fault(fault: &Fault) -> Option<String> {
         FaultKind::DiskLow => Some("Free some space, for example with `wfctl gc`; then resume.".to_owned()),
         FaultKind::Stopped => Some("Type the command again: a new engine takes over.".to_owned()),
         FaultKind::Connection => Some(format!("See what happened with {}.", of("show"))),
+        FaultKind::HomeBusy => {
+            Some("Try again once the engine has nothing left to drive, or stop it first.".to_owned())
+        }
         FaultKind::Defect => Some("Please report this, with engine.log of the home.".to_owned()),
         FaultKind::Limit | FaultKind::Invalid | FaultKind::Store | FaultKind::NotDriving => None,
     }

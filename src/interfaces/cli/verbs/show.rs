@@ -39,7 +39,8 @@ pub async fn run(context: &Context, arguments: &args::Project) -> Result<Exit, E
 /// The whole as lines, with at most `most` tasks.
 pub fn lines(terminal: &Terminal, view: &ProjectView, now: Millis, most: usize) -> Vec<String> {
     let summary = &view.summary;
-    let phase = view.phase.filter(|phase| !summary.status.name().eq_ignore_ascii_case(phase.name()));
+    let is_held = summary.status.is_held();
+    let phase = view.phase.filter(|phase| is_held && !summary.status.name().eq_ignore_ascii_case(phase.name()));
     let phase = phase.map(|phase| format!(" in {phase}")).unwrap_or_default();
     let status = terminal.paint(project_tone(summary.status), summary.status.name());
     let mut lines = vec![

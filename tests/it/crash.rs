@@ -1,0 +1,62 @@
+//! Killed, stopped, interrupted: what was done stays done, and what is left goes on.
+
+use rustix::process::Signal;
+
+use crate::rig::{Done, Rig, signal, until};
+
+/// `b` runs until the file `go` is there.
+const WORKFLOW: &str = "name: w
+tasks:
+  a: {run: echo a >> done}
+  b: {needs: [a], run: 'while ! test -e go; do sleep 0.05; done; echo b >> done'}
+  c: {needs: [b], run: echo c >> done}
+";
+
+fn started(rig: &Rig) -> std::process::Child {
+    rig.write("w.yaml", WORKFLOW);
+    let child = rig.spawn(&["run", "w.yaml", "--id", "p"]);
+    // A task is finished when its record is durable, a moment after its command is.
+    until("the second task runs", || {
+        rig.wfctl(&["events", "p", "--task", "b", "--kind", "StepStarted"]).out.lines().count() == 1
+    });
+    child
+}
+
+#[test]
+fn killed_and_resumed_every_task_runs_once() {
+    let rig = Rig::new();
+    let mut child = started(&rig);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    rig.write("go", "");
+    let resumed = rig.wfctl(&["resume", "p"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    assert_eq!(rig.read("done"), "a\nb\nc\n");
+    assert_eq!(rig.wfctl(&["audit", "verify", "p"]).code, Some(0));
+}
+
+#[test]
+fn a_stopped_engine_is_named_and_not_waited_for_forever() {
+    let rig = Rig::new();
+    let child = started(&rig);
+    signal(&child, Signal::STOP);
+    let refused = rig.wfctl(&["resume", "p"]);
+    signal(&child, Signal::CONT);
+    assert_eq!(refused.code, Some(7));
+    assert!(refused.err.contains("WF0021") && refused.err.contains(&format!("pid {}", child.id())), "{}", refused.err);
+    rig.write("go", "");
+    assert_eq!(Done::from(child.wait_with_output().unwrap()).code, Some(0));
+}
+
+#[test]
+fn an_interrupt_stops_in_order_and_tells_how_to_go_on() {
+    let rig = Rig::new();
+    let child = started(&rig);
+    signal(&child, Signal::INT);
+    let stopped = Done::from(child.wait_with_output().unwrap());
+    assert_eq!(stopped.code, Some(130), "{}", stopped.err);
+    assert!(stopped.err.ends_with("interrupted; go on with: wfctl resume p\n"), "{}", stopped.err);
+    rig.write("go", "");
+    assert_eq!(rig.wfctl(&["resume", "p"]).code, Some(0));
+    assert_eq!(rig.read("done"), "a\nb\nc\n");
+}
