@@ -90,7 +90,10 @@ pub fn check_home(places: &Places, named: &[BlobRef]) -> Vec<Finding> {
 pub fn check(store: &(impl Store + ?Sized), places: &Places, named: &[BlobRef]) -> Vec<Finding> {
     let mut findings = Vec::new();
     match store.projects() {
-        Ok(projects) => findings.extend(projects.iter().flat_map(|project| check_project(store, places, project))),
+        Ok(projects) => {
+            findings.extend(projects.iter().flat_map(|project| check_project(store, places, project)));
+            findings.extend(check_lost(&projects, places));
+        }
         Err(error) => findings.push(finding(Severity::Error, "projects-unreadable", error, places.store.display())),
     }
     findings.extend(check_blobs(places, named));
@@ -122,6 +125,18 @@ fn check_project(store: &(impl Store + ?Sized), places: &Places, project: &Proje
         Err(error) => findings.push(finding(Severity::Warning, "summary-damaged", error, project)),
     }
     findings
+}
+
+/// Projects of which only snapshots are left: whoever removes a project removes those first.
+fn check_lost(projects: &[ProjectId], places: &Places) -> Vec<Finding> {
+    let dirs = files::entries(&places.snapshots).unwrap_or_default();
+    let ids = dirs.iter().filter_map(|dir| ProjectId::new(dir.file_name()?.to_str()?).ok());
+    let gone = ids.filter(|id| !projects.contains(id) && Snapshots::new(&places.snapshots).newest(id).is_some());
+    gone.map(|id| {
+        let what = "its whole journal is gone, only snapshots of it are left";
+        Finding { next: "", ..finding(Severity::Error, "records-lost", what, id) }
+    })
+    .collect()
 }
 
 fn check_blobs(places: &Places, named: &[BlobRef]) -> Vec<Finding> {
@@ -246,9 +261,10 @@ pub fn repair(
     for project in store.projects()? {
         if let Some(bad) = reader::verify(store, &project).first_bad {
             let aside = quarantine(store, &project, places)?;
-            store.remove(epoch, &project)?;
+            // The snapshots first: alone, they would be taken for what is left of a lost project.
             let snapshots = Snapshots::new(&places.snapshots).remove(&project);
             snapshots.map_err(failed("could not remove the snapshots of a project that was put aside"))?;
+            store.remove(epoch, &project)?;
             done.push(repaired(format!("put aside into {}: {}", aside.display(), bad.problem), &project));
         } else if !matches!(store.summary(&project), Ok(Some(_)))
             && let Some(summary) = rebuild(&project)
@@ -357,6 +373,7 @@ mod tests {
         assert!(check(&store, &places, &[]).is_empty());
         snapshots.save(&id("p"), &later, 1, b"state").unwrap();
         assert_eq!(codes(&check(&store, &places, &[])), ["records-lost"]);
+        assert_eq!(codes(&check(&MemoryStore::new(), &places, &[])), ["records-lost"], "the whole store is gone");
     }
 
     #[test]
