@@ -235,7 +235,8 @@ fn the_domain_is_pure() {
             let code = line.split("//").next().unwrap_or_default();
             let whole_word = |word: &str| {
                 let after = |at: usize| code[at + word.len()..].chars().next();
-                code.match_indices(word).any(|(at, _)| !after(at).is_some_and(|c| c.is_ascii_alphanumeric() || c == '_'))
+                code.match_indices(word)
+                    .any(|(at, _)| !after(at).is_some_and(|c| c.is_ascii_alphanumeric() || c == '_'))
             };
             for word in banned.iter().filter(|word| whole_word(word)) {
                 breaches.push(Breach {
