@@ -201,7 +201,7 @@ impl Project {
                     self.core.ledger.settle(reserved, reserved);
                 }
                 let more = self.core.tasks[task.at()].more_mut();
-                more.steps.pop_if(|step| step.outcome.is_none());
+                more.steps.pop_if(|step| step.outcome.as_ref().is_none_or(|outcome| outcome.result.is_err()));
                 // What the doubt interrupted does not count as an attempt: it goes on.
                 more.interrupted = *answer == DoubtAnswer::Rerun;
                 more.maybe_ran = more.interrupted;
@@ -436,8 +436,12 @@ impl Project {
     }
 
     fn release_open_step(&mut self, task: TaskIx) {
-        if let Some(reserved) = self.task(task).open_step().map(|step| step.reserved) {
-            self.core.ledger.release(reserved);
+        let is_in_doubt = self.task(task).status == TaskStatus::InDoubt;
+        match self.task(task).open_step().map(|step| step.reserved) {
+            // It may have happened, so it counts.
+            Some(reserved) if is_in_doubt => self.core.ledger.settle(reserved, reserved),
+            Some(reserved) => self.core.ledger.release(reserved),
+            None => {}
         }
     }
 

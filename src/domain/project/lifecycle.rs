@@ -358,8 +358,13 @@ impl Taking<'_> {
 
     fn undoable(&self, ix: TaskIx) -> Option<(u64, TaskIx)> {
         let task = self.project.task(ix);
-        let can = task.status == TaskStatus::Completed && task.spec.undo.is_some() && task.spec.foreach.is_none();
-        can.then(|| (task.more.as_ref().map_or(0, |more| more.completed_as), ix))
+        let order = match task.status {
+            TaskStatus::Completed => task.more.as_ref().map_or(0, |more| more.completed_as),
+            // Its action is done and only its checks were not: the latest of all.
+            TaskStatus::Cancelled if self.project.action_succeeded(ix) => u64::MAX,
+            _ => return None,
+        };
+        (task.spec.undo.is_some() && task.spec.foreach.is_none()).then_some((order, ix))
     }
 
     pub fn close(&mut self, status: ProjectStatus, reason: String) {
