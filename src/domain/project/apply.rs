@@ -38,11 +38,15 @@ impl Project {
             Event::PhaseEntered { phase, round, cause } => self.enter_phase(*phase, *round, cause, at),
             Event::GateAsked { phase, ask, due } => {
                 self.move_project(project_machine::Input::AskGate, at)?;
-                self.core.gate = Some(Gate { phase: *phase, ask: ask.clone(), due: *due, since: at });
+                self.core.gate = Some(Gate { phase: *phase, ask: ask.clone(), due: *due, since: at, answered: None });
                 Ok(())
             }
-            // What follows (the next phase, a loop-back, the end) has a record of its own.
-            Event::GateAnswered { .. } => self.core.gate.take().map(drop).ok_or_else(|| "no gate is asked".to_owned()),
+            // What follows (the next phase, a loop-back, the end) has a record of its own, and closes the gate.
+            Event::GateAnswered { decision, comment, .. } => {
+                let gate = self.core.gate.as_mut().filter(|gate| gate.answered.is_none()).ok_or("no gate is asked")?;
+                gate.answered = Some((decision.clone(), comment.clone()));
+                Ok(())
+            }
             Event::Held { reason } => {
                 let from = self.core.status;
                 self.move_project(project_machine::Input::Hold, at)?;
@@ -252,6 +256,7 @@ impl Project {
         } else {
             self.carry_trees();
         }
+        self.core.gate = None;
         self.core.phase = Some(phase);
         self.core.rounds[phase as usize] = round;
         Ok(())
