@@ -151,7 +151,8 @@ pub async fn attach_to_engine(app: &App, command: &str) -> Result<Session, Error
 fn patience() -> ExponentialBackoff {
     ExponentialBackoffBuilder::new()
         .with_initial_interval(Duration::from_millis(5))
-        .with_max_interval(Duration::from_millis(200))
+        // Short: verbs that come in quick succession must not starve the one that waits.
+        .with_max_interval(Duration::from_millis(20))
         .with_max_elapsed_time(Some(PATIENCE))
         .build()
 }
