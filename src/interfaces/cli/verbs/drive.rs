@@ -27,6 +27,13 @@ pub async fn drive(context: &Context, session: Session, id: &ProjectId, from: Se
     };
     let exit = match followed {
         Some(Ok(end)) => {
+            if matches!(end, End::Closed(_))
+                && let Err(problem) = session.settled(id).await
+            {
+                let text =
+                    format!("what follows its end is not done: {}; the next engine tries again", harmless(&problem));
+                terminal.note(terminal.paint_note(Tone::Warn, text));
+            }
             let exit = tell_end(context, &end)?;
             let stayed = match session.engine() {
                 Some(engine) => stay(context, engine.clone(), &end, &mut interrupted).await,
