@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 use crate::config::{Config, Environment, Key, Layers};
 use crate::engine::clock::SystemClock;
-use crate::engine::ports::Clock as _;
+use crate::engine::entropy::SystemEntropy;
+use crate::engine::ports::{Clock as _, Entropy as _};
 use crate::interfaces::api::Check;
 use crate::journal::doctor;
 use crate::telemetry::Log;
@@ -74,6 +75,16 @@ impl App {
     /// The home's folder.
     pub fn home(&self) -> &Path {
         &self.places.home
+    }
+
+    /// An id for a project of a workflow, before it is started.
+    pub fn fresh_id(&self, workflow: &str) -> crate::domain::ids::ProjectId {
+        crate::domain::ids::ProjectId::fresh(workflow, SystemEntropy.next())
+    }
+
+    /// Whether nobody has ever used the home: whoever only looks need not make it.
+    pub fn is_untouched(&self) -> bool {
+        !self.places.lock().exists()
     }
 
     /// The time.

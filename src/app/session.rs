@@ -30,6 +30,10 @@ use crate::workspace::leftovers::Leftovers;
 /// How long a holder may take to open the home, or to finish a brief request, before it counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Most time between two looks at a lock. Short, so that whoever wants to be the engine is not kept out by a stream of brief
+/// requests, each of which leaves the lock free for a moment only.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// What a verb needs of a home that nobody holds. When an engine has it, every verb talks to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -94,7 +98,10 @@ impl Session {
 
     /// Gives the home back in order: what runs is interrupted and that is recorded. Says why, if the engine had ended by itself.
     pub async fn close(self) -> Option<String> {
-        let Side::Here(here) = self.side else { return None };
+        let Self { home, side, .. } = self;
+        let Side::Here(here) = side else { return None };
+        // The store closes with the last of those who read from it, and that should be before the lock is given back.
+        drop(home);
         drop(here.server);
         let why = match here.engine {
             Some(engine) => engine.shutdown().await,
@@ -151,8 +158,7 @@ pub async fn attach_to_engine(app: &App, command: &str) -> Result<Session, Error
 fn patience() -> ExponentialBackoff {
     ExponentialBackoffBuilder::new()
         .with_initial_interval(Duration::from_millis(5))
-        // Short: verbs that come in quick succession must not starve the one that waits.
-        .with_max_interval(Duration::from_millis(20))
+        .with_max_interval(LOOK_AGAIN)
         .with_max_elapsed_time(Some(PATIENCE))
         .build()
 }
@@ -202,13 +208,7 @@ impl Base {
     /// Opens the store and what lies beside it. The caller holds the lock.
     pub async fn open(app: &App, is_writing: bool) -> Result<Self, Error> {
         let places = app.places.journal();
-        let opening = places.store.clone();
-        let store = tokio::task::spawn_blocking(move || SledStore::open(&opening)).await;
-        let store = store.map_err(|error| Error::io("open the store", &places.store, std::io::Error::other(error)))?;
-        let store = store.map_err(|error| match error {
-            store::Error::Locked => held(app, None, HeldHow::Unreachable),
-            error => Error::store(error),
-        })?;
+        let store = open_store(app, &places.store).await?;
         let blobs = Blobs::open(&places.blobs)
             .map_err(|error| Error::io("open the blobs", &places.blobs, std::io::Error::other(error)))?;
         let snapshots = SnapshotWriter::new(&places.snapshots)
@@ -216,6 +216,22 @@ impl Base {
         let snapshots = Arc::new(snapshots);
         let archive = Archive::new(Arc::new(store), Arc::new(Vault(blobs.clone())), Some(snapshots.clone()));
         Ok(Self { archive, blobs, snapshots: is_writing.then_some(snapshots) })
+    }
+}
+
+/// Opens the store. A holder that has given the home's lock back, or was killed, may take a moment longer to close it.
+async fn open_store(app: &App, path: &Path) -> Result<SledStore, Error> {
+    let mut waits = patience();
+    loop {
+        let opening = path.to_owned();
+        let store = tokio::task::spawn_blocking(move || SledStore::open(&opening)).await;
+        let store = store.map_err(|error| Error::io("open the store", path, std::io::Error::other(error)))?;
+        match (store, waits.next_backoff()) {
+            (Ok(store), _) => return Ok(store),
+            (Err(store::Error::Locked), Some(wait)) => tokio::time::sleep(wait).await,
+            (Err(store::Error::Locked), None) => return Err(held(app, None, HeldHow::Unreachable)),
+            (Err(error), _) => return Err(Error::store(error)),
+        }
     }
 }
 

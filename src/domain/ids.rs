@@ -45,6 +45,19 @@ impl ProjectId {
         }
     }
 
+    /// An id for a project of `workflow` that differs by what is random; whether it is free is for the caller to see.
+    pub fn fresh(workflow: &str, mut random: u64) -> Self {
+        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let stem: String = workflow.chars().take(limits::PROJECT_ID_BYTES - 8).collect();
+        let mut suffix = String::new();
+        for _ in 0..6 {
+            suffix.push(char::from(LETTERS[(random & 31) as usize]));
+            random >>= 5;
+        }
+        let id = Self::new(&format!("{}-{suffix}", stem.to_ascii_lowercase()));
+        id.expect("a workflow's name is made of the characters that ids may have")
+    }
+
     /// The text of the id.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -454,17 +454,8 @@ impl<R> Core<R> {
     }
 
     fn fresh_id(&self, workflow: &str) -> ProjectId {
-        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        let stem: String = workflow.chars().take(limits::PROJECT_ID_BYTES - 8).collect();
         loop {
-            let mut random = self.entropy.next();
-            let mut suffix = String::new();
-            for _ in 0..6 {
-                suffix.push(char::from(LETTERS[(random & 31) as usize]));
-                random >>= 5;
-            }
-            let id = ProjectId::new(&format!("{}-{suffix}", stem.to_ascii_lowercase()));
-            let id = id.expect("a workflow's name is made of the characters that ids may have");
+            let id = ProjectId::fresh(workflow, self.entropy.next());
             let taken = self.by_id.contains_key(&id) || !matches!(self.archive.store().summary(&id), Ok(None));
             if !taken {
                 return id;

@@ -60,3 +60,20 @@ fn an_interrupt_stops_in_order_and_tells_how_to_go_on() {
     assert_eq!(rig.wfctl(&["resume", "p"]).code, Some(0));
     assert_eq!(rig.read("done"), "a\nb\nc\n");
 }
+
+/// Whoever gives a home back closes its store a moment after the lock; the next one waits for that.
+#[test]
+fn a_store_that_is_still_being_closed_is_waited_for() {
+    let rig = Rig::new();
+    rig.write("w.yaml", "name: w\ntasks: {a: {run: echo x}}\n");
+    assert_eq!(rig.wfctl(&["run", "w.yaml", "--id", "p"]).code, Some(0));
+    let home = rig.folder().join("home");
+    let lock = std::fs::File::open(home.join("store/lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let child = rig.spawn(&["show", "p"]);
+    let pid = format!("\"pid\":{},", child.id());
+    until("it has the home's lock", || std::fs::read_to_string(home.join("lock")).unwrap_or_default().contains(&pid));
+    drop(lock);
+    let shown = Done::from(child.wait_with_output().unwrap());
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+}

@@ -14,8 +14,8 @@ fn a_newcomer_begins() {
     └─ build
        ├─ greet (run)
        ├─ list (run)
-       ├─ ask (approval) ← greet, list
-       └─ report (run) ← ask
+       ├─ ask (approval) ← greet
+       └─ report (run) ← ask, count
     ");
     insta::assert_snapshot!(rig.wfctl(&["list"]).err, @"no projects yet; begin with: wfctl init");
 }

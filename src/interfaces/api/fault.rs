@@ -76,6 +76,11 @@ impl Fault {
         Self { kind, message: message.into(), causes: Vec::new(), project: None }
     }
 
+    /// Whether it is about the engine that was asked and not about what was asked of it.
+    pub fn is_of_the_engine(&self) -> bool {
+        matches!(self.kind, FaultKind::Stopped | FaultKind::Connection)
+    }
+
     /// Names the project it is about.
     #[must_use]
     pub fn of(mut self, project: &ProjectId) -> Self {

@@ -118,11 +118,12 @@ impl Door for Service {
             }
             Request::Start { start, by } => self.start(*start, by).await,
             Request::Resume { id, command, by } => {
-                self.engine()?.resume(id, command, Actor::User(by)).await?;
+                self.engine()?.resume(id.clone(), command, Actor::User(by)).await.map_err(about(&id))?;
                 Ok(Answer::Taken { value: None, driven: true })
             }
             Request::Command { id, command, by } => {
-                let value = self.engine()?.command(id.clone(), command, Actor::User(by)).await?;
+                let given = self.engine()?.command(id.clone(), command, Actor::User(by)).await;
+                let value = given.map_err(about(&id))?;
                 Ok(Answer::Taken { value, driven: self.drives(&id).await? })
             }
             Request::Find { prefix } => self.read(move |archive| find(archive, &prefix)).await,
@@ -168,6 +169,11 @@ impl Door for Service {
             }
         }
     }
+}
+
+/// Hints name the project that was meant.
+fn about(id: &ProjectId) -> impl FnOnce(crate::engine::Error) -> Fault {
+    |error| Fault::from(error).of(id)
 }
 
 fn find(archive: &Archive, prefix: &str) -> Result<Answer, Fault> {

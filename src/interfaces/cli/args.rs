@@ -61,7 +61,7 @@ pub enum Verb {
     Reject(Decide),
     /// Send a signal to a project
     Signal(Signal),
-    /// Pause a project; what runs is interrupted and goes on later
+    /// Pause a project: steps that run end, none starts until it is resumed
     Pause(Comment),
     /// Stop a project and take back what it did (undo)
     Cancel(Cancel),
@@ -449,7 +449,7 @@ pub struct Gc {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The code, e.g. WF0004 [default: list all]
+    /// The code, e.g. WF0004, or `exit-codes` [default: list all]
     pub code: Option<String>,
 }
 

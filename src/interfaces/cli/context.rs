@@ -34,6 +34,7 @@ impl Context {
 
     /// Opens the home and finds a project.
     pub async fn open(&self, need: Need, typed: &str, command: &str) -> Result<(Session, Summary), Error> {
+        self.must_have(typed)?;
         let session = self.app.open(need, command).await?;
         match find(session.home(), typed).await {
             Ok(summary) => Ok((session, summary)),
@@ -42,6 +43,16 @@ impl Context {
                 Err(error)
             }
         }
+    }
+}
+
+impl Context {
+    /// Refuses a project in a home that nobody has used yet, so that looking for it does not make the home.
+    pub fn must_have(&self, typed: &str) -> Result<(), Error> {
+        if self.app.is_untouched() {
+            return Err(Error::UnknownProject { typed: typed.to_owned(), nearest: None });
+        }
+        Ok(())
     }
 }
 

@@ -4,8 +4,24 @@ use super::terminal::{Tone, harmless};
 use crate::domain::event::{Actor, Await, Decision, Event, HoldReason, PhaseCause, SkipReason};
 use crate::domain::ids::TaskIx;
 use crate::domain::machine::{ProjectStatus, TaskStatus};
-use crate::domain::time::human_duration;
+use crate::domain::time::{Millis, human_duration};
 use crate::domain::view::ProjectView;
+
+/// How long ago `then` was; what is less than a second old is from just now.
+pub fn ago(now: Millis, then: Millis) -> String {
+    match now.since(then) / 1000 * 1000 {
+        0 => "just now".to_owned(),
+        ms => format!("{} ago", human_duration(ms)),
+    }
+}
+
+/// How long something lasts already.
+pub fn lasting(now: Millis, since: Millis) -> String {
+    match now.since(since) / 1000 * 1000 {
+        0 => "since just now".to_owned(),
+        ms => format!("for {}", human_duration(ms)),
+    }
+}
 
 /// The names of a project's tasks.
 #[derive(Debug, Default)]

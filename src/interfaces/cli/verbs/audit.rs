@@ -11,6 +11,15 @@ use crate::interfaces::api::{Home, Verified};
 
 /// Does one of them.
 pub async fn run(context: &Context, arguments: &args::Audit) -> Result<Exit, Error> {
+    if context.app.is_untouched() {
+        let named = match &arguments.what {
+            AuditWhat::Verify { projects, .. } => projects.first(),
+            AuditWhat::Export { project } | AuditWhat::Head { project } => Some(project),
+        };
+        named.map_or(Ok(()), |typed| context.must_have(typed))?;
+        context.terminal.note("no projects to verify");
+        return Ok(Exit::Done);
+    }
     let session = context.app.open(Need::Read, "audit").await?;
     let home = session.home().clone();
     let done = match &arguments.what {

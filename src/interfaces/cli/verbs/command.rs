@@ -14,6 +14,7 @@ pub async fn give(
     command: Command,
     done: &str,
 ) -> Result<(ProjectId, Option<u64>), Error> {
+    context.must_have(typed)?;
     let session = context.app.open(Need::Command, command.name()).await?;
     let given = async {
         let summary = find(session.home(), typed).await?;
@@ -37,7 +38,12 @@ pub async fn give(
 
 /// Gives a command that must be driven to have its effect: the home's engine does it, or this process becomes it.
 pub async fn drive(context: &Context, typed: &str, command: Command) -> Result<super::super::exit::Exit, Error> {
-    let session = context.app.open(Need::Drive, command.name()).await?;
+    context.must_have(typed)?;
+    let mut interrupts = super::drive::Interrupts::listen()?;
+    let Some(session) = interrupts.unless(context.app.open(Need::Drive, command.name())).await else {
+        return Ok(super::super::exit::Exit::Interrupted);
+    };
+    let session = session?;
     let prepared = async {
         let summary = find(session.home(), typed).await?;
         let view = session.home().show(&summary.id).await?;
@@ -46,7 +52,7 @@ pub async fn drive(context: &Context, typed: &str, command: Command) -> Result<s
     }
     .await;
     match prepared {
-        Ok((id, from)) => super::drive::drive(context, session, &id, from).await,
+        Ok((id, from)) => super::drive::drive(context, session, &[(id, from)], &mut interrupts).await,
         Err(error) => {
             super::drive::close(session).await?;
             Err(error)

@@ -10,6 +10,10 @@ use crate::interfaces::api::Check;
 
 /// Checks, or repairs and then checks.
 pub async fn run(context: &Context, arguments: &args::Doctor) -> Result<Exit, Error> {
+    if context.app.is_untouched() {
+        context.terminal.note(format!("nothing is stored yet: {}", context.app.home().display()));
+        return Ok(Exit::Done);
+    }
     if arguments.repair {
         for done in context.app.repair().await? {
             tell(context, &done)?;

@@ -1,6 +1,6 @@
 //! What `run` and `resume` share: driving a project in the foreground, or following it where it is driven.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::context::Context;
 use super::super::error::Error;
@@ -13,30 +13,31 @@ use crate::domain::machine::ProjectStatus;
 use crate::engine::Handle;
 use crate::interfaces::api::Line;
 
-/// Follows a project until it ends or needs someone, then gives the home back. A first signal stops what this process
+/// Follows projects, each from a position on, until all of them have ended or need someone, then gives the home back. A first signal stops what this process
 /// drives, in order; a second one ends it at once.
-pub async fn drive(context: &Context, session: Session, id: &ProjectId, from: Seq) -> Result<Exit, Error> {
+pub async fn drive(
+    context: &Context,
+    session: Session,
+    targets: &[(ProjectId, Seq)],
+    interrupts: &mut Interrupts,
+) -> Result<Exit, Error> {
     let terminal = &context.terminal;
+    let again = |verb: &str| match targets {
+        [(id, _)] => format!("{verb} {id}"),
+        _ => "resume --all".to_owned(),
+    };
     if let Some(holder) = session.holder() {
         terminal.note(terminal.paint_note(Tone::Dim, format!("driven by pid {}; following it", holder.pid)));
     }
-    let mut interrupted = Box::pin(interrupt()?);
+    let mut interrupted = Box::pin(interrupts.next());
     let followed = tokio::select! {
-        end = follow(context, session.home(), id, from) => Some(end),
+        ends = all(context, &session, targets) => Some(ends),
         () = &mut interrupted => None,
     };
     let exit = match followed {
-        Some(Ok(end)) => {
-            if matches!(end, End::Closed(_))
-                && let Err(problem) = session.settled(id).await
-            {
-                let text =
-                    format!("what follows its end is not done: {}; the next engine tries again", harmless(&problem));
-                terminal.note(terminal.paint_note(Tone::Warn, text));
-            }
-            let exit = tell_end(context, &end)?;
+        Some(Ok((ends, exit))) => {
             let stayed = match session.engine() {
-                Some(engine) => stay(context, engine.clone(), &end, &mut interrupted).await,
+                Some(engine) => stay(context, engine.clone(), &ends, &mut interrupted).await,
                 None => true,
             };
             if stayed { exit } else { Exit::Interrupted }
@@ -47,7 +48,9 @@ pub async fn drive(context: &Context, session: Session, id: &ProjectId, from: Se
         }
         None => {
             match session.holder() {
-                Some(_) => terminal.note(format!("detached; it goes on. Follow it again with `wfctl watch {id}`")),
+                Some(_) => {
+                    terminal.note(format!("detached; it goes on. follow it again with: wfctl {}", again("watch")))
+                }
                 None => terminal.note("stopping; a second Ctrl-C ends at once"),
             }
             Exit::Interrupted
@@ -56,9 +59,29 @@ pub async fn drive(context: &Context, session: Session, id: &ProjectId, from: Se
     let was_here = session.holder().is_none();
     close(session).await?;
     if exit == Exit::Interrupted && was_here {
-        terminal.note(format!("interrupted; go on with: wfctl resume {id}"));
+        terminal.note(format!("interrupted; go on with: wfctl {}", again("resume")));
     }
     Ok(exit)
+}
+
+/// Follows all of them at once and tells how each ended. The exit code is the one that most needs to be seen.
+async fn all(context: &Context, session: &Session, targets: &[(ProjectId, Seq)]) -> Result<(Vec<End>, Exit), Error> {
+    let terminal = &context.terminal;
+    let each = targets.iter().map(|(id, from)| async move {
+        let end = follow(context, session.home(), id, *from).await?;
+        if matches!(end, End::Closed(_))
+            && let Err(problem) = session.settled(id).await
+        {
+            let text = format!("what follows its end is not done: {}; the next engine tries again", harmless(&problem));
+            terminal.note(terminal.paint_note(Tone::Warn, text));
+        }
+        let exit = tell_end(context, &end)?;
+        Ok::<_, Error>((end, exit))
+    });
+    let (ends, exits): (Vec<End>, Vec<Exit>) = futures_util::future::try_join_all(each).await?.into_iter().unzip();
+    let order = [Exit::Interrupted, Exit::Failed, Exit::Held, Exit::Cancelled];
+    let worst = order.into_iter().find(|exit| exits.contains(exit));
+    Ok((ends, worst.unwrap_or(Exit::Done)))
 }
 
 /// Gives the home back; a second signal meanwhile ends the process.
@@ -73,18 +96,44 @@ pub async fn close(session: Session) -> Result<(), Error> {
     }
 }
 
-/// Resolves at the next SIGINT, SIGTERM or SIGHUP.
-pub fn interrupt() -> Result<impl Future<Output = ()>, Error> {
-    let listen = |kind| signal(kind).map_err(|source| Error::System { doing: "listen for signals".to_owned(), source });
-    let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangup = listen(SignalKind::hangup())?;
-    Ok(async move {
+/// The signals that ask this process to stop, from the moment this is made: one that comes before anybody waits for it is
+/// kept until somebody does.
+pub struct Interrupts([Signal; 3]);
+
+impl Interrupts {
+    /// Listens to SIGINT, SIGTERM and SIGHUP.
+    pub fn listen() -> Result<Self, Error> {
+        let listen =
+            |kind| signal(kind).map_err(|source| Error::System { doing: "listen for signals".to_owned(), source });
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [int, term, hangup] = kinds.map(listen);
+        Ok(Self([int?, term?, hangup?]))
+    }
+
+    /// Resolves at the next one.
+    pub async fn next(&mut self) {
+        let [int, term, hangup] = &mut self.0;
         tokio::select! {
             _ = int.recv() => {}
             _ = term.recv() => {}
             _ = hangup.recv() => {}
         }
-    })
+    }
+
+    /// What `opening` opens, or nothing when a signal came first.
+    pub async fn unless<T>(&mut self, opening: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            opened = opening => Some(opened),
+            () = self.next() => None,
+        }
+    }
+}
+
+/// Resolves at the next signal from now on.
+pub fn interrupt() -> Result<impl Future<Output = ()>, Error> {
+    let mut interrupts = Interrupts::listen()?;
+    Ok(async move { interrupts.next().await })
 }
 
 fn tell_end(context: &Context, end: &End) -> Result<Exit, Error> {
@@ -117,15 +166,16 @@ fn tell_end(context: &Context, end: &End) -> Result<Exit, Error> {
 async fn stay(
     context: &Context,
     mut engine: Handle,
-    end: &End,
+    ends: &[End],
     interrupted: &mut (impl Future<Output = ()> + Unpin),
 ) -> bool {
-    let own = usize::from(!matches!(end, End::Closed(_)));
+    let own = ends.iter().filter(|end| !matches!(end, End::Closed(_))).count();
     let others = |engine: &Handle| engine.progress().driven.saturating_sub(own);
     engine.seen();
     if others(&engine) > 0 {
         let count = others(&engine);
-        context.terminal.note(format!("{count} other projects are driven here; staying for them (Ctrl-C stops them)"));
+        let what = if count == 1 { "another project is".to_owned() } else { format!("{count} other projects are") };
+        context.terminal.note(format!("{what} driven here; staying for that (Ctrl-C stops it)"));
     }
     while others(&engine) > 0 {
         tokio::select! {

@@ -14,6 +14,10 @@ pub async fn run(context: &Context, arguments: &args::Gc) -> Result<Exit, Error>
         message: format!("`{}` is not a duration", arguments.older_than),
         hint: "Write for example 12h or 7d; 0s means everything that has ended.".to_owned(),
     })?;
+    if context.app.is_untouched() {
+        context.terminal.note(format!("nothing is stored yet: {}", context.app.home().display()));
+        return Ok(Exit::Done);
+    }
     let before = Millis(context.app.now().0.saturating_sub(age_ms).saturating_add(u64::from(age_ms == 0)));
     let session = context.app.open(Need::Read, "gc").await?;
     let removed = session.home().remove(before, arguments.dry_run).await;
@@ -26,7 +30,9 @@ pub async fn run(context: &Context, arguments: &args::Gc) -> Result<Exit, Error>
             terminal.data(id.as_str())?;
         }
         let verb = if arguments.dry_run { "would be removed" } else { "removed" };
-        terminal.note(format!("{} projects and {} blobs {verb}", removed.projects.len(), removed.blobs));
+        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let projects = count(removed.projects.len(), "project");
+        terminal.note(format!("{projects} and {} {verb}", count(removed.blobs, "blob")));
     }
     for problem in &removed.problems {
         terminal.note(terminal.paint_note(Tone::Warn, format!("not removed: {}", harmless(problem))));

@@ -6,10 +6,10 @@ use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::table::{self, plain};
 use super::super::terminal::{Tone, harmless};
-use super::super::words::project_tone;
+use super::super::words::{ago, project_tone};
 use crate::app::Need;
 use crate::domain::machine::ProjectStatus;
-use crate::domain::time::{Millis, human_duration};
+use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::domain::workflow::did_you_mean;
 
@@ -19,10 +19,7 @@ const RECENT_MS: u64 = 24 * 3_600_000;
 /// Lists them.
 pub async fn run(context: &Context, arguments: &args::List) -> Result<Exit, Error> {
     let status = arguments.status.as_deref().map(status).transpose()?;
-    let session = context.app.open(Need::Read, "list").await?;
-    let found = session.home().find("").await;
-    session.close().await;
-    let (mut projects, damaged) = found?;
+    let (mut projects, damaged) = all(context).await?;
     let (now, total) = (context.app.now(), projects.len());
     let is_wanted = |summary: &Summary| {
         let is_shown = arguments.all || status.is_some() || is_current(summary, now);
@@ -56,6 +53,17 @@ pub async fn run(context: &Context, arguments: &args::List) -> Result<Exit, Erro
     Ok(if damaged.is_empty() { Exit::Done } else { Exit::Damaged })
 }
 
+/// All projects; of a home that nobody has used, none, and it stays unused.
+async fn all(context: &Context) -> Result<(Vec<Summary>, Vec<String>), Error> {
+    if context.app.is_untouched() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let session = context.app.open(Need::Read, "list").await?;
+    let found = session.home().find("").await;
+    session.close().await;
+    Ok(found?)
+}
+
 fn is_current(summary: &Summary, now: Millis) -> bool {
     summary.parent.is_none() && (!summary.status.is_terminal() || now.since(summary.changed) < RECENT_MS)
 }
@@ -67,7 +75,7 @@ fn rows(projects: &[Summary], now: Millis) -> Vec<Vec<table::Cell>> {
             plain(summary.id.to_string()),
             (project_tone(summary.status), summary.status.name().to_owned()),
             plain(harmless(&summary.workflow)),
-            (Tone::Dim, format!("{} ago", human_duration(now.since(summary.changed) / 1000 * 1000))),
+            (Tone::Dim, ago(now, summary.changed)),
             plain(harmless(&summary.note).chars().take(80).collect::<String>()),
         ]
     };

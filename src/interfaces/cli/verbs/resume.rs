@@ -10,16 +10,22 @@ use super::super::terminal::{Tone, harmless};
 use super::{drive, run};
 use crate::app::Need;
 use crate::domain::event::DoubtAnswer;
-use crate::domain::ids::ProjectId;
+use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::project::{Command, RecoveryKind};
 use crate::interfaces::api::Home;
 
 /// Goes on with one project, or with all.
 pub async fn run(context: &Context, arguments: args::Resume) -> Result<Exit, Error> {
+    if arguments.all && context.app.is_untouched() {
+        context.terminal.note("no projects yet; begin with: wfctl init");
+        return Ok(Exit::Done);
+    }
     if arguments.dry_run {
+        arguments.project.as_deref().map_or(Ok(()), |typed| context.must_have(typed))?;
         return plan(context, &arguments).await;
     }
     let command = command(&arguments)?;
+    arguments.project.as_deref().map_or(Ok(()), |typed| context.must_have(typed))?;
     if arguments.detach || arguments.all {
         return many(context, &arguments, command).await;
     }
@@ -52,36 +58,59 @@ async fn targets(home: &Home, arguments: &args::Resume) -> Result<Vec<ProjectId>
 
 /// Several projects: here until all have ended or wait for someone, or in the background.
 async fn many(context: &Context, arguments: &args::Resume, command: Command) -> Result<Exit, Error> {
-    let session = match arguments.detach {
-        true => run::engine_session(context).await?.0,
-        false => context.app.open(Need::Drive, "resume").await?,
-    };
-    let resumed = async {
-        let ids = targets(session.home(), arguments).await?;
-        let mut last = None;
-        for id in &ids {
-            let from = session.home().show(id).await?.seq;
-            session.home().resume(id, command.clone()).await?;
-            context.terminal.data(id.as_str())?;
-            last = Some((id.clone(), from));
-        }
-        Ok::<_, Error>(last)
+    let mut interrupts = drive::Interrupts::listen()?;
+    if arguments.detach {
+        let resumed =
+            run::in_engine(context, &mut interrupts, async |home| begin(context, home, arguments, &command).await);
+        return Ok(match resumed.await? {
+            Some(_) => Exit::Done,
+            None => Exit::Interrupted,
+        });
     }
-    .await;
-    match resumed {
-        Ok(Some((id, from))) if !arguments.detach => drive::drive(context, session, &id, from).await,
-        Ok(last) => {
-            drive::close(session).await?;
-            if last.is_none() {
-                context.terminal.note("nothing to resume: every project has ended");
-            }
-            Ok(Exit::Done)
-        }
+    let Some(session) = interrupts.unless(context.app.open(Need::Drive, "resume --all")).await else {
+        return Ok(Exit::Interrupted);
+    };
+    let session = session?;
+    match begin(context, session.home(), arguments, &command).await {
+        Ok(begun) => drive::drive(context, session, &begun, &mut interrupts).await,
         Err(error) => {
             drive::close(session).await?;
             Err(error)
         }
     }
+}
+
+/// Lets the engine drive them. With `--all` one that cannot go on without a person (its budget is used up, it was written by
+/// a later release) is told and does not stop the others.
+async fn begin(
+    context: &Context,
+    home: &Home,
+    arguments: &args::Resume,
+    command: &Command,
+) -> Result<Vec<(ProjectId, Seq)>, Error> {
+    let mut begun = Vec::new();
+    for id in targets(home, arguments).await? {
+        let from = home.show(&id).await.map(|view| view.seq);
+        let resumed = match from {
+            Ok(from) => home.resume(&id, command.clone()).await.map(|()| from),
+            Err(fault) => Err(fault),
+        };
+        match resumed {
+            Ok(from) => {
+                context.terminal.data(id.as_str())?;
+                begun.push((id, from));
+            }
+            Err(fault) if arguments.all && !fault.is_of_the_engine() => {
+                let text = format!("not resumed: {id}: {}", harmless(&fault.message));
+                context.terminal.note(context.terminal.paint_note(Tone::Warn, text));
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    if begun.is_empty() && arguments.all {
+        context.terminal.note("nothing was resumed: see `wfctl list`");
+    }
+    Ok(begun)
 }
 
 async fn plan(context: &Context, arguments: &args::Resume) -> Result<Exit, Error> {

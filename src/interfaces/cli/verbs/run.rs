@@ -13,7 +13,7 @@ use super::drive;
 use crate::app::{Need, Session, git_root};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::workflow::{Definition, WorkspaceKind, tree};
-use crate::interfaces::api::{FaultKind, Line, StartRequest};
+use crate::interfaces::api::{FaultKind, Home, Line, StartRequest};
 
 /// Starts it.
 pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error> {
@@ -25,13 +25,17 @@ pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error>
     if arguments.detach {
         return detach(context, start).await;
     }
-    let session = context.app.open(Need::Drive, "run").await?;
+    let mut interrupts = drive::Interrupts::listen()?;
+    let Some(session) = interrupts.unless(context.app.open(Need::Drive, "run")).await else {
+        return Ok(Exit::Interrupted);
+    };
+    let session = session?;
     let started = match session.home().start(start).await {
         Ok((id, existed)) => begin(context, &session, id, existed).await,
         Err(fault) => Err(fault.into()),
     };
     match started {
-        Ok((id, from)) => drive::drive(context, session, &id, from).await,
+        Ok((id, from)) => drive::drive(context, session, &[(id, from)], &mut interrupts).await,
         Err(error) => {
             drive::close(session).await?;
             Err(error)
@@ -131,26 +135,51 @@ fn order(definition: &Definition) -> Vec<String> {
     order.into_iter().filter_map(|at| names.get(at as usize)).map(|name| (*name).to_owned()).collect()
 }
 
-/// Starts it in the engine that holds the home, or in one that is started for it.
+/// Starts it in the engine that holds the home, or in one that is started for it. It gets an id here, so that asking a second
+/// engine after the first one went away is the same start.
 async fn detach(context: &Context, start: StartRequest) -> Result<Exit, Error> {
-    let (session, ()) = engine_session(context).await?;
-    let started = session.home().start(start).await;
-    let again = match &started {
-        Ok((id, true)) => session.home().resume(id, super::resume::plain()).await,
-        Ok((_, false)) | Err(_) => Ok(()),
+    let mut interrupts = drive::Interrupts::listen()?;
+    let id = match &start.id {
+        Some(id) => id.clone(),
+        None => context.app.fresh_id(&start.definition.name),
     };
-    drive::close(session).await?;
-    let (id, existed) = started?;
-    match again {
-        Err(fault) if fault.kind != FaultKind::Terminal => return Err(fault.into()),
-        Ok(()) | Err(_) => {}
-    }
+    let start = StartRequest { id: Some(id), ..start };
+    let started = in_engine(context, &mut interrupts, async |home| {
+        let (id, existed) = home.start(start.clone()).await?;
+        if existed {
+            match home.resume(&id, super::resume::plain()).await {
+                Err(fault) if fault.kind != FaultKind::Terminal => return Err(fault.into()),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok((id, existed))
+    });
+    let Some((id, existed)) = started.await? else { return Ok(Exit::Interrupted) };
     tell_started(context, &id, existed)?;
     Ok(Exit::Done)
 }
 
-/// A line to an engine in another process, which is started when there is none.
-pub async fn engine_session(context: &Context) -> Result<(Session, ()), Error> {
-    context.app.spawn_engine()?;
-    Ok((context.app.attach("run --detach").await?, ()))
+/// How often an engine that goes away just then is replaced by another one.
+const ENGINES: usize = 5;
+
+/// Asks an engine in another process, which is started when there is none. An idle engine may end between our finding it and
+/// its answer; what is asked must be safe to ask of the next one.
+pub async fn in_engine<T>(
+    context: &Context,
+    interrupts: &mut drive::Interrupts,
+    ask: impl AsyncFn(&Home) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let mut engines = 0;
+    loop {
+        engines += 1;
+        context.app.spawn_engine()?;
+        let Some(session) = interrupts.unless(context.app.attach("run --detach")).await else { return Ok(None) };
+        let session = session?;
+        let answer = ask(session.home()).await;
+        drive::close(session).await?;
+        match answer {
+            Err(Error::Fault(fault)) if fault.is_of_the_engine() && engines < ENGINES => {}
+            answer => return answer.map(Some),
+        }
+    }
 }

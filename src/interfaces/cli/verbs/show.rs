@@ -6,7 +6,7 @@ use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::table::{self, plain};
 use super::super::terminal::{Terminal, Tone, harmless};
-use super::super::words::{project_tone, task_tone};
+use super::super::words::{ago, project_tone, task_tone};
 use crate::domain::machine::ProjectStatus;
 use crate::domain::time::{Millis, human_duration};
 use crate::domain::view::{ProjectView, TaskView};
@@ -55,7 +55,7 @@ pub fn lines(terminal: &Terminal, view: &ProjectView, now: Millis, most: usize) 
         lines.push(format!("asks     {} (wfctl approve {})", harmless(&gate.ask), summary.id));
     }
     lines.push(format!("folder   {}", harmless(&view.base_dir)));
-    lines.push(format!("created  {} ({} ago)", summary.created, ago(now, summary.created)));
+    lines.push(format!("created  {} ({})", summary.created, ago(now, summary.created)));
     let counts: Vec<String> = view.counts.iter().filter(|(_, n)| *n > 0).map(|(s, n)| format!("{n} {s}")).collect();
     lines.push(format!("tasks    {}", counts.join(", ")));
     let rows: Vec<_> = view.tasks.iter().take(most).map(|task| row(task, now)).collect();
@@ -88,8 +88,4 @@ fn row(task: &TaskView, now: Millis) -> Vec<table::Cell> {
         (Tone::Dim, attempt),
         plain(harmless(&text).chars().take(100).collect::<String>()),
     ]
-}
-
-fn ago(now: Millis, then: Millis) -> String {
-    human_duration(now.since(then) / 1000 * 1000)
 }

@@ -5,7 +5,7 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::terminal::{Tone, harmless};
-use super::super::words::project_tone;
+use super::super::words::{lasting, project_tone};
 use crate::domain::time::human_duration;
 
 /// Tells it.
@@ -20,19 +20,25 @@ pub async fn run(context: &Context, arguments: &args::Project) -> Result<Exit, E
     }
     let id = &why.project.id;
     let status = terminal.paint(project_tone(why.project.status), why.project.status.name());
-    let note = if why.project.note.is_empty() { String::new() } else { format!(": {}", harmless(&why.project.note)) };
+    let note = harmless(&why.project.note);
+    let told = if note.is_empty() { String::new() } else { format!(": {note}") };
     if why.project.status.is_terminal() {
-        terminal.data(format!("{id} is {status}{note}; it waits for nothing"))?;
+        terminal.data(format!("{id} is {status}{told}; it waits for nothing"))?;
         return Ok(Exit::Done);
     }
-    terminal.data(format!("{id} is {status}{note}"))?;
+    terminal.data(format!("{id} is {status}{told}"))?;
     for reason in &why.reasons {
         let about = reason.task.as_ref().map_or_else(|| "the project".to_owned(), |task| harmless(task));
-        let since = human_duration(now.since(reason.since) / 1000 * 1000);
+        let since = lasting(now, reason.since);
         let due =
             reason.due.map(|due| format!(", goes on by itself in {}", human_duration(due.since(now) / 1000 * 1000)));
         let text = harmless(&reason.waits_for);
-        terminal.data(format!("  {about} waits for {text} (for {since}{})", due.unwrap_or_default()))?;
+        // A hold is told in the first line already, in the same words.
+        let what = match reason.task.is_none() && text == note {
+            true => "the project is held".to_owned(),
+            false => format!("{about} waits for {text}"),
+        };
+        terminal.data(format!("  {what} ({since}{})", due.unwrap_or_default()))?;
         if let Some(command) = &reason.command {
             terminal.data(format!("    {}", terminal.paint(Tone::Bold, harmless(command))))?;
         }
