@@ -190,7 +190,7 @@ fn finish(bench: &Bench, project: &mut Project, mut now: Millis) -> Vec<(Actor, 
             let in_doubt = doubt.then_some(DoubtAnswer::Done);
             inputs.push(Input::Command(Command::Resume {
                 in_doubt,
-                budget: Some(Caps::default()),
+                budget: Some(Caps::OUT_OF_REACH),
                 comment: comment(),
             }));
         }

@@ -490,7 +490,7 @@ impl World {
         if held || in_doubt {
             assert!(!project.why().is_empty(), "{id} is held and nobody can say why");
             let in_doubt = in_doubt.then_some(DoubtAnswer::Done);
-            commands.push(Command::Resume { in_doubt, budget: Some(Caps::default()), comment: String::new() });
+            commands.push(Command::Resume { in_doubt, budget: Some(Caps::OUT_OF_REACH), comment: String::new() });
         }
         if project.status() == ProjectStatus::AwaitingApproval {
             commands.push(yes(None));
