@@ -25,6 +25,12 @@ pub async fn drive(context: &Context, session: Session, id: &ProjectId, from: Se
         end = follow(context, session.home(), id, from) => Some(end),
         () = &mut interrupted => None,
     };
+    let followed = match followed {
+        Some(Err(error)) if session.holder().is_some() && error.is_broken_connection() => {
+            Some(ended_with_its_engine(context, id).await.ok_or(error))
+        }
+        followed => followed,
+    };
     let exit = match followed {
         Some(Ok(end)) => {
             if matches!(end, End::Closed(_))
@@ -59,6 +65,13 @@ pub async fn drive(context: &Context, session: Session, id: &ProjectId, from: Se
         terminal.note(format!("interrupted; go on with: wfctl resume {id}"));
     }
     Ok(exit)
+}
+
+/// How a project ended whose engine left right after it, before it could tell; `None` when it did not end.
+async fn ended_with_its_engine(context: &Context, id: &ProjectId) -> Option<End> {
+    let (session, summary) = context.read(id.as_str(), "follow").await.ok()?;
+    session.close().await;
+    summary.status.is_terminal().then_some(End::Closed(summary))
 }
 
 /// Gives the home back; a second signal meanwhile ends the process.
