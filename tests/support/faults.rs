@@ -7,6 +7,7 @@ use wfctl::domain::budget::Caps;
 use wfctl::domain::event::{Decision, DoubtAnswer, Event, HoldReason, StepOutcome};
 use wfctl::domain::failure::{Failure, FailureClass};
 use wfctl::domain::ids::{ProjectId, Seq};
+use wfctl::domain::limits;
 use wfctl::domain::machine::{Phase, ProjectStatus as P, TaskStatus as T};
 use wfctl::domain::project::{Command, RefusalKind};
 use wfctl::domain::retry::OnExhausted;
@@ -759,4 +760,21 @@ fn a_claim_does_not_outlive_its_attempt() {
     rig.pass(5_000);
     rig.command(&id, result(0, Ok(serde_json::json!(1)))).unwrap();
     assert_eq!(rig.status(&id), P::Done);
+}
+
+/// A string of JSON has two quotes around it.
+#[test]
+fn one_byte_past_the_largest_signal_and_one_signal_past_the_most_are_refused() {
+    let mut rig = Rig::new(1, 1);
+    let id = rig.start("p", flow(vec![wait_signal("s", "never", None)]));
+    let sized = |bytes: usize| {
+        let payload = serde_json::json!("x".repeat(bytes - 2));
+        Command::Signal { name: "x".to_owned(), payload, request: none() }
+    };
+    rig.command(&id, sized(limits::SIGNAL_PAYLOAD_BYTES)).unwrap();
+    assert_eq!(refused(rig.command(&id, sized(limits::SIGNAL_PAYLOAD_BYTES + 1))), RefusalKind::Limit);
+    let one = || Request::Command { id: id.clone(), command: signal("x", "", 1), actor: person() };
+    let replies = rig.turn((1..limits::PENDING_SIGNALS).map(|_| one()).collect()).unwrap();
+    assert!(replies.iter().all(Result::is_ok));
+    assert_eq!(refused(rig.ask(one())), RefusalKind::Limit);
 }
