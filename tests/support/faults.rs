@@ -778,3 +778,17 @@ fn one_byte_past_the_largest_signal_and_one_signal_past_the_most_are_refused() {
     assert!(replies.iter().all(Result::is_ok));
     assert_eq!(refused(rig.ask(one())), RefusalKind::Limit);
 }
+
+#[test]
+fn one_byte_past_the_longest_comment_is_refused_and_does_not_break_the_project() {
+    let mut rig = Rig::new(1, 1);
+    let id = rig.start("p", three());
+    let comment = |bytes: usize| Command::Pause { comment: "x".repeat(bytes) };
+    let request = |bytes: usize| signal("x", &"r".repeat(bytes), 1);
+    for command in [comment(limits::COMMENT_BYTES + 1), request(limits::COMMENT_BYTES + 1), comment(1 << 20)] {
+        assert_eq!(refused(rig.command(&id, command)), RefusalKind::Limit);
+    }
+    rig.command(&id, request(limits::COMMENT_BYTES)).unwrap();
+    rig.command(&id, comment(limits::COMMENT_BYTES)).unwrap();
+    assert_eq!(rig.status(&id), P::Paused);
+}

@@ -18,6 +18,21 @@ use super::state::Origin;
 
 type Taken = Result<(), Refusal>;
 
+/// The free text of a command that goes into a record as it is.
+fn spoken(command: &Command) -> &str {
+    match command {
+        Command::Pause { comment }
+        | Command::Resume { comment, .. }
+        | Command::Cancel { comment, .. }
+        | Command::Kill { comment }
+        | Command::Answer { comment, .. } => comment,
+        Command::Signal { request, .. } => request,
+        Command::Claim { worker, .. } => worker,
+        Command::Result { result: Err(message), .. } => message,
+        Command::Result { .. } | Command::Retry { .. } | Command::Add { .. } | Command::Heartbeat { .. } => "",
+    }
+}
+
 impl Taking<'_> {
     pub fn command(&mut self, command: Command) -> Taken {
         let status = self.project.core.status;
@@ -28,6 +43,10 @@ impl Taking<'_> {
                 _ => Err(self
                     .refuse(RefusalKind::Terminal, format!("the project is {status}; nothing more can happen to it"))),
             };
+        }
+        if spoken(&command).len() > limits::COMMENT_BYTES {
+            let message = format!("a comment, a name or a reason has at most {} bytes", limits::COMMENT_BYTES);
+            return Err(self.refuse(RefusalKind::Limit, message));
         }
         match command {
             Command::Pause { comment } => self.pause(comment),
