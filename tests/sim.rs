@@ -586,7 +586,7 @@ fn the_rig_catches_an_input_that_was_acknowledged_and_is_not_in_the_records() {
 }
 
 #[test]
-fn every_seed_ends_and_keeps_every_rule() {
+fn fault_29_every_seed_ends_and_keeps_every_rule() {
     let seeds = seeds();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || {

@@ -110,6 +110,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the engine was there and went away.
+    pub fn is_broken_connection(&self) -> bool {
+        self.code() == Code::Connection
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
