@@ -46,6 +46,9 @@ pub async fn drive(context: &Context, typed: &str, command: Command) -> Result<s
     let session = session?;
     let prepared = async {
         let summary = find(session.home(), typed).await?;
+        if summary.status.is_terminal() {
+            return Err(Error::Ended(Box::new(summary)));
+        }
         let view = session.home().show(&summary.id).await?;
         session.home().resume(&summary.id, command).await?;
         Ok::<_, Error>((summary.id, view.seq))
