@@ -13,7 +13,8 @@ struct Act {
 
 fn acts(readme: &str) -> Vec<Act> {
     let tour = readme.split("## A 60-second tour").nth(1).expect("the README has a tour");
-    let block = tour.split("```console\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("in a console block");
+    let block =
+        tour.split("```console\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("in a console block");
     let mut acts: Vec<Act> = Vec::new();
     for line in block.lines() {
         match (line.strip_prefix("$ "), acts.last_mut()) {
@@ -72,7 +73,12 @@ fn the_tour_of_the_readme_works_and_prints_what_it_shows() {
         let printed: Vec<String> = said.lines().map(masked).collect();
         for line in act.shown.iter().filter(|line| !line.trim().is_empty() && line.trim() != "...") {
             let line = masked(line);
-            assert!(printed.contains(&line), "`{}` no longer prints\n  {line}\nbut\n  {}", act.command, printed.join("\n  "));
+            assert!(
+                printed.contains(&line),
+                "`{}` no longer prints\n  {line}\nbut\n  {}",
+                act.command,
+                printed.join("\n  ")
+            );
         }
     }
 }

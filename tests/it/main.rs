@@ -1,6 +1,7 @@
 //! The command line from outside: every test has a home of its own, a cleared environment, and waits for conditions, never
 //! for a time.
 
+mod by_hand;
 mod crash;
 mod rig;
 mod second_shell;

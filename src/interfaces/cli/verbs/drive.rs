@@ -48,7 +48,9 @@ pub async fn drive(
         }
         None => {
             match session.holder() {
-                Some(_) => terminal.note(format!("detached; it goes on. follow it again with: wfctl {}", again("watch"))),
+                Some(_) => {
+                    terminal.note(format!("detached; it goes on. follow it again with: wfctl {}", again("watch")))
+                }
                 None => terminal.note("stopping; a second Ctrl-C ends at once"),
             }
             Exit::Interrupted

@@ -60,7 +60,8 @@ async fn targets(home: &Home, arguments: &args::Resume) -> Result<Vec<ProjectId>
 async fn many(context: &Context, arguments: &args::Resume, command: Command) -> Result<Exit, Error> {
     let mut interrupts = drive::Interrupts::listen()?;
     if arguments.detach {
-        let resumed = run::in_engine(context, &mut interrupts, async |home| begin(context, home, arguments, &command).await);
+        let resumed =
+            run::in_engine(context, &mut interrupts, async |home| begin(context, home, arguments, &command).await);
         return Ok(match resumed.await? {
             Some(_) => Exit::Done,
             None => Exit::Interrupted,
