@@ -7,7 +7,7 @@ tasks:
   made: {run: echo made >> log, undo: echo unmade >> log}
   sig: {wait: {signal: go}}
   ext: {external: {queue: q}}
-  bad: {run: 'test -e fixed', retry: {max_attempts: 1}}
+  bad: {needs: [made], run: 'test -e fixed', retry: {max_attempts: 1}}
   ask: {needs: [made], approval: {ask: 'Gö on? 🚀'}}
   end: {needs: [sig, ext, bad, ask], run: echo end >> log}
 ";
