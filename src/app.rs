@@ -4,6 +4,7 @@
 //! apart, except that it must [`Session::close`] what it opened.
 
 mod adapters;
+mod closing;
 mod error;
 mod keeper;
 mod lock;

@@ -152,7 +152,11 @@ fn a_damaged_home_gives_an_error_or_a_prefix_and_repair_lets_the_rest_go_on() {
         home::copy(&whole, &dir);
         let what = damage::harm(&dir, &mut chance);
         match home::open(&dir) {
-            Ok(archive) => drop(damage::prefixes(&archive, &histories).expect(&what)),
+            Ok(archive) => {
+                let short = damage::prefixes(&archive, &histories).expect(&what);
+                drop(archive);
+                damage::check_named(&dir, &short, &what);
+            }
             Err(error) => assert!(error.to_string().contains("doctor"), "{what}: {error}"),
         }
         damage::repair(&dir).unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -1,8 +1,10 @@
 //! Replay: the records alone give the state, always. Random inputs in random states, histories that must replay to the
 //! same end for ever (`fixtures/histories/`, made anew with `WFCTL_BLESS=1`), and every transition taken by something.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "each test binary uses its own part of the rig")]
+#[expect(dead_code, reason = "each test binary uses its own part of the rig")]
 mod support;
 
 #[path = "support/scenarios.rs"]

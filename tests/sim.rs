@@ -4,8 +4,10 @@
 //!
 //! `WFCTL_SIM_SEEDS=N` runs N seeds, `WFCTL_SIM_SEED=S` only that one.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "each test binary uses its own part of the rig")]
+#[expect(dead_code, reason = "each test binary uses its own part of the rig")]
 mod support;
 
 #[path = "support/faults.rs"]

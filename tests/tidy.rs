@@ -230,10 +230,15 @@ fn the_domain_is_pure() {
     let banned =
         ["std::fs", "std::net", "std::env", "std::process", "std::thread", "tokio", "tracing", "async fn", ".await"];
     let mut breaches = Vec::new();
-    for (file, text) in rust_files("src/domain") {
+    for (file, text) in rust_files("src/domain").into_iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
         for (number, line) in product_part(&text).lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            for word in banned.iter().filter(|word| code.contains(**word)) {
+            let whole_word = |word: &str| {
+                let after = |at: usize| code[at + word.len()..].chars().next();
+                code.match_indices(word)
+                    .any(|(at, _)| !after(at).is_some_and(|c| c.is_ascii_alphanumeric() || c == '_'))
+            };
+            for word in banned.iter().filter(|word| whole_word(word)) {
                 breaches.push(Breach {
                     file: file.clone(),
                     line: number + 1,

@@ -10,13 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use super::App;
 use super::adapters::{Disk, SnapshotWriter, Vault};
+use super::closing::{self, Closing};
 use super::error::{Error, HeldHow};
 use super::keeper::Keeper;
 use super::lock::{self, Holder, Lock, Role};
-use crate::domain::effect::WorkspaceOrder;
 use crate::domain::ids::{Epoch, ProjectId};
-use crate::domain::machine::ProjectStatus;
-use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
 use crate::engine::entropy::SystemEntropy;
 use crate::engine::{Engine, Handle, Parts};
@@ -50,6 +48,7 @@ pub enum Need {
 /// An open home, or a line to the engine that has it.
 pub struct Session {
     home: Home,
+    workspaces: Arc<Workspaces>,
     side: Side,
 }
 
@@ -91,9 +90,15 @@ impl Session {
         }
     }
 
+    /// Waits until the result of a project that has ended is published and its worktrees are gone, whoever does that.
+    /// An error says why it did not come to that.
+    pub async fn settled(&self, id: &ProjectId) -> Result<(), String> {
+        closing::settled(&self.workspaces, id).await
+    }
+
     /// Gives the home back in order: what runs is interrupted and that is recorded. Says why, if the engine had ended by itself.
     pub async fn close(self) -> Option<String> {
-        let Self { home, side } = self;
+        let Self { home, side, .. } = self;
         let Side::Here(here) = side else { return None };
         // The store closes with the last of those who read from it, and that should be before the lock is given back.
         drop(home);
@@ -184,7 +189,7 @@ async fn attach(app: &App, holder: Option<&Holder>) -> Result<Option<Session>, E
     match Client::connect(socket).await {
         Ok((client, _)) => {
             let home = Home::new(Arc::new(client), app.environment.user());
-            Ok(Some(Session { home, side: Side::Remote(holder.clone()) }))
+            Ok(Some(Session { home, workspaces: workspaces(app), side: Side::Remote(holder.clone()) }))
         }
         Err(ConnectError::Absent(_)) => Ok(None),
         Err(ConnectError::Silent) => Err(held(app, Some(holder.clone()), HeldHow::Silent)),
@@ -258,19 +263,22 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
     if reaped > 0 {
         tracing::warn!(reaped, "processes of an engine that died were ended");
     }
-    let workspaces = Arc::new(Workspaces::new(&app.places.home));
+    let workspaces = workspaces(app);
     let closing = TaskTracker::new();
     let engine = match need {
         Need::Read => None,
         Need::Command | Need::Drive => {
             let epoch = base.archive.store().take_over().map_err(Error::store)?;
+            if need == Need::Drive {
+                Closing::new(base.archive.clone(), workspaces.clone()).catch_up().await;
+            }
             Some(start(app, &base, epoch, &workspaces, leftovers, closing.clone())?)
         }
     };
     let keeper = Arc::new(Keeper {
         archive: base.archive.clone(),
         blobs: base.blobs.clone(),
-        workspaces,
+        workspaces: workspaces.clone(),
         places: app.places.journal(),
         logs: app.places.logs(),
     });
@@ -284,7 +292,11 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         None => None,
     };
     let here = Here { engine, server, snapshots: base.snapshots, closing, _lock: lock };
-    Ok(Session { home: Home::new(door, app.environment.user()), side: Side::Here(Box::new(here)) })
+    Ok(Session { home: Home::new(door, app.environment.user()), workspaces, side: Side::Here(Box::new(here)) })
+}
+
+fn workspaces(app: &App) -> Arc<Workspaces> {
+    Arc::new(Workspaces::new(&app.places.home))
 }
 
 fn start(
@@ -306,10 +318,11 @@ fn start(
         sink: Arc::new(Vault(base.blobs.clone())),
         clock: app.clock.clone(),
     }));
-    let (archive, workspaces) = (base.archive.clone(), workspaces.clone());
+    let last = Closing::new(base.archive.clone(), workspaces.clone());
     let runtime = tokio::runtime::Handle::current();
     let closed = move |id: &ProjectId| {
-        closing.spawn_on(tidy_up(archive.clone(), workspaces.clone(), id.clone()), &runtime);
+        let (last, id) = (last.clone(), id.clone());
+        closing.spawn_on(async move { last.finish(&id).await }, &runtime);
     };
     let parts = Parts {
         archive: base.archive.clone(),
@@ -322,36 +335,4 @@ fn start(
         closed: Box::new(closed),
     };
     Engine::start(parts).map_err(|source| Error::io("start the engine", &app.places.home, source))
-}
-
-/// After a project has ended: what it made becomes a branch, its worktrees go away.
-async fn tidy_up(archive: Archive, workspaces: Arc<Workspaces>, id: ProjectId) {
-    let of = id.clone();
-    let loaded = tokio::task::spawn_blocking(move || archive.load(&of)).await;
-    let project = match loaded {
-        Ok(Ok(loaded)) => loaded.project,
-        Ok(Err(error)) => return tracing::warn!(project = %id, %error, "nothing is tidied up after it"),
-        Err(error) => return tracing::warn!(project = %id, %error, "nothing is tidied up after it"),
-    };
-    let created = &project.created;
-    // Children work in the worktrees' branches of their own project, as their parents do.
-    if created.workspace != WorkspaceKind::Worktree {
-        return;
-    }
-    if project.status() == ProjectStatus::Done {
-        let order = WorkspaceOrder {
-            kind: created.workspace,
-            base_dir: created.base_dir.as_str().into(),
-            base_commit: created.base_commit.as_deref().map(Into::into),
-            trees: project.outcome_trees(),
-        };
-        let message = format!("{}: result of {id}\n", created.workflow);
-        let published = workspaces.publish(&id, &order, &message, project.summary().changed).await;
-        if let Err(failure) = published {
-            tracing::error!(project = %id, %failure, "its result was not published as a branch");
-        }
-    }
-    if let Err(failure) = workspaces.project_closed(&id, Path::new(&created.base_dir)).await {
-        tracing::warn!(project = %id, %failure, "its worktrees were not removed");
-    }
 }

@@ -42,7 +42,7 @@ classes! {
     Idle = "idle", retried: true;
     /// A validation said no.
     Validation = "validation", retried: true;
-    /// No connection, a broken one, or no name resolution.
+    /// A connection that broke after the request may have been sent.
     Transport = "transport", retried: true;
     /// HTTP 4xx other than 408, 425 and 429.
     HttpClient = "http-4xx", retried: false;
@@ -76,6 +76,8 @@ classes! {
     Poison = "poison", retried: false;
     /// A defect of the engine or of its host; never the step's own fault.
     Internal = "internal", retried: true;
+    /// No connection, or no name resolution: nothing was sent.
+    Unreachable = "unreachable", retried: true;
 }
 
 impl fmt::Display for FailureClass {

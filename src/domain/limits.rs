@@ -101,3 +101,5 @@ pub const CHECKPOINT_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 pub const CHECKPOINT_FILES: usize = 1_000_000;
 /// Most steps put on record before a worker is free for them: enough to hide the latency of a commit.
 pub const STARTS_AHEAD: usize = 4;
+/// Longest line of a command's output that becomes its failure's message.
+pub const MESSAGE_CHARS: usize = 300;

@@ -2,7 +2,10 @@
 //! sent back whatever happens, a panic of the runner included.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
@@ -70,16 +73,15 @@ impl WorkerPool {
         };
         control.alive(self.clock.monotonic_ms());
         let timeouts = order.timeouts;
-        let runner = self.runner.clone();
-        let mut run = tokio::spawn(async move { runner.run(order, control).await });
-        let finished = tokio::select! {
-            finished = &mut run => finished,
+        let mut run = Guarded(self.runner.run(order, control));
+        tokio::select! {
+            biased;
+            outcome = &mut run => outcome,
             cause = self.overdue(timeouts, &handle) => {
                 handle.stop(cause);
                 run.await
             }
-        };
-        finished.unwrap_or_else(|error| failed(FailureClass::Internal, format!("the step's runner broke: {error}")))
+        }
     }
 
     /// Resolves when a time limit is passed; never when there is none.
@@ -131,6 +133,23 @@ impl WorkerPool {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A step's future whose panic becomes an outcome: a runner that breaks must not take the outcome with it.
+struct Guarded<'r>(Pin<Box<dyn Future<Output = StepOutcome> + Send + 'r>>);
+
+impl Future for Guarded<'_> {
+    type Output = StepOutcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<StepOutcome> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| {
+            Poll::Ready(failed(
+                FailureClass::Internal,
+                "the step's runner broke; the log of the engine tells where".to_owned(),
+            ))
+        })
     }
 }
 

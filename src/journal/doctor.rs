@@ -90,7 +90,10 @@ pub fn check_home(places: &Places, named: &[BlobRef]) -> Vec<Finding> {
 pub fn check(store: &(impl Store + ?Sized), places: &Places, named: &[BlobRef]) -> Vec<Finding> {
     let mut findings = Vec::new();
     match store.projects() {
-        Ok(projects) => findings.extend(projects.iter().flat_map(|project| check_project(store, project))),
+        Ok(projects) => {
+            findings.extend(projects.iter().flat_map(|project| check_project(store, places, project)));
+            findings.extend(check_lost(&projects, places));
+        }
         Err(error) => findings.push(finding(Severity::Error, "projects-unreadable", error, places.store.display())),
     }
     findings.extend(check_blobs(places, named));
@@ -98,12 +101,19 @@ pub fn check(store: &(impl Store + ?Sized), places: &Places, named: &[BlobRef]) 
     findings
 }
 
-fn check_project(store: &(impl Store + ?Sized), project: &ProjectId) -> Vec<Finding> {
-    let VerifyReport { records, unknown, first_bad, .. } = reader::verify(store, project);
+fn check_project(store: &(impl Store + ?Sized), places: &Places, project: &ProjectId) -> Vec<Finding> {
+    let VerifyReport { records, head, unknown, first_bad, .. } = reader::verify(store, project);
     let mut findings = Vec::new();
     if let Some(bad) = first_bad {
         let what = format!("{}; {records} records before it are whole", bad.problem);
         findings.push(finding(Severity::Error, "project-damaged", what, project));
+    }
+    // A snapshot is taken of what is durable, so a journal that ends before it was longer once: the one sign of a log that
+    // was cut at a commit, since what is left of it is whole.
+    if let Some(seen) = Snapshots::new(&places.snapshots).newest(project).filter(|seen| *seen > head.seq) {
+        let what = format!("record {seen} was there when a snapshot was taken, now it ends at {}", head.seq);
+        // What is lost cannot be made again; a copy taken while an engine ran looks the same, and has lost nothing.
+        findings.push(Finding { next: "", ..finding(Severity::Error, "records-lost", what, project) });
     }
     if unknown > 0 {
         let what = format!("{unknown} records were written by a later release; the project is read-only here");
@@ -115,6 +125,18 @@ fn check_project(store: &(impl Store + ?Sized), project: &ProjectId) -> Vec<Find
         Err(error) => findings.push(finding(Severity::Warning, "summary-damaged", error, project)),
     }
     findings
+}
+
+/// Projects of which only snapshots are left: whoever removes a project removes those first.
+fn check_lost(projects: &[ProjectId], places: &Places) -> Vec<Finding> {
+    let dirs = files::entries(&places.snapshots).unwrap_or_default();
+    let ids = dirs.iter().filter_map(|dir| ProjectId::new(dir.file_name()?.to_str()?).ok());
+    let gone = ids.filter(|id| !projects.contains(id) && Snapshots::new(&places.snapshots).newest(id).is_some());
+    gone.map(|id| {
+        let what = "its whole journal is gone, only snapshots of it are left";
+        Finding { next: "", ..finding(Severity::Error, "records-lost", what, id) }
+    })
+    .collect()
 }
 
 fn check_blobs(places: &Places, named: &[BlobRef]) -> Vec<Finding> {
@@ -239,9 +261,10 @@ pub fn repair(
     for project in store.projects()? {
         if let Some(bad) = reader::verify(store, &project).first_bad {
             let aside = quarantine(store, &project, places)?;
-            store.remove(epoch, &project)?;
+            // The snapshots first: alone, they would be taken for what is left of a lost project.
             let snapshots = Snapshots::new(&places.snapshots).remove(&project);
             snapshots.map_err(failed("could not remove the snapshots of a project that was put aside"))?;
+            store.remove(epoch, &project)?;
             done.push(repaired(format!("put aside into {}: {}", aside.display(), bad.problem), &project));
         } else if !matches!(store.summary(&project), Ok(Some(_)))
             && let Some(summary) = rebuild(&project)
@@ -334,6 +357,23 @@ mod tests {
         assert_eq!(codes(&found), ["summary-missing", "blob-damaged", "blob-missing", "leftover", "leftover"]);
         repair(&store, epoch, &places, |project| Some(summary(project, "rebuilt"))).unwrap();
         assert_eq!(codes(&check(&store, &places, &[blob, lost])), ["blob-damaged", "blob-missing"]);
+    }
+
+    #[test]
+    fn a_journal_that_ends_before_its_snapshot_has_lost_records() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::in_home(home.path());
+        let store = MemoryStore::new();
+        let epoch = store.take_over().unwrap();
+        let (one, head) = append(&id("p"), ChainHead::genesis(&id("p")), 2);
+        let (_, later) = append(&id("p"), head, 1);
+        store.commit(epoch, &[Append { summary: Some(summary(&id("p"), "x")), ..one }]).unwrap();
+        let snapshots = Snapshots::new(&places.snapshots);
+        snapshots.save(&id("p"), &head, 1, b"state").unwrap();
+        assert!(check(&store, &places, &[]).is_empty());
+        snapshots.save(&id("p"), &later, 1, b"state").unwrap();
+        assert_eq!(codes(&check(&store, &places, &[])), ["records-lost"]);
+        assert_eq!(codes(&check(&MemoryStore::new(), &places, &[])), ["records-lost"], "the whole store is gone");
     }
 
     #[test]

@@ -70,6 +70,13 @@ impl Snapshots {
         files.iter().rev().find_map(|path| read(path, state_version))
     }
 
+    /// Up to which record the newest whole snapshot reaches, whatever its version.
+    pub fn newest(&self, project: &ProjectId) -> Option<Seq> {
+        let files = self.files_of(project).ok()?;
+        let named = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok().map(Seq);
+        files.iter().rev().filter(|path| is_whole(path)).find_map(named)
+    }
+
     /// Removes all snapshots of a project (`gc`, or a doctor who doubts them).
     pub fn remove(&self, project: &ProjectId) -> io::Result<()> {
         match fs::remove_dir_all(self.of(project)) {

@@ -95,7 +95,11 @@ impl HttpStep<'_> {
         let shown = shown(request.url());
         let client = self.client.get(&self.settings.environment)?;
         let transport = |error: reqwest::Error| {
-            let class = if error.is_redirect() { FailureClass::HttpClient } else { FailureClass::Transport };
+            let class = match () {
+                () if error.is_redirect() => FailureClass::HttpClient,
+                () if error.is_connect() => FailureClass::Unreachable,
+                () => FailureClass::Transport,
+            };
             Failure::new(class, format!("{} {shown}: {}", spec.method, chain(error)))
         };
         let mut response = send(client, request).await.map_err(transport)?;

@@ -195,8 +195,8 @@ fn failure_of(report: &Report) -> Option<Failure> {
 
 /// What the command said last: on stderr, else on stdout.
 fn told(report: &Report) -> String {
-    let stderr = excerpt::tail(&report.output.stderr_tail);
-    if stderr.is_empty() { excerpt::tail(&report.output.stdout_tail) } else { stderr }
+    let stderr = excerpt::last_line(&report.output.stderr_tail);
+    if stderr.is_empty() { excerpt::last_line(&report.output.stdout_tail) } else { stderr }
 }
 
 /// The failure of a command that was not started.

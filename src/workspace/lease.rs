@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files;
-use super::git::{self, Pools, Worktree};
+use super::git::{self, Pools, Unpublished, Worktree};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ProjectId;
@@ -91,6 +91,16 @@ impl Workspaces {
     ) -> Result<Option<String>, Failure> {
         let (pools, project, order, message) = (self.pools.clone(), project.clone(), order.clone(), message.to_owned());
         blocking(move || pools.publish(&project, &order, &message, time)).await
+    }
+
+    /// The projects that have worktrees in this home.
+    pub fn with_worktrees(&self) -> Vec<ProjectId> {
+        self.pools.projects()
+    }
+
+    /// Whether something of a project that has ended is still to be published or removed.
+    pub fn unpublished(&self, project: &ProjectId) -> Unpublished {
+        self.pools.unpublished(project)
     }
 
     /// Removes the project's worktrees and the references that kept its trees. Its folder under `work` stays until `gc`.

@@ -16,4 +16,5 @@ mod group;
 mod lease;
 mod procfs;
 
+pub use git::Unpublished;
 pub use lease::{Lease, Workspaces};

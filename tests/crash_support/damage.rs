@@ -1,6 +1,7 @@
 //! Damaged homes: two finished projects and one that waits, then a file is cut, flipped, emptied or lost. Opening gives a clear
 //! error or a verified prefix, `doctor` names the damage, `repair` heals what can be healed, and what is whole goes on.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use wfctl::domain::view::Summary;
 use wfctl::engine::Error;
 use wfctl::engine::archive::Archive;
 use wfctl::journal::chain;
-use wfctl::journal::doctor::{self, Finding, Places};
+use wfctl::journal::doctor::{self, Finding, Places, Severity};
 use wfctl::journal::reader;
 use wfctl::journal::sled_store::SledStore;
 use wfctl::journal::store::{self, Append, Store};
@@ -81,18 +82,29 @@ pub fn repair(dir: &Path) -> Result<(), store::Error> {
     doctor::repair(&*store, epoch, &places, rebuild).map(drop)
 }
 
-/// Opens a home that may be damaged: each project that verifies has a prefix of what was written; `whole` are its histories
-/// before the damage. Gives back how many records are there in all.
-pub fn prefixes(archive: &Archive, whole: &[(ProjectId, usize)]) -> Result<usize, String> {
-    let mut found = 0;
+/// Opens a home that may be damaged: what verifies of each project is a prefix of what was written; `whole` are their
+/// lengths before the damage. Gives back the projects that are shorter now.
+pub fn prefixes(archive: &Archive, whole: &[(ProjectId, usize)]) -> Result<Vec<ProjectId>, String> {
+    let mut short = Vec::new();
     for (id, records) in whole {
-        let report = reader::verify(&**archive.store(), id);
-        if report.records > *records as u64 {
-            return Err(format!("{id} has {} records, {records} were written", report.records));
+        let found = reader::verify(&**archive.store(), id).records;
+        match found.cmp(&(*records as u64)) {
+            Ordering::Less => short.push(id.clone()),
+            Ordering::Equal => {}
+            Ordering::Greater => return Err(format!("{id} has {found} records, {records} were written")),
         }
-        found += report.records as usize;
     }
-    Ok(found)
+    Ok(short)
+}
+
+/// Records that are gone are named by `doctor`, where a snapshot or the records themselves know of them: a project without
+/// snapshots that was cut at a commit looks like one that was never longer.
+pub fn check_named(dir: &Path, short: &[ProjectId], what: &str) {
+    let findings = findings(dir);
+    for id in short.iter().filter(|id| id.as_str() != "c") {
+        let named = findings.iter().any(|finding| finding.place == id.as_str() && finding.severity == Severity::Error);
+        assert!(named, "{what}: {id} is shorter, and doctor says {findings:#?}");
+    }
 }
 
 /// The histories of a home.

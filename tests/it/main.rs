@@ -8,3 +8,5 @@ mod crash;
 mod rig;
 mod second_shell;
 mod verbs;
+mod workflows;
+mod worktrees;

@@ -50,6 +50,58 @@ impl Rig {
         command
     }
 
+    /// A command of the host in a folder of the rig, with nothing of its user's configuration.
+    #[expect(clippy::disallowed_methods, reason = "a test prepares repositories")]
+    pub fn host(&self, folder: &str, program: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.path(folder)).env_clear().env("HOME", self.folder.path());
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("GIT_CONFIG_NOSYSTEM", "1");
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {arguments:?}: {told}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// git in a folder of the rig.
+    pub fn git(&self, folder: &str, arguments: &[&str]) -> String {
+        let author = ["-c", "user.name=tester", "-c", "user.email=t@localhost", "-c", "protocol.file.allow=always"];
+        self.host(folder, "git", &[&author, arguments].concat()).trim_end().to_owned()
+    }
+
+    /// A repository with one commit of one file.
+    pub fn repository(&self, folder: &str) {
+        std::fs::create_dir_all(self.path(folder)).unwrap();
+        self.git(folder, &["init", "-q", "-b", "main"]);
+        self.write(&format!("{folder}/README"), "read me\n");
+        self.git(folder, &["add", "."]);
+        self.git(folder, &["commit", "-q", "-m", "first"]);
+    }
+
+    /// An executable script that the verbs of this rig find before the real program, see [`Rig::shimmed`].
+    pub fn shim(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let bin = self.folder.path().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        let path = bin.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A verb in a folder, with the scripts of [`Rig::shim`] first in its path.
+    pub fn shimmed(&self, folder: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        let bin = self.folder.path().join("bin");
+        command.current_dir(self.path(folder));
+        command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The same, to its end.
+    pub fn wfctl_in(&self, folder: &str, arguments: &[&str]) -> Done {
+        done(self.shimmed(folder, arguments).output().unwrap())
+    }
+
     /// Runs a verb to its end.
     pub fn wfctl(&self, arguments: &[&str]) -> Done {
         done(self.command(arguments).output().unwrap())
@@ -72,7 +124,7 @@ impl From<Output> for Done {
 }
 
 fn done(output: Output) -> Done {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 

@@ -178,6 +178,16 @@ impl Model {
         self.limits()
     }
 
+    /// The place of what a task did among all that was done; 0: it did nothing, or did it to no end.
+    fn done_as(&self, ix: u32) -> usize {
+        let task = &self.tasks[ix as usize];
+        match task.status {
+            T::Completed => task.completed_as,
+            T::Cancelled if task.steps.first().is_some_and(|(_, outcome)| *outcome == Some(true)) => usize::MAX,
+            _ => 0,
+        }
+    }
+
     fn may_start(&self) -> Checked {
         let working = self.status.phase().is_some() || self.status == P::Cancelling;
         ensure(working, || format!("something starts while the project is {}", self.status))
@@ -246,9 +256,17 @@ impl Model {
                 Ok(())
             }
             Event::UndoPlanned { tasks } => {
-                let order: Vec<usize> = tasks.iter().map(|task| self.tasks[task.at()].completed_as).collect();
-                ensure(order.iter().all(|order| *order > 0), || "undoes what was never completed".to_owned())?;
+                // What was cancelled between its action and the end of its checks comes first, in the order of the file.
+                let order: Vec<(usize, u32)> = tasks.iter().map(|task| (self.done_as(task.0), task.0)).collect();
+                ensure(order.iter().all(|(order, _)| *order > 0), || "undoes what never happened".to_owned())?;
                 ensure(order.is_sorted_by(|a, b| a > b), || format!("undo order {order:?}"))?;
+                let missed = (0..self.tasks.len() as u32).find(|ix| {
+                    let task = &self.tasks[*ix as usize];
+                    let can = task.spec.undo.is_some() && matches!(task.kind, Kind::Plain | Kind::Item(_));
+                    let is_one = task.spec.foreach.is_none() || matches!(task.kind, Kind::Item(_));
+                    can && is_one && self.done_as(*ix) > 0 && !tasks.iter().any(|planned| planned.0 == *ix)
+                });
+                ensure(missed.is_none(), || format!("task {missed:?} happened and is not undone"))?;
                 let mut before = None;
                 for task in tasks {
                     let of = self.tasks[task.at()].clone();
@@ -386,20 +404,26 @@ impl Model {
                 self.step_task(task.0, "Skip", &[T::Pending, T::Ready], T::Skipped, taken)
             }
             Event::TaskCancelled { task } => {
-                self.free_open_step(task.0);
+                if self.tasks[task.at()].status != T::InDoubt {
+                    self.free_open_step(task.0);
+                }
                 let from: Vec<T> = T::ALL.iter().copied().filter(|status| !status.is_terminal()).collect();
                 self.step_task(task.0, "Cancel", &from, T::Cancelled, taken)
             }
             Event::TaskInDoubt { task, attempt, step } => {
-                ensure(self.step_runs(task.0, attempt.0, step.0), || "no step is open".to_owned())?;
-                let effect = self.tasks[task.at()].steps.last().expect("just seen").0;
+                let state = &self.tasks[task.at()];
+                let last = state.steps.last().copied().filter(|_| state.attempt == attempt.0);
+                let last = last.filter(|_| state.steps.len() == step.0 as usize + 1);
+                let Some((effect, None | Some(false))) = last else {
+                    return Err("no step of it has an unknown effect".to_owned());
+                };
                 ensure(effect == EffectClass::Once, || format!("a {} step is no reason to ask", effect.name()))?;
                 self.step_task(task.0, "Doubt", &[T::Running], T::InDoubt, taken)
             }
             Event::DoubtSettled { task, answer } => {
                 let state = &mut self.tasks[task.at()];
                 ensure(state.status == T::InDoubt, || "nothing was in doubt".to_owned())?;
-                state.steps.retain(|(_, outcome)| outcome.is_some());
+                state.steps.retain(|(_, outcome)| *outcome == Some(true));
                 if *answer == DoubtAnswer::Rerun {
                     state.goes_on = true;
                     *self.reruns.entry(state.spec.name.clone()).or_default() += 1;

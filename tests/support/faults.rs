@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use wfctl::domain::budget::Caps;
-use wfctl::domain::event::{Decision, DoubtAnswer, Event, HoldReason};
+use wfctl::domain::event::{Decision, DoubtAnswer, Event, HoldReason, StepOutcome};
 use wfctl::domain::failure::{Failure, FailureClass};
 use wfctl::domain::ids::ProjectId;
 use wfctl::domain::machine::{Phase, ProjectStatus as P, TaskStatus as T};
@@ -591,6 +591,113 @@ fn a_once_step_that_was_stopped_in_order_is_in_doubt_and_its_doubt_is_no_attempt
     let in_doubt = Some(DoubtAnswer::Rerun);
     rig.command(&id, Command::Resume { in_doubt, budget: None, comment: none() }).unwrap();
     assert_eq!((rig.running[0].attempt.0, rig.running[0].maybe_ran), (1, true));
+}
+
+#[test]
+fn fault_18_a_once_step_of_unknown_effect_asks_instead_of_being_retried() {
+    use FailureClass as F;
+    let broke = |class, code| StepOutcome { code, ..bad(class) };
+    let in_doubt = [
+        broke(F::Timeout, None),
+        broke(F::Idle, None),
+        broke(F::Signal, None),
+        broke(F::Signal, Some(137)),
+        broke(F::Transport, None),
+        broke(F::Oversized, None),
+        broke(F::Internal, None),
+        broke(F::Malformed, Some(200)),
+        broke(F::Malformed, Some(0)),
+        broke(F::Workspace, Some(0)),
+    ];
+    let known = [
+        broke(F::Exit, Some(1)),
+        broke(F::HttpServer, Some(503)),
+        broke(F::RateLimited, Some(429)),
+        broke(F::Unreachable, None),
+        broke(F::Malformed, None),
+        broke(F::Workspace, None),
+    ];
+    for (outcome, status) in in_doubt.map(|it| (it, T::InDoubt)).into_iter().chain(known.map(|it| (it, T::Backoff))) {
+        let mut rig = Rig::new(1, 1);
+        let id = rig.start("p", flow(vec![once("a"), run("b", &["a"])]));
+        rig.end("a", outcome.clone());
+        assert_eq!(rig.task(&id, "a"), status, "{outcome:?}");
+        assert_eq!(rig.count(&id, |event| matches!(event, Event::StepFinished { .. })), 1, "how it ended is on record");
+        rig.pass(3_600_000);
+        assert_eq!(rig.running.is_empty(), status == T::InDoubt, "{outcome:?}");
+    }
+}
+
+#[test]
+fn fault_18_each_answer_to_a_doubt_is_heard_also_after_a_crash() {
+    for answer in [DoubtAnswer::Rerun, DoubtAnswer::Done, DoubtAnswer::Fail] {
+        let mut rig = Rig::new(1, 1);
+        let id = rig.start("p", flow(vec![once("a"), run("b", &["a"])]));
+        rig.end("a", bad(FailureClass::Timeout));
+        rig.restart();
+        assert_eq!((rig.task(&id, "a"), rig.running.len()), (T::InDoubt, 0));
+        rig.command(&id, Command::Resume { in_doubt: Some(answer), budget: None, comment: none() }).unwrap();
+        match answer {
+            DoubtAnswer::Rerun => assert_eq!((rig.names(), rig.running[0].maybe_ran), (vec!["a".to_owned()], true)),
+            DoubtAnswer::Done => assert_eq!(rig.names(), ["b"]),
+            DoubtAnswer::Fail => assert_eq!(rig.status(&id), P::Failed),
+        }
+        assert_eq!(rig.project(&id).ledger().spent.calls, 1, "the call was made, whatever it did");
+    }
+}
+
+#[test]
+fn fault_14_what_is_cancelled_in_doubt_has_been_paid() {
+    for command in [cancel(true), Command::Kill { comment: none() }] {
+        let mut rig = Rig::new(1, 1);
+        let id = rig.start("p", flow(vec![once("a")]));
+        rig.restart();
+        assert_eq!(rig.task(&id, "a"), T::InDoubt);
+        rig.command(&id, command).unwrap();
+        let ledger = rig.project(&id).ledger().clone();
+        assert_eq!((rig.status(&id), ledger.spent.calls, ledger.reserved.calls), (P::Cancelled, 1, 0));
+    }
+}
+
+#[test]
+fn fault_14_an_action_that_succeeded_is_undone_although_its_checks_were_not_done() {
+    let spec = || TaskSpec {
+        validate: vec!["check".to_owned()],
+        undo: Some("back".to_owned()),
+        retry: retry(2, OnExhausted::Fail),
+        ..run("b", &["a"])
+    };
+    let first = || TaskSpec { undo: Some("back".to_owned()), ..run("a", &[]) };
+    for how in ["while checked", "interrupted", "in a backoff", "before its action ended"] {
+        let mut rig = Rig::new(1, 1);
+        let id = rig.start("p", flow(vec![first(), spec()]));
+        rig.end("a", good());
+        if how != "before its action ended" {
+            rig.end("b", good());
+        }
+        match how {
+            "interrupted" => {
+                rig.core().drain();
+                rig.end("b", bad(FailureClass::Interrupted));
+                rig.crash(0);
+                rig.boot().unwrap();
+            }
+            "in a backoff" => rig.end("b", bad(FailureClass::Exit)),
+            _ => {}
+        }
+        rig.turn(vec![Request::Resume { id: id.clone(), command: cancel(true), actor: person() }]).unwrap();
+        if rig.task(&id, "b").is_active() {
+            rig.end("b", bad(FailureClass::Cancelled));
+        }
+        assert_eq!(rig.task(&id, "b"), T::Cancelled, "{how}");
+        if how != "before its action ended" {
+            assert_eq!(rig.names(), ["b.undo"], "{how}");
+            rig.end("b.undo", good());
+        }
+        assert_eq!(rig.names(), ["a.undo"], "{how}");
+        rig.end("a.undo", good());
+        assert_eq!(rig.status(&id), P::Cancelled, "{how}");
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub fn all() -> Vec<(&'static str, Scenario)> {
         ("external_gives_up", external_gives_up),
         ("signal_expires", signal_expires),
         ("doubts", doubts),
+        ("once_unknown", once_unknown),
+        ("undo_unchecked", undo_unchecked),
         ("crashes", crashes),
         ("foreach_and_when", foreach_and_when),
         ("bad_templates", bad_templates),
@@ -216,6 +218,29 @@ fn doubts() -> (Rig, ProjectId) {
             continue;
         }
     }
+    (rig, id)
+}
+
+fn once_unknown() -> (Rig, ProjectId) {
+    let once = TaskSpec { effect: Some(EffectClass::Once), ..run("a", &[]) };
+    let (mut rig, id) = begin(flow(vec![once]));
+    rig.end("a", bad(F::Timeout));
+    rig.restart();
+    rig.command(&id, resume(Some(DoubtAnswer::Rerun))).unwrap();
+    rig.end("a", bad(F::Transport));
+    rig.command(&id, cancel(true)).unwrap();
+    (rig, id)
+}
+
+/// Cancelled between an action and the end of its checks: it is undone all the same.
+fn undo_unchecked() -> (Rig, ProjectId) {
+    let undo = |spec: TaskSpec| TaskSpec { undo: Some("back".to_owned()), ..spec };
+    let (mut rig, id) = begin(flow(vec![undo(run("a", &[])), undo(checked("b", 1, OnExhausted::Fail))]));
+    rig.end("a", good());
+    rig.end("b", good());
+    rig.command(&id, cancel(true)).unwrap();
+    rig.end("b", bad(F::Cancelled));
+    drain(&mut rig);
     (rig, id)
 }
 

@@ -38,11 +38,15 @@ impl Project {
             Event::PhaseEntered { phase, round, cause } => self.enter_phase(*phase, *round, cause, at),
             Event::GateAsked { phase, ask, due } => {
                 self.move_project(project_machine::Input::AskGate, at)?;
-                self.core.gate = Some(Gate { phase: *phase, ask: ask.clone(), due: *due, since: at });
+                self.core.gate = Some(Gate { phase: *phase, ask: ask.clone(), due: *due, since: at, answered: None });
                 Ok(())
             }
-            // What follows (the next phase, a loop-back, the end) has a record of its own.
-            Event::GateAnswered { .. } => self.core.gate.take().map(drop).ok_or_else(|| "no gate is asked".to_owned()),
+            // What follows (the next phase, a loop-back, the end) has a record of its own, and closes the gate.
+            Event::GateAnswered { decision, comment, .. } => {
+                let gate = self.core.gate.as_mut().filter(|gate| gate.answered.is_none()).ok_or("no gate is asked")?;
+                gate.answered = Some((decision.clone(), comment.clone()));
+                Ok(())
+            }
             Event::Held { reason } => {
                 let from = self.core.status;
                 self.move_project(project_machine::Input::Hold, at)?;
@@ -201,7 +205,7 @@ impl Project {
                     self.core.ledger.settle(reserved, reserved);
                 }
                 let more = self.core.tasks[task.at()].more_mut();
-                more.steps.pop_if(|step| step.outcome.is_none());
+                more.steps.pop_if(|step| step.outcome.as_ref().is_none_or(|outcome| outcome.result.is_err()));
                 // What the doubt interrupted does not count as an attempt: it goes on.
                 more.interrupted = *answer == DoubtAnswer::Rerun;
                 more.maybe_ran = more.interrupted;
@@ -252,6 +256,7 @@ impl Project {
         } else {
             self.carry_trees();
         }
+        self.core.gate = None;
         self.core.phase = Some(phase);
         self.core.rounds[phase as usize] = round;
         Ok(())
@@ -436,8 +441,12 @@ impl Project {
     }
 
     fn release_open_step(&mut self, task: TaskIx) {
-        if let Some(reserved) = self.task(task).open_step().map(|step| step.reserved) {
-            self.core.ledger.release(reserved);
+        let is_in_doubt = self.task(task).status == TaskStatus::InDoubt;
+        match self.task(task).open_step().map(|step| step.reserved) {
+            // It may have happened, so it counts.
+            Some(reserved) if is_in_doubt => self.core.ledger.settle(reserved, reserved),
+            Some(reserved) => self.core.ledger.release(reserved),
+            None => {}
         }
     }
 

@@ -106,6 +106,7 @@ impl Taking<'_> {
                     true
                 }
                 Some(_) => false,
+                None if status == ProjectStatus::AwaitingApproval => self.gate_answered(),
                 None => status == ProjectStatus::Cancelling && self.cancel_goes_on(),
             };
             if !done {
@@ -209,15 +210,24 @@ impl Taking<'_> {
     }
 
     pub fn answer_gate(&mut self, actor: Actor, decision: Decision, comment: String) {
-        let Some(phase) = self.project.core.gate.as_ref().map(|gate| gate.phase) else { return };
-        let reason = if comment.is_empty() { String::new() } else { format!(": {comment}") };
-        let go_on = decision == Decision::Approved;
+        let open = self.project.core.gate.as_ref().filter(|gate| gate.answered.is_none());
+        let Some(phase) = open.map(|gate| gate.phase) else { return };
         self.emit_by(actor, Event::GateAnswered { phase, decision, comment });
-        if go_on {
-            self.forward(phase);
-        } else {
-            self.go_back_or_fail(phase, format!("the gate after {phase} was rejected{reason}"));
+        self.gate_answered();
+    }
+
+    /// What follows from the answer of a gate; false when there is none. Also after a crash between the two.
+    fn gate_answered(&mut self) -> bool {
+        let Some(gate) = &self.project.core.gate else { return false };
+        let (phase, Some((decision, comment))) = (gate.phase, gate.answered.clone()) else { return false };
+        match decision {
+            Decision::Approved => self.forward(phase),
+            Decision::Rejected => {
+                let reason = if comment.is_empty() { String::new() } else { format!(": {comment}") };
+                self.go_back_or_fail(phase, format!("the gate after {phase} was rejected{reason}"));
+            }
         }
+        true
     }
 
     pub fn gate_due(&mut self) {
@@ -358,8 +368,13 @@ impl Taking<'_> {
 
     fn undoable(&self, ix: TaskIx) -> Option<(u64, TaskIx)> {
         let task = self.project.task(ix);
-        let can = task.status == TaskStatus::Completed && task.spec.undo.is_some() && task.spec.foreach.is_none();
-        can.then(|| (task.more.as_ref().map_or(0, |more| more.completed_as), ix))
+        let order = match task.status {
+            TaskStatus::Completed => task.more.as_ref().map_or(0, |more| more.completed_as),
+            // Its action is done and only its checks were not: the latest of all.
+            TaskStatus::Cancelled if self.project.action_succeeded(ix) => u64::MAX,
+            _ => return None,
+        };
+        (task.spec.undo.is_some() && task.spec.foreach.is_none()).then_some((order, ix))
     }
 
     pub fn close(&mut self, status: ProjectStatus, reason: String) {

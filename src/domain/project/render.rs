@@ -116,7 +116,9 @@ impl Taking<'_> {
         for text in texts {
             wanted.extend(mentions(text));
         }
-        let with = ix.map(|ix| &project.task(ix).spec.with).filter(|with| !with.is_empty());
+        // Only where it is read: the `with` of a `foreach` speaks of an item, which the list of items does not know yet.
+        let is_read = texts.iter().any(|text| text.contains("with"));
+        let with = ix.map(|ix| &project.task(ix).spec.with).filter(|with| is_read && !with.is_empty());
         if let Some(with) = with {
             for value in with.values() {
                 wanted.extend(mentions(&value.to_string()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::budget::{Amounts, Caps, Ledger};
-use crate::domain::event::{Await, Created, HoldReason, StepOutcome};
+use crate::domain::event::{Await, Created, Decision, HoldReason, StepOutcome};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
@@ -86,6 +86,8 @@ pub struct Gate {
     pub due: Option<Millis>,
     /// Since when.
     pub since: Millis,
+    /// The answer and what was said with it, until what follows is on record too.
+    pub answered: Option<(Decision, String)>,
 }
 
 /// A signal that no wait has taken yet.

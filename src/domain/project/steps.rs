@@ -44,14 +44,22 @@ impl Taking<'_> {
             return self.fail(ix, Failure::new(FailureClass::Diverged, message));
         }
         let last = &self.project.task(ix).steps()[next - 1];
-        match last.outcome.as_ref().and_then(|outcome| outcome.result.clone().err()) {
+        let ended = last.outcome.as_ref().and_then(|outcome| Some((outcome.result.clone().err()?, outcome.code)));
+        match ended {
             // The engine stopped between the failure and what follows from it.
-            Some(failure) => self.step_failed(ix, last.ix, failure),
+            Some((failure, code)) => self.step_failed(ix, last.ix, failure, code),
             None => self.next_step(ix, attempt, StepIx(next as u32)),
         }
     }
 
-    fn step_failed(&mut self, ix: TaskIx, step: StepIx, failure: Failure) {
+    fn step_failed(&mut self, ix: TaskIx, step: StepIx, failure: Failure, code: Option<i32>) {
+        let task = self.project.task(ix);
+        let must_not_repeat = task.steps().last().is_some_and(|last| last.effect == EffectClass::Once);
+        if must_not_repeat && may_have_happened(failure.class, code) {
+            let attempt = task.attempt;
+            self.emit(Event::TaskInDoubt { task: ix, attempt, step });
+            return;
+        }
         let is_check = step.0 > 0 && failure.class == FailureClass::Exit;
         let class = if is_check { FailureClass::Validation } else { failure.class };
         if is_check && self.project.task(ix).status == TaskStatus::Running {
@@ -92,7 +100,7 @@ impl Taking<'_> {
             Err(failure) => return self.fail(ix, failure),
         };
         let input = digest_of(&request);
-        let trees = if step.0 == 0 { self.project.input_trees(ix) } else { self.trees_after_action(ix) };
+        let trees = if step.0 == 0 { self.project.input_trees(ix) } else { self.project.trees_after_action(ix) };
         let task = self.project.task(ix);
         let effect = if step.0 == 0 { self.project.effect_class(ix) } else { EffectClass::Pure };
         let maybe_ran = task.more.as_ref().is_some_and(|more| more.maybe_ran);
@@ -133,15 +141,6 @@ impl Taking<'_> {
         self.effect(Effect::RunStep(Box::new(order)));
     }
 
-    /// Validations see the files as the action left them.
-    fn trees_after_action(&self, ix: TaskIx) -> Vec<String> {
-        let action = self.project.task(ix).steps().first().and_then(|step| step.outcome.as_ref());
-        match action.and_then(|outcome| outcome.tree.clone()) {
-            Some(tree) => vec![tree],
-            None => self.project.input_trees(ix),
-        }
-    }
-
     /// Whether one more step fits the caps; if not, the project is held.
     fn budget_allows(&mut self) -> bool {
         match self.project.core.ledger.would_break(&self.project.core.caps, Amounts::ONE_CALL) {
@@ -172,7 +171,7 @@ impl Taking<'_> {
                 return self.interrupted(ix, attempt, step);
             }
         }
-        let result = outcome.result.clone();
+        let (result, code) = (outcome.result.clone(), outcome.code);
         self.emit(Event::StepFinished { task: ix, attempt, step, outcome });
         match result {
             _ if self.is_given_up(ix) => match result {
@@ -181,7 +180,7 @@ impl Taking<'_> {
                 Ok(_) | Err(_) => self.emit(Event::TaskCancelled { task: ix }),
             },
             Ok(_) => self.next_step(ix, attempt, step.next()),
-            Err(failure) => self.step_failed(ix, step, failure),
+            Err(failure) => self.step_failed(ix, step, failure, code),
         }
     }
 
@@ -229,6 +228,12 @@ impl Taking<'_> {
 }
 
 impl Project {
+    /// Whether the action of a task has ended well in its present attempt, whatever its checks say.
+    pub(super) fn action_succeeded(&self, ix: TaskIx) -> bool {
+        let action = self.task(ix).steps().first().and_then(|step| step.outcome.as_ref());
+        action.is_some_and(|outcome| outcome.result.is_ok())
+    }
+
     /// Whether the action of a task must not run twice.
     pub fn runs_once(&self, ix: TaskIx) -> bool {
         self.effect_class(ix) == EffectClass::Once
@@ -262,6 +267,34 @@ impl Project {
 impl StepIx {
     fn at(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// Whether a step that failed like this may have had its effect all the same. A command's own exit code and a server's status
+/// say what happened; a step that was stopped, broke off, or succeeded with an output that cannot be used does not.
+fn may_have_happened(class: FailureClass, code: Option<i32>) -> bool {
+    use FailureClass as Class;
+    match class {
+        _ if code == Some(0) => true,
+        Class::Timeout | Class::Idle | Class::Signal | Class::Transport | Class::Oversized | Class::Internal => true,
+        // With a code there was an answer, which only could not be read; without one the request could not be made.
+        Class::Malformed => code.is_some(),
+        Class::Interrupted | Class::Cancelled => true,
+        Class::Exit
+        | Class::NotFound
+        | Class::Validation
+        | Class::Unreachable
+        | Class::HttpClient
+        | Class::HttpServer
+        | Class::RateLimited
+        | Class::Rejected
+        | Class::Expired
+        | Class::Expression
+        | Class::Conflict
+        | Class::Workspace
+        | Class::Child
+        | Class::Diverged
+        | Class::Poison => false,
     }
 }
 

@@ -23,7 +23,8 @@ impl Project {
         match task.origin {
             Origin::Item { of, .. } => self.input_trees(of),
             Origin::Branch { of, .. } => self.input_trees(of),
-            Origin::Undo { of } => self.trees_of(of).to_vec(),
+            Origin::Undo { of } if self.task(of).status == TaskStatus::Completed => self.trees_of(of).to_vec(),
+            Origin::Undo { of } => self.trees_after_action(of),
             Origin::Declared(_) | Origin::Added if task.needs.is_empty() => self.core.carried_trees.clone(),
             Origin::Declared(_) | Origin::Added => from_needs(&task.needs),
         }
@@ -42,6 +43,15 @@ impl Project {
         }
         let own = task.steps().iter().rev().find_map(|step| step.outcome.as_ref().and_then(|done| done.tree.clone()));
         own.map_or_else(|| self.input_trees(ix), |tree| vec![tree])
+    }
+
+    /// The files as the action of a task left them: what its validations see.
+    pub(super) fn trees_after_action(&self, ix: TaskIx) -> Vec<String> {
+        let action = self.task(ix).steps().first().and_then(|step| step.outcome.as_ref());
+        match action.and_then(|outcome| outcome.tree.clone()) {
+            Some(tree) => vec![tree],
+            None => self.input_trees(ix),
+        }
     }
 
     fn trees_of(&self, ix: TaskIx) -> &[String] {

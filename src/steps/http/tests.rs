@@ -131,7 +131,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     // Nobody else gets a port that was bound a moment ago, and nobody listens on it.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let outcome = rig.run(order(&rig, "GET", &format!("http://{address}/"))).await;
-    assert_eq!(failure(&outcome).class, FailureClass::Transport);
+    assert_eq!(failure(&outcome).class, FailureClass::Unreachable);
 }
 
 #[tokio::test]

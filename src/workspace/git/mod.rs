@@ -15,7 +15,7 @@ mod restore;
 mod scan;
 
 pub use error::Error;
-pub use pool::{Pools, Worktree};
+pub use pool::{Pools, Unpublished, Worktree};
 pub use repo::base_commit;
 
 #[cfg(test)]

@@ -23,6 +23,22 @@ use crate::workspace::files;
 /// What is ours or git's own in an admin folder; anything else is left by a step (a merge in progress) and goes away.
 const ADMIN_FILES: [&str; 7] = ["commondir", "gitdir", "HEAD", "index", "locked", checkpoint::INDEX, checkpoint::CLOCK];
 
+/// In a project's folder: its result is published, only its traces are left to be removed.
+const PUBLISHED: &str = "published";
+/// In a project's folder: why its result could not be published.
+const REFUSED: &str = "refused";
+
+/// Whether the end of a project is dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unpublished {
+    /// It is.
+    No,
+    /// Not yet.
+    Yet,
+    /// It was tried and cannot be done; the next engine tries again.
+    Because(String),
+}
+
 /// The worktrees of all projects of one home.
 #[derive(Debug)]
 pub struct Pools {
@@ -90,8 +106,66 @@ impl Pools {
         Ok(worktree)
     }
 
+    /// The projects that have a folder here.
+    pub fn projects(&self) -> Vec<ProjectId> {
+        let folders = fs::read_dir(&self.worktrees_dir).into_iter().flatten().flatten();
+        let mut projects: Vec<ProjectId> =
+            folders.filter_map(|entry| ProjectId::new(entry.file_name().to_str()?).ok()).collect();
+        projects.sort_unstable();
+        projects
+    }
+
+    /// See `Workspaces::unpublished`.
+    pub fn unpublished(&self, project: &ProjectId) -> Unpublished {
+        let folder = self.worktrees_dir.join(project.as_str());
+        match fs::read_to_string(folder.join(REFUSED)) {
+            Ok(problem) => Unpublished::Because(problem),
+            Err(_) if folder.exists() => Unpublished::Yet,
+            Err(_) => Unpublished::No,
+        }
+    }
+
     /// See `Workspaces::publish`.
     pub fn publish(
+        &self,
+        project: &ProjectId,
+        order: &WorkspaceOrder,
+        message: &str,
+        time: Millis,
+    ) -> Result<Option<String>, Error> {
+        let folder = self.worktrees_dir.join(project.as_str());
+        if folder.join(PUBLISHED).exists() {
+            // What its trees were merged from may be gone already.
+            return Ok(None);
+        }
+        let published = match self.publish_branch(project, order, message, time) {
+            // The whole folder is gone, and the result with it.
+            Err(Error::NoRepository(gone)) if !gone.exists() => Ok(None),
+            published => published,
+        };
+        let refused = folder.join(REFUSED);
+        match &published {
+            Ok(_) if folder.exists() => {
+                put(&folder.join(PUBLISHED), b"")?;
+                files::remove_if_there(&refused).at(&refused)?;
+            }
+            Ok(_) => {}
+            Err(error) => self.refuse(project, error),
+        }
+        published
+    }
+
+    /// Tells whoever waits for the end of the project that it did not come to pass.
+    fn refuse(&self, project: &ProjectId, error: &Error) {
+        let folder = self.worktrees_dir.join(project.as_str());
+        if folder.exists()
+            && let Err(unwritten) = put(&folder.join(REFUSED), error.to_string().as_bytes())
+        {
+            tracing::warn!(%project, %unwritten, "nobody can be told what its end lacks");
+        }
+    }
+
+    fn publish_branch(
         &self,
         project: &ProjectId,
         order: &WorkspaceOrder,
@@ -114,15 +188,23 @@ impl Pools {
 
     /// Removes all that the project has in the home and in the repository but its result branch. Doing it twice is harmless.
     pub fn close(&self, project: &ProjectId, base_dir: &Path) -> Result<(), Error> {
+        self.try_to_close(project, base_dir).inspect_err(|error| self.refuse(project, error))
+    }
+
+    fn try_to_close(&self, project: &ProjectId, base_dir: &Path) -> Result<(), Error> {
         self.slots().remove(project);
-        let folder = self.worktrees_dir.join(project.as_str());
-        files::remove_tree(&folder).at(&folder)?;
-        let repository = match open(base_dir) {
-            Ok(repository) => repository,
+        match open(base_dir) {
+            Ok(repository) => self.close_in(&repository, project)?,
             // It was deleted, or there never was one: nothing to tidy up.
-            Err(Error::NoRepository(_) | Error::Bare(_)) => return Ok(()),
+            Err(Error::NoRepository(_) | Error::Bare(_)) => {}
             Err(error) => return Err(error),
-        };
+        }
+        // Last: as long as it is there, the next engine closes the project again.
+        let folder = self.worktrees_dir.join(project.as_str());
+        files::remove_tree(&folder).at(&folder)
+    }
+
+    fn close_in(&self, repository: &Repository, project: &ProjectId) -> Result<(), Error> {
         let admins = repository.commondir().join("worktrees");
         let prefix = self.admin_prefix(project);
         for entry in fs::read_dir(&admins).into_iter().flatten() {

@@ -11,7 +11,7 @@ use crate::app::Session;
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::machine::ProjectStatus;
 use crate::engine::Handle;
-use crate::interfaces::api::{Home, Line};
+use crate::interfaces::api::Line;
 
 /// Follows projects, each from a position on, until all of them have ended or need someone, then gives the home back. A first signal stops what this process
 /// drives, in order; a second one ends it at once.
@@ -31,7 +31,7 @@ pub async fn drive(
     }
     let mut interrupted = Box::pin(interrupts.next());
     let followed = tokio::select! {
-        ends = all(context, session.home(), targets) => Some(ends),
+        ends = all(context, &session, targets) => Some(ends),
         () = &mut interrupted => None,
     };
     let exit = match followed {
@@ -65,9 +65,16 @@ pub async fn drive(
 }
 
 /// Follows all of them at once and tells how each ended. The exit code is the one that most needs to be seen.
-async fn all(context: &Context, home: &Home, targets: &[(ProjectId, Seq)]) -> Result<(Vec<End>, Exit), Error> {
+async fn all(context: &Context, session: &Session, targets: &[(ProjectId, Seq)]) -> Result<(Vec<End>, Exit), Error> {
+    let terminal = &context.terminal;
     let each = targets.iter().map(|(id, from)| async move {
-        let end = follow(context, home, id, *from).await?;
+        let end = follow(context, session.home(), id, *from).await?;
+        if matches!(end, End::Closed(_))
+            && let Err(problem) = session.settled(id).await
+        {
+            let text = format!("what follows its end is not done: {}; the next engine tries again", harmless(&problem));
+            terminal.note(terminal.paint_note(Tone::Warn, text));
+        }
         let exit = tell_end(context, &end)?;
         Ok::<_, Error>((end, exit))
     });
