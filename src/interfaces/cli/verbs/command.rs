@@ -46,7 +46,8 @@ pub async fn drive(context: &Context, typed: &str, command: Command) -> Result<s
     let session = session?;
     let prepared = async {
         let summary = find(session.home(), typed).await?;
-        if summary.status.is_terminal() {
+        // A resume of one that has ended still tidies up after it, and says so itself.
+        if summary.status.is_terminal() && !matches!(command, Command::Resume { .. }) {
             return Err(Error::Ended(Box::new(summary)));
         }
         let view = session.home().show(&summary.id).await?;
