@@ -28,8 +28,13 @@ fn killed_and_resumed_every_task_runs_once() {
     let mut child = started(&rig);
     child.kill().unwrap();
     child.wait().unwrap();
+    let resumed = rig.spawn(&["resume", "p"]);
+    // Not before: what the dead engine left running would see the file too, and end by itself.
+    until("the second task runs again", || {
+        rig.wfctl(&["events", "p", "--task", "b", "--kind", "StepStarted"]).out.lines().count() == 2
+    });
     rig.write("go", "");
-    let resumed = rig.wfctl(&["resume", "p"]);
+    let resumed = Done::from(resumed.wait_with_output().unwrap());
     assert_eq!(resumed.code, Some(0), "{}", resumed.err);
     assert_eq!(rig.read("done"), "a\nb\nc\n");
     assert_eq!(rig.wfctl(&["audit", "verify", "p"]).code, Some(0));
