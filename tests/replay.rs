@@ -2,6 +2,7 @@
 //! same end for ever (`fixtures/histories/`, made anew with `WFCTL_BLESS=1`), and every transition taken by something.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::disallowed_methods, reason = "seeds and counts come from the environment")]
 
 #[path = "support/mod.rs"]
 #[expect(dead_code, reason = "each test binary uses its own part of the rig")]

@@ -5,6 +5,8 @@
 //! `WFCTL_SIM_SEEDS=N` runs N seeds, `WFCTL_SIM_SEED=S` only that one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::disallowed_methods, reason = "seeds and counts come from the environment")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a rig prints what replays it")]
 
 #[path = "support/mod.rs"]
 #[expect(dead_code, reason = "each test binary uses its own part of the rig")]

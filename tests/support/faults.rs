@@ -698,7 +698,7 @@ fn fault_14_what_is_cancelled_in_doubt_has_been_paid() {
         rig.restart();
         assert_eq!(rig.task(&id, "a"), T::InDoubt);
         rig.command(&id, command).unwrap();
-        let ledger = rig.project(&id).ledger().clone();
+        let ledger = *rig.project(&id).ledger();
         assert_eq!((rig.status(&id), ledger.spent.calls, ledger.reserved.calls), (P::Cancelled, 1, 0));
     }
 }
@@ -785,10 +785,10 @@ fn one_byte_past_the_longest_comment_is_refused_and_does_not_break_the_project()
     let id = rig.start("p", three());
     let comment = |bytes: usize| Command::Pause { comment: "x".repeat(bytes) };
     let request = |bytes: usize| signal("x", &"r".repeat(bytes), 1);
-    for command in [comment(limits::COMMENT_BYTES + 1), request(limits::COMMENT_BYTES + 1), comment(1 << 20)] {
+    for command in [comment(limits::COMMENT_BYTES + 1), request(limits::NAME_BYTES + 1), comment(1 << 20)] {
         assert_eq!(refused(rig.command(&id, command)), RefusalKind::Limit);
     }
-    rig.command(&id, request(limits::COMMENT_BYTES)).unwrap();
+    rig.command(&id, request(limits::NAME_BYTES)).unwrap();
     rig.command(&id, comment(limits::COMMENT_BYTES)).unwrap();
     assert_eq!(rig.status(&id), P::Paused);
 }
