@@ -98,6 +98,10 @@ impl Project {
             ended: task.status.is_terminal().then_some(task.since),
             due: task.due(),
             waits_for: self.waits_for(ix),
+            child: match task.awaits() {
+                Some(Await::Child { project }) if task.status == TaskStatus::AwaitingSignal => Some(project.clone()),
+                _ => None,
+            },
             failure: task.failure().cloned(),
             output: output.filter(|value| !value.is_null()),
         }
