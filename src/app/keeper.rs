@@ -56,7 +56,7 @@ impl Keeper {
 
 impl api::Keeper for Keeper {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
-        self.logs.join(project.as_str()).join(format!("{task}.{attempt}.{step}.log"))
+        crate::steps::live_log(&self.logs, project, task, attempt, step)
     }
 
     fn check(&self) -> Vec<Check> {
