@@ -2,6 +2,7 @@
 //! for a time.
 
 mod crash;
+mod held;
 mod rig;
 mod second_shell;
 mod verbs;
