@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use support::{head, median, ms, ratio, report, scaled, timed};
 use wfctl::domain::ids::{Epoch, ProjectId, Seq};
-use wfctl::journal::chain::{ChainHead, FrameBuilder};
+use wfctl::journal::chain::{ChainHead, FrameBuilder, decode_frame, encode_frame};
 use wfctl::journal::record::Record;
 use wfctl::journal::sled_store::SledStore;
 use wfctl::journal::store::{Append, Store};
@@ -75,4 +75,29 @@ fn main() {
     waiting("256 waiting, 16 projects", 16, 16, ">= 100,000/s", "300,000/s");
     waiting("256 waiting, 256 projects", 256, 1, ">= 100,000/s", "300,000/s");
     println!();
+    // What costs processor time only, with divan's statistics.
+    divan::main();
+}
+
+fn records() -> Vec<Record> {
+    (1..=256).map(wfctl::journal::samples::typical).collect()
+}
+
+fn project() -> ProjectId {
+    ProjectId::new("project-1").expect("valid")
+}
+
+#[divan::bench(sample_count = 50)]
+fn encode_and_hash_256_records(bencher: divan::Bencher<'_, '_>) {
+    let (project, records) = (project(), records());
+    let head = ChainHead::genesis(&project);
+    bencher.bench_local(|| encode_frame(&project, &head, divan::black_box(&records)).expect("records that fit"));
+}
+
+#[divan::bench(sample_count = 50)]
+fn prove_and_decode_256_records(bencher: divan::Bencher<'_, '_>) {
+    let project = project();
+    let head = ChainHead::genesis(&project);
+    let (frame, _) = encode_frame(&project, &head, &records()).expect("records that fit");
+    bencher.bench_local(|| decode_frame(&project, divan::black_box(&frame), Some(&head)).expect("a sound frame"));
 }

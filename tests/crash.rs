@@ -32,7 +32,7 @@ fn temporary() -> tempfile::TempDir {
 
 /// Fault scenarios 1, 2, 4.
 #[test]
-fn an_image_at_every_sync_point_comes_to_the_same_end() {
+fn fault_01_an_image_at_every_sync_point_comes_to_the_same_end() {
     let root = temporary();
     let (definition, id) = (workload::everything("1s"), id("p"));
     let (expected, images) = images::take(root.path(), &definition, &id);
@@ -50,7 +50,7 @@ fn the_child_of_the_rigs() {
 
 /// Fault scenarios 2, 3, 4, 15.
 #[test]
-fn killed_at_random_moments_it_loses_nothing_and_repeats_nothing() {
+fn fault_02_killed_at_random_moments_it_loses_nothing_and_repeats_nothing() {
     let seed = chance::seed("kills", 0xC0FFEE);
     let mut chance = Chance::new(seed);
     let kills = chance::number("WFCTL_CRASH_KILLS", 25);
@@ -94,8 +94,10 @@ fn real_graphs_crashed_at_random_turns_complete_every_task_once() {
 
 /// Fault scenarios 2, 3, 4, on real work.
 #[test]
-fn real_graphs_killed_at_random_moments_complete_every_task_once() {
-    let Some(files) = dags::files("real_graphs_killed_at_random_moments_complete_every_task_once") else { return };
+fn fault_04_real_graphs_killed_at_random_moments_complete_every_task_once() {
+    let Some(files) = dags::files("fault_04_real_graphs_killed_at_random_moments_complete_every_task_once") else {
+        return;
+    };
     let mut chance = Chance::new(chance::seed("killed graphs", 0x9A9));
     for _ in 0..3 {
         let file = &files[chance.below(files.len() as u64) as usize];
@@ -108,40 +110,40 @@ fn real_graphs_killed_at_random_moments_complete_every_task_once() {
 
 /// Fault scenario 9.
 #[test]
-fn a_stopped_engine_still_holds_its_home_and_goes_on() {
+fn fault_09_a_stopped_engine_still_holds_its_home_and_goes_on() {
     owners::stopped_owner(&temporary().path().join("home"));
 }
 
 /// Fault scenario 9: somebody "helps" by deleting the lock.
 #[test]
-fn deleting_the_lock_file_does_not_let_a_second_engine_in() {
+fn fault_09_deleting_the_lock_file_does_not_let_a_second_engine_in() {
     owners::stopped_owner_without_its_lock(&temporary().path().join("home"));
 }
 
 /// Fault scenario 9: a stopped engine wakes up after another one has taken over.
 #[test]
-fn a_stale_engine_is_fenced() {
+fn fault_09_a_stale_engine_is_fenced() {
     owners::stale_owner(&temporary().path().join("home"));
     owners::fenced_core(&temporary().path().join("home"));
 }
 
 /// Fault scenarios 9, 31.
 #[test]
-fn two_copies_of_a_home_run_at_once() {
+fn fault_31_two_copies_of_a_home_run_at_once() {
     let root = temporary();
     owners::two_copies(&root.path().join("home"));
 }
 
 /// Fault scenario 31.
 #[test]
-fn backups_taken_while_it_runs_are_consistent() {
+fn fault_31_backups_taken_while_it_runs_are_consistent() {
     let root = temporary();
     owners::copies_of_a_running_home(&root.path().join("home"), 8);
 }
 
 /// Fault scenario 5: every file cut short, flipped, zeroed, emptied or lost.
 #[test]
-fn a_damaged_home_gives_an_error_or_a_prefix_and_repair_lets_the_rest_go_on() {
+fn fault_05_a_damaged_home_gives_an_error_or_a_prefix_and_repair_lets_the_rest_go_on() {
     let root = temporary();
     let whole = root.path().join("whole");
     let endings = damage::make(&whole);
@@ -169,7 +171,7 @@ fn a_damaged_home_gives_an_error_or_a_prefix_and_repair_lets_the_rest_go_on() {
 
 /// Fault scenario 7: the disk is full at any moment, and has space again later.
 #[test]
-fn a_full_disk_stops_the_engine_with_its_own_error_and_loses_nothing() {
+fn fault_07_a_full_disk_stops_the_engine_with_its_own_error_and_loses_nothing() {
     const KIB: u64 = 1024;
     let (_, records, ..) = planted::run(false);
     assert!(!records.is_empty());
@@ -189,7 +191,7 @@ fn a_full_disk_stops_the_engine_with_its_own_error_and_loses_nothing() {
 
 /// Fault scenario 7: snapshots and summaries are derived, and come back identical.
 #[test]
-fn derived_data_is_rebuilt_identically() {
+fn fault_07_derived_data_is_rebuilt_identically() {
     let root = temporary();
     let whole = root.path().join("whole");
     damage::make(&whole);

@@ -254,8 +254,8 @@ fn disk(test: &str) -> Option<Disk> {
 
 /// Fault scenario 8.
 #[test]
-fn what_was_acknowledged_survives_the_power() {
-    let Some(disk) = disk("what_was_acknowledged_survives_the_power") else { return };
+fn fault_08_what_was_acknowledged_survives_the_power() {
+    let Some(disk) = disk("fault_08_what_was_acknowledged_survives_the_power") else { return };
     let mut chance = Chance::new(chance::seed("power", 0x90_3E4));
     let cuts = chance::number("WFCTL_POWER_CUTS", 6);
     let (home, mut acknowledged) = (disk.mounted.join("home"), Acknowledged::default());

@@ -2,6 +2,7 @@
 //! same end for ever (`fixtures/histories/`, made anew with `WFCTL_BLESS=1`), and every transition taken by something.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::disallowed_methods, reason = "seeds and counts come from the environment")]
 
 #[path = "support/mod.rs"]
 #[expect(dead_code, reason = "each test binary uses its own part of the rig")]
@@ -128,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_input_in_any_state_is_taken_or_refused_and_replays(seed: u64) {
+    fn fault_29_any_input_in_any_state_is_taken_or_refused_and_replays(seed: u64) {
         let mut dice = Dice(seed);
         let bench = Bench::new();
         let mut live = bench.project(dice::definition(&mut dice, 0));
@@ -190,7 +191,7 @@ fn finish(bench: &Bench, project: &mut Project, mut now: Millis) -> Vec<(Actor, 
             let in_doubt = doubt.then_some(DoubtAnswer::Done);
             inputs.push(Input::Command(Command::Resume {
                 in_doubt,
-                budget: Some(Caps::default()),
+                budget: Some(Caps::OUT_OF_REACH),
                 comment: comment(),
             }));
         }
@@ -256,7 +257,7 @@ fn end_of(project: &Project) -> Vec<(String, TaskStatus, u32)> {
 }
 
 #[test]
-fn golden_histories_replay_to_the_same_end_for_ever() {
+fn fault_30_golden_histories_replay_to_the_same_end_for_ever() {
     let bless = std::env::var_os("WFCTL_BLESS").is_some();
     for (name, scenario) in scenarios::all() {
         let path = folder().join(format!("{name}.jsonl"));
@@ -303,6 +304,60 @@ fn golden_histories_replay_to_the_same_end_for_ever() {
         read += 1;
     }
     assert!(read >= scenarios::all().len());
+}
+
+/// One project as a released journal holds it: frames as they stand in the store, and the blobs they name.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    project: ProjectId,
+    frames: Vec<(u64, String)>,
+    blobs: Vec<String>,
+    status: ProjectStatus,
+    tasks: Vec<(String, TaskStatus, u32)>,
+}
+
+#[test]
+fn fault_30_projects_of_every_released_journal_open_verify_and_are_shown() {
+    use wfctl::engine::archive::Archive;
+    use wfctl::journal::memory_store::MemoryStore;
+    use wfctl::journal::store::{Frame, Store as _};
+    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores");
+    let made_with = stores.join("v1/projects.jsonl");
+    if std::env::var_os("WFCTL_BLESS").is_some() && !made_with.exists() {
+        let lines = ["lifecycle", "foreach_and_when", "cancel_with_undo", "external"].map(|wanted| {
+            let (rig, id) = scenarios::all().iter().find(|(name, _)| *name == wanted).unwrap().1();
+            let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let frames = rig.disk.frames(&id, wfctl::domain::ids::Seq(1), usize::MAX).unwrap();
+            let frames = frames.iter().map(|frame| (frame.first.0, hex(&frame.bytes))).collect();
+            let (blobs, project) = (rig.vault.texts(), rig.project(&id));
+            let (status, tasks) = (project.status(), end_of(project));
+            serde_json::to_string(&Stored { project: id, frames, blobs, status, tasks }).unwrap()
+        });
+        std::fs::write(&made_with, lines.join("\n") + "\n").unwrap();
+    }
+    for release in std::fs::read_dir(&stores).unwrap() {
+        let path = release.unwrap().path().join("projects.jsonl");
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let stored: Stored = serde_json::from_str(line).unwrap();
+            let (store, vault) = (MemoryStore::new(), Arc::new(MemoryVault::default()));
+            for blob in &stored.blobs {
+                vault.keep_blob(blob.as_bytes()).unwrap();
+            }
+            for (first, hex) in &stored.frames {
+                let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+                let bytes = (0..hex.len()).step_by(2).map(byte).collect();
+                store.load(&stored.project, Frame { first: wfctl::domain::ids::Seq(*first), bytes });
+            }
+            assert_eq!(wfctl::journal::reader::verify(&store, &stored.project).first_bad, None);
+            let archive = Archive::new(Arc::new(store), vault.clone(), None);
+            let project = archive.load(&stored.project).unwrap().project;
+            let view = project.view(&*vault);
+            assert_eq!((project.status(), end_of(&project)), (stored.status, stored.tasks));
+            assert_eq!((view.summary.status, view.seq.0), (stored.status, project.seq()));
+            let records = archive.records(&stored.project, wfctl::domain::ids::Seq(0), usize::MAX).unwrap();
+            assert_eq!(records.len() as u64, project.seq());
+        }
+    }
 }
 
 // --- coverage of the tables --------------------------------------------------------------------------------------------

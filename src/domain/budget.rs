@@ -52,6 +52,36 @@ pub struct Caps {
 }
 
 impl Caps {
+    /// Caps that nothing reaches: what a person gives who wants no limit any more.
+    pub const OUT_OF_REACH: Self =
+        Self { calls: Some(u64::MAX), tokens: Some(u64::MAX), usd_micros: Some(u64::MAX), wall_ms: Some(u64::MAX) };
+
+    /// These caps with those that `given` names in their place.
+    #[must_use]
+    pub fn raised_by(&self, given: &Self) -> Self {
+        Self {
+            calls: given.calls.or(self.calls),
+            tokens: given.tokens.or(self.tokens),
+            usd_micros: given.usd_micros.or(self.usd_micros),
+            wall_ms: given.wall_ms.or(self.wall_ms),
+        }
+    }
+
+    /// Whether these caps leave more room in one dimension than `before` did.
+    pub fn allows_more(&self, before: &Self, dimension: Dimension) -> bool {
+        let (now, then) = match dimension {
+            Dimension::Calls => (self.calls, before.calls),
+            Dimension::Tokens => (self.tokens, before.tokens),
+            Dimension::Usd => (self.usd_micros, before.usd_micros),
+            Dimension::Wall => (self.wall_ms, before.wall_ms),
+        };
+        match (now, then) {
+            (Some(now), Some(then)) => now > then,
+            (None, _) => true,
+            (Some(_), None) => false,
+        }
+    }
+
     /// Whether nothing is limited.
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()

@@ -33,6 +33,8 @@ pub enum Effect {
     StartChild(Box<ChildOrder>),
     /// Cancel or kill a child project.
     StopChild {
+        /// The parent's task.
+        task: TaskIx,
         /// Its id.
         child: ProjectId,
         /// Whether its undo commands run.

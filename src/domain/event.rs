@@ -110,10 +110,6 @@ pub enum SkipReason {
         /// What it needs.
         task: TaskIx,
     },
-    /// An empty `foreach`.
-    NoItems,
-    /// A person answered a doubt or a failure with "skip".
-    Person,
 }
 
 /// What a task waits for from outside.
@@ -305,7 +301,7 @@ pub enum Event {
         attempt: Attempt,
         /// The step.
         step: StepIx,
-        /// Digest of the rendered request: kind, texts, environment.
+        /// Digest of the rendered request: its kind and texts. Its environment is not part of it.
         input: Digest,
         /// The rendered request when it is short and not plain from the definition.
         shown: String,
@@ -455,7 +451,7 @@ pub enum Event {
         name: String,
         /// Its payload, JSON.
         payload: Payload,
-        /// The sender's id for it; a second one with the same id is refused.
+        /// The sender's id for it; a second one with the same id changes nothing.
         request: String,
     },
     /// An external worker took a task.

@@ -110,3 +110,9 @@ pub const CHECKPOINT_FILES: usize = 1_000_000;
 pub const STARTS_AHEAD: usize = 4;
 /// Longest line of a command's output that becomes its failure's message.
 pub const MESSAGE_CHARS: usize = 300;
+/// Largest environment captured at a start (`pass_env`), names and values together: it is part of one record.
+pub const CAPTURED_ENV_BYTES: usize = 64 * 1024;
+/// Most tasks of one record of an undo plan; a longer plan is several records.
+pub const UNDO_PLAN_TASKS: usize = 50_000;
+/// Most that an external worker is given; it is part of one record.
+pub const EXTERNAL_PAYLOAD_BYTES: usize = 64 * 1024;

@@ -14,7 +14,7 @@ use super::failure::{Failure, FailureClass};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnExhausted {
-    /// The project pauses with the reason; a resume continues the same series of attempts.
+    /// The project pauses with the reason; a resume gives the task a fresh allowance, its attempts are numbered on.
     #[default]
     Pause,
     /// The task fails; what needs it is skipped.

@@ -127,6 +127,26 @@ impl Archive {
         Ok(Loaded { project, head, snapshot: 0 })
     }
 
+    /// The state for people to read: of a project that a later release wrote to, as far as this one understands it, with the
+    /// reason why it goes no further. Nothing may be appended to such a state.
+    pub fn load_to_read(&self, id: &ProjectId) -> Result<(Project, Option<Error>), Error> {
+        let error = match self.load(id) {
+            Ok(loaded) => return Ok((loaded.project, None)),
+            Err(error @ Error::ReadOnly { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let mut known = Seq(0);
+        // Ends at the record that is not known: an error, and the one that is told.
+        let _ = self.each_record(id, &mut ChainHead::genesis(id), Seq(u64::MAX), |record, _| {
+            known = record.seq;
+            Ok(())
+        });
+        match known {
+            Seq(0) => Err(error),
+            until => Ok((self.replay(id, until)?.project, Some(error))),
+        }
+    }
+
     /// Hands every verified record of a project to `each`, from the first one.
     pub fn visit(&self, id: &ProjectId, mut each: impl FnMut(Record)) -> Result<(), Error> {
         self.each_record(id, &mut ChainHead::genesis(id), Seq(u64::MAX), |record, _| {
@@ -143,6 +163,7 @@ impl Archive {
         until: Seq,
         mut each: impl FnMut(Record, Digest) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let mut scratch = Vec::new();
         loop {
             let frames = self.store.frames(id, head.seq.next(), PAGE_BYTES)?;
             if frames.is_empty() {
@@ -152,8 +173,14 @@ impl Archive {
                 // The first frame may begin before the position asked for, in which case the chain cannot be continued
                 // from `head`; it is checked against itself, and its record at `head` against the head's hash.
                 let expected = (frame.first == head.seq.next()).then_some(&*head);
-                let records = chain::decode_frame(id, &frame, expected).map_err(|error| from_chain(id, error))?;
-                for (record, hash) in records {
+                let proven = chain::prove_frame(id, &frame, expected).map_err(|error| from_chain(id, error))?;
+                for proven in proven {
+                    if proven.seq > until {
+                        return Ok(());
+                    }
+                    // One by one: what stands before a record of a kind that is not known is good.
+                    let decoded = chain::decode_proven(&proven, &mut scratch);
+                    let (record, hash) = decoded.map_err(|error| from_chain(id, error))?;
                     if record.seq <= head.seq {
                         if record.seq == head.seq && hash != head.hash {
                             return Err(damaged(
@@ -162,9 +189,6 @@ impl Archive {
                             ));
                         }
                         continue;
-                    }
-                    if record.seq > until {
-                        return Ok(());
                     }
                     *head = ChainHead { seq: record.seq, hash };
                     each(record, hash)?;
@@ -202,16 +226,23 @@ impl Archive {
     pub fn records(&self, id: &ProjectId, from: Seq, limit: usize) -> Result<Vec<RecordView>, Error> {
         let mut views = Vec::new();
         let mut at = from.next();
+        let mut scratch = Vec::new();
         'pages: loop {
             let frames = self.store.frames(id, at, PAGE_BYTES)?;
             if frames.is_empty() {
                 break;
             }
             for frame in frames {
-                for (record, hash) in chain::decode_frame(id, &frame, None).map_err(|error| from_chain(id, error))? {
-                    if record.seq < at {
+                for proven in chain::prove_frame(id, &frame, None).map_err(|error| from_chain(id, error))? {
+                    if proven.seq < at {
                         continue;
                     }
+                    let (record, hash) = match chain::decode_proven(&proven, &mut scratch) {
+                        Ok(decoded) => decoded,
+                        // What comes before it is told first.
+                        Err(chain::Error::UnknownKind { .. }) if !views.is_empty() => break 'pages,
+                        Err(error) => return Err(from_chain(id, error)),
+                    };
                     if views.len() >= limit {
                         break 'pages;
                     }

@@ -115,13 +115,15 @@ impl Dispatcher {
     async fn cycle(&mut self) -> Result<(), Error> {
         let mut messages = Vec::new();
         let mut outcomes = Vec::new();
+        let mut everyone_left = false;
         loop {
             let sleep = tokio::time::sleep(self.sleep());
             tokio::select! {
                 biased;
                 got = self.outcomes.recv_many(&mut outcomes, limits::INPUTS_PER_COMMIT) => debug_assert!(got > 0),
-                got = self.messages.recv_many(&mut messages, limits::INPUTS_PER_COMMIT) => {
+                got = self.messages.recv_many(&mut messages, limits::INPUTS_PER_COMMIT), if !everyone_left => {
                     if got == 0 {
+                        everyone_left = true;
                         messages.push(Message::Shutdown);
                     }
                 }
@@ -168,7 +170,8 @@ impl Dispatcher {
     fn sleep(&self) -> Duration {
         let now = self.clock.now();
         let timer_ms = self.core.next_due().map_or(LONGEST_SLEEP_MS, |due| due.since(now));
-        let most_ms = match (self.stop_by_ms, self.disk_low) {
+        let watches_disk = self.disk.is_some() && (self.disk_low || self.core.active() > 0);
+        let most_ms = match (self.stop_by_ms, watches_disk) {
             (Some(_), _) => 50,
             (None, true) => DISK_CHECK_MS,
             (None, false) => LONGEST_SLEEP_MS,

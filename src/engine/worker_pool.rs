@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::domain::effect::{StepOrder, StopCause};
 use crate::domain::event::StepOutcome;
@@ -20,7 +20,15 @@ use super::core::Request;
 use super::ports::{Clock, StepControl, StepHandle, StepRunner, step_control};
 
 type Key = (ProjectId, TaskIx);
-type Running = HashMap<Key, (Attempt, Arc<StepHandle>)>;
+type Running = HashMap<Key, Entry>;
+
+/// One step in flight.
+struct Entry {
+    attempt: Attempt,
+    handle: Arc<StepHandle>,
+    /// Closed when the step is over.
+    over: watch::Receiver<()>,
+}
 
 /// The steps in flight.
 #[derive(Clone)]
@@ -48,24 +56,40 @@ impl WorkerPool {
         Self { runner, clock, running: Arc::default(), outcomes, runtime, permits }
     }
 
-    /// Starts a step. At most one step per task runs: the core never orders a second one before the first has ended.
+    /// Starts a step. One of the same task that still runs (its project was set aside and resumed) is stopped and waited for
+    /// first, and its outcome is dropped: two executions of one step never overlap.
     pub fn start(&self, order: StepOrder) {
         let (handle, control) = step_control(self.clock.monotonic_ms());
         let handle = Arc::new(handle);
+        let (running, over) = watch::channel(());
         let key = (order.project.clone(), order.task);
-        self.lock().insert(key.clone(), (order.attempt, handle.clone()));
+        let entry = Entry { attempt: order.attempt, handle: handle.clone(), over };
+        let before = self.lock().insert(key.clone(), entry);
         let pool = self.clone();
         self.runtime.spawn(async move {
+            if let Some(mut before) = before {
+                before.handle.stop(StopCause::Shutdown);
+                // An error says that it is over.
+                while before.over.changed().await.is_ok() {}
+            }
             let (attempt, step) = (order.attempt, order.step);
-            let outcome = Box::new(pool.supervise(order, handle, control).await);
-            pool.lock().remove(&key);
-            let (id, task) = key;
-            // A closed channel means that the engine is gone; the step is over in any case.
-            let _ = pool.outcomes.send(Request::Outcome { id, task, attempt, step, outcome });
+            let outcome = Box::new(pool.supervise(order, &handle, control).await);
+            let is_mine = |entry: &Entry| Arc::ptr_eq(&entry.handle, &handle);
+            if pool.lock().get(&key).is_some_and(is_mine) {
+                let (id, task) = key.clone();
+                // The outcome first, then "nothing runs": whoever stops the engine must not miss it. A closed channel
+                // means that the engine is gone.
+                let _ = pool.outcomes.send(Request::Outcome { id, task, attempt, step, outcome });
+                let mut all = pool.lock();
+                if all.get(&key).is_some_and(is_mine) {
+                    all.remove(&key);
+                }
+            }
+            drop(running);
         });
     }
 
-    async fn supervise(&self, order: StepOrder, handle: Arc<StepHandle>, mut control: StepControl) -> StepOutcome {
+    async fn supervise(&self, order: StepOrder, handle: &StepHandle, mut control: StepControl) -> StepOutcome {
         let _permit = tokio::select! {
             biased;
             permit = self.permits.acquire() => permit,
@@ -77,7 +101,7 @@ impl WorkerPool {
         tokio::select! {
             biased;
             outcome = &mut run => outcome,
-            cause = self.overdue(timeouts, &handle) => {
+            cause = self.overdue(timeouts, handle) => {
                 handle.stop(cause);
                 run.await
             }
@@ -111,19 +135,19 @@ impl WorkerPool {
     /// Asks a step to stop. One that has ended already is left alone.
     pub fn stop(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, cause: StopCause) {
         let running = self.lock();
-        if let Some((_, handle)) = running.get(&(project.clone(), task)).filter(|(running, _)| *running == attempt) {
-            handle.stop(cause);
+        if let Some(entry) = running.get(&(project.clone(), task)).filter(|entry| entry.attempt == attempt) {
+            entry.handle.stop(cause);
         }
     }
 
     /// Asks all steps of a project to stop.
     pub fn stop_project(&self, project: &ProjectId, cause: StopCause) {
-        self.lock().iter().filter(|((of, _), _)| of == project).for_each(|(_, (_, handle))| handle.stop(cause));
+        self.lock().iter().filter(|((of, _), _)| of == project).for_each(|(_, entry)| entry.handle.stop(cause));
     }
 
     /// Asks every step to stop.
     pub fn stop_all(&self, cause: StopCause) {
-        self.lock().values().for_each(|(_, handle)| handle.stop(cause));
+        self.lock().values().for_each(|entry| entry.handle.stop(cause));
     }
 
     /// How many steps run.

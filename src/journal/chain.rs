@@ -162,10 +162,23 @@ impl FrameBuilder {
             self.bytes.truncate(start);
             return Err(Error::of_codec(error, expected));
         }
+        self.link_up(start)
+    }
+
+    /// The same for a record that is encoded already, maybe by another release, and must be the next one.
+    pub fn push_encoded(&mut self, record: &[u8]) -> Result<Digest, Error> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; RECORD_HEADER_BYTES]);
+        self.bytes.extend_from_slice(record);
+        self.link_up(start)
+    }
+
+    /// Takes the record at `start` into the chain.
+    fn link_up(&mut self, start: usize) -> Result<Digest, Error> {
         let bytes = self.bytes.len() + 4;
         if bytes > limits::FRAME_BYTES {
             self.bytes.truncate(start);
-            return Err(Error::TooLarge { seq: expected, bytes, limit: limits::FRAME_BYTES });
+            return Err(Error::TooLarge { seq: self.head().seq.next(), bytes, limit: limits::FRAME_BYTES });
         }
         let content = start + RECORD_HEADER_BYTES;
         let length = u32::try_from(self.bytes.len() - content).expect("a record is shorter than limits::RECORD_BYTES");

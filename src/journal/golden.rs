@@ -49,7 +49,7 @@ fn unhex(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_golden_store_verifies_and_holds_what_was_written() {
+fn fault_30_the_golden_store_verifies_and_holds_what_was_written() {
     let store = MemoryStore::new();
     for frame in stored_frames() {
         store.load(&project(), frame);

@@ -3,7 +3,7 @@
 //! It tells what is written from what is durable: [`MemoryStore::commit_unsynced`] and [`MemoryStore::sync`] are the halves
 //! of a commit, and [`MemoryStore::power_cut`] drops what no sync has covered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::frame;
@@ -65,8 +65,11 @@ impl MemoryStore {
     pub fn commit_unsynced(&self, epoch: Epoch, appends: &[Append]) -> Result<(), Error> {
         let mut inner = self.inner();
         check_owner(epoch, inner.epoch)?;
+        let mut written = HashMap::new();
         for append in appends {
-            check_continues(append, inner.last_written(&append.project))?;
+            let stored = written.get(&append.project).copied();
+            check_continues(append, stored.unwrap_or_else(|| inner.last_written(&append.project)))?;
+            written.insert(append.project.clone(), append.last);
         }
         inner.unsynced.push(appends.to_vec());
         Ok(())

@@ -35,7 +35,7 @@ pub trait Store: Send + Sync + 'static {
     /// Makes `appends` durable, all or none: when this returns `Ok`, a power cut loses nothing of them.
     ///
     /// Refused with [`Error::Fenced`] when a newer epoch owns the store, and with [`Error::Gap`] when a frame does not
-    /// continue its project's stored frames. At most one frame per project and call.
+    /// continue its project's stored frames. Several frames of one project stand in the order of their records.
     fn commit(&self, epoch: Epoch, appends: &[Append]) -> Result<(), Error>;
 
     /// Takes ownership: stores and returns the next epoch, durably. Every older epoch's commits are refused from here on.

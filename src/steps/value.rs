@@ -75,7 +75,7 @@ mod tests {
 
     // Scenario 28.
     #[test]
-    fn what_is_no_text_or_no_json_has_a_clear_end() {
+    fn fault_28_what_is_no_text_or_no_json_has_a_clear_end() {
         assert_eq!(text(b"a\xff\0", OutputFormat::Auto), "\"a\u{fffd}\\u0000\"");
         let failure = of(b"\xff", OutputFormat::Json).unwrap_err();
         assert_eq!(failure.class, FailureClass::Malformed);

@@ -28,8 +28,13 @@ fn killed_and_resumed_every_task_runs_once() {
     let mut child = started(&rig);
     child.kill().unwrap();
     child.wait().unwrap();
+    let resumed = rig.spawn(&["resume", "p"]);
+    // Not before: what the dead engine left running would see the file too, and end by itself.
+    until("the second task runs again", || {
+        rig.wfctl(&["events", "p", "--task", "b", "--kind", "StepStarted"]).out.lines().count() == 2
+    });
     rig.write("go", "");
-    let resumed = rig.wfctl(&["resume", "p"]);
+    let resumed = Done::from(resumed.wait_with_output().unwrap());
     assert_eq!(resumed.code, Some(0), "{}", resumed.err);
     assert_eq!(rig.read("done"), "a\nb\nc\n");
     assert_eq!(rig.wfctl(&["audit", "verify", "p"]).code, Some(0));
@@ -76,4 +81,35 @@ fn a_store_that_is_still_being_closed_is_waited_for() {
     drop(lock);
     let shown = Done::from(child.wait_with_output().unwrap());
     assert_eq!(shown.code, Some(0), "{}", shown.err);
+}
+
+/// Fault scenario 28, with a real shell: each bad output ends its step with one clear failure, and a later command still works.
+#[test]
+fn fault_28_output_that_cannot_be_used_is_one_clear_failure() {
+    let rig = Rig::new();
+    rig.write(
+        "w.yaml",
+        r"name: w
+retry: {max_attempts: 1, on_exhausted: continue}
+tasks:
+  large: {run: 'head -c 1500000 /dev/zero | tr ''\000'' 1', output: json}
+  broken: {run: 'echo ''{''', output: json}
+  nulls: {run: 'printf ''\000''', output: json}
+  not_utf8: {run: 'printf ''\377\376'' ', output: json}
+  raw: {run: 'printf ''a\000\377b'' '}
+  after: {needs: [large, broken, nulls, not_utf8, raw], run: 'echo done > done'}
+",
+    );
+    let run = rig.wfctl(&["run", "w.yaml", "--id", "p"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert_eq!(rig.read("done"), "done\n");
+    let failed = rig.wfctl(&["events", "p", "--kind", "TaskFailed"]).out;
+    assert_eq!(failed.lines().count(), 4, "{failed}");
+    for (task, class) in
+        [("large", "oversized"), ("broken", "malformed"), ("nulls", "malformed"), ("not_utf8", "malformed")]
+    {
+        let line = failed.lines().find(|line| line.contains(task)).unwrap_or_default();
+        assert!(line.contains(class), "{task}: {line}");
+    }
+    assert_eq!(rig.wfctl(&["audit", "verify", "p"]).code, Some(0));
 }

@@ -1,6 +1,9 @@
 //! The command line from outside: every test has a home of its own, a cleared environment, and waits for conditions, never
 //! for a time.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod by_hand;
 mod crash;
 mod held;
 mod rig;

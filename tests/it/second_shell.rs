@@ -21,7 +21,7 @@ fn a_second_shell_approves_while_the_first_runs() {
 }
 
 #[test]
-fn two_resumes_at_once_run_everything_once() {
+fn fault_09_two_resumes_at_once_run_everything_once() {
     let rig = Rig::new();
     rig.write("w.yaml", ASKS);
     assert_eq!(rig.wfctl(&["run", "--detach", "w.yaml", "--id", "p"]).out, "p\n");

@@ -13,7 +13,7 @@ fn a_newcomer_begins() {
     hello
     └─ build
        ├─ greet (run)
-       ├─ list (run)
+       ├─ count (run)
        ├─ ask (approval) ← greet
        └─ report (run) ← ask, count
     ");

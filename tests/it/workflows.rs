@@ -181,7 +181,7 @@ fn nightly_data_cancelled_after_publishing_takes_it_back_in_reverse_order() {
     let completed = || {
         let events = rig.wfctl(&["events", "n", "--kind", "TaskCompleted", "--json"]).out;
         let records = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let names = records.filter_map(|record| Some(record["task"].as_str()?.to_owned()));
+        let names = records.filter_map(|record| Some(record["record"]["task"].as_str()?.to_owned()));
         names.filter(|name| name.starts_with("publish[")).collect::<Vec<_>>()
     };
     until("all but one are published", || completed().len() == NAMES.len() - 1);

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use wfctl::domain::budget::Caps;
 use wfctl::domain::event::{Decision, DoubtAnswer, Event, HoldReason, StepOutcome};
 use wfctl::domain::failure::{Failure, FailureClass};
-use wfctl::domain::ids::ProjectId;
+use wfctl::domain::ids::{ProjectId, Seq};
+use wfctl::domain::limits;
 use wfctl::domain::machine::{Phase, ProjectStatus as P, TaskStatus as T};
 use wfctl::domain::project::{Command, RefusalKind};
 use wfctl::domain::retry::OnExhausted;
@@ -15,7 +16,9 @@ use wfctl::domain::workflow::{Definition, EffectClass, OnTimeout, TaskSpec};
 use wfctl::engine::core::{Reply, Request};
 use wfctl::engine::error::Error;
 use wfctl::journal::faulty_store::{Fault, Lasting, Planned};
+use wfctl::journal::record::Record;
 use wfctl::journal::store;
+use wfctl::journal::{chain, codec};
 
 use super::support::flows::*;
 use super::support::rig::*;
@@ -159,21 +162,62 @@ fn fault_04_killed_in_recovery_again_and_again() {
     assert_eq!(rig.project(&id).active_count() + rig.project(&id).ready_count(), 2, "both others are on their way");
 }
 
+/// Adds what a later release wrote: a record of a kind that is not known here, in a sound frame, behind one that is known.
+fn written_by_a_later_release(rig: &Rig, id: &ProjectId) {
+    let last = store::Store::last_frame(&rig.disk, id).unwrap().unwrap();
+    let head = chain::head_after(id, &last).unwrap();
+    let record = |seq: Seq| {
+        let event = Event::Recovered { read_back: 0, run_again: 0, probed: 0, in_doubt: 0 };
+        Record { seq, epoch: rig.epoch, at: BEGIN, actor: person(), event }
+    };
+    let mut frame = chain::FrameBuilder::new(id, head);
+    frame.push(&record(head.seq.next())).unwrap();
+    let mut bytes = Vec::new();
+    codec::encode(&record(head.seq.next().next()), &mut bytes).unwrap();
+    let body = codec::open(&bytes).unwrap().1.len();
+    let kind_at = bytes.len() - body - 1;
+    bytes[kind_at] = 250;
+    frame.push_encoded(&bytes).unwrap();
+    rig.disk.load(id, frame.finish().unwrap().0);
+}
+
 #[test]
 fn fault_06_a_kind_of_a_newer_release_stops_one_project_only() {
     let mut rig = Rig::new(4, 1);
     let (new, old) = (rig.start("new", three()), rig.start("old", three()));
+    let known = rig.records(&new).len();
     rig.crash(0);
-    // The first byte of the last record's body is its version; the frame's checksums are the journal's own tests.
-    let frame = store::Store::last_frame(&rig.disk, &new).unwrap().unwrap();
-    let mut bytes = frame.bytes.clone();
-    let end = bytes.len() - 1;
-    bytes[end] ^= 0x55;
-    rig.disk.overwrite(&new, frame.first, bytes);
-    rig.boot().unwrap();
-    assert!(matches!(rig.resume(&new), Err(Error::ReadOnly { .. } | Error::Damaged { .. })));
-    rig.resume(&old).unwrap();
-    assert_eq!(rig.names(), ["a"]);
+    written_by_a_later_release(&rig, &new);
+    let report = wfctl::journal::reader::verify(&rig.disk, &new);
+    assert_eq!((report.first_bad, report.records), (None, known as u64 + 2), "the chain is sound");
+    rig.core = None;
+    let mut core = rig.core_of(store::Store::take_over(&*rig.store).unwrap());
+    let replies: Vec<Request> = vec![
+        resume(&new),
+        Request::Command { id: new.clone(), command: cancel(false), actor: person() },
+        Request::Command { id: new.clone(), command: Command::Kill { comment: none() }, actor: person() },
+        resume(&old),
+    ];
+    let turned = core.turn(replies.into_iter().zip([1, 2, 3, 4].map(Some))).unwrap();
+    for (to, reply) in &turned.replies {
+        match (to, reply) {
+            (4, reply) => assert!(reply.is_ok(), "the other project goes on"),
+            (_, Err(Error::ReadOnly { id, problem })) => {
+                assert!(*id == new && problem.contains("kind 250"), "{problem}");
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(turned.effects.len(), 1);
+    // It is told as far as it is understood, and nothing was written to it.
+    let archive = rig.true_archive();
+    assert_eq!(archive.records(&new, Seq(0), 1_000).unwrap().len(), known + 1);
+    assert!(matches!(archive.records(&new, Seq(known as u64 + 1), 1_000), Err(Error::ReadOnly { .. })));
+    let (project, ends) = archive.load_to_read(&new).unwrap();
+    assert_eq!((project.status(), project.seq()), (P::Build, known as u64 + 1));
+    assert!(matches!(ends, Some(Error::ReadOnly { .. })));
+    let report = wfctl::journal::reader::verify(&rig.disk, &new);
+    assert_eq!(report.records, known as u64 + 2);
 }
 
 #[test]
@@ -654,7 +698,7 @@ fn fault_14_what_is_cancelled_in_doubt_has_been_paid() {
         rig.restart();
         assert_eq!(rig.task(&id, "a"), T::InDoubt);
         rig.command(&id, command).unwrap();
-        let ledger = rig.project(&id).ledger().clone();
+        let ledger = *rig.project(&id).ledger();
         assert_eq!((rig.status(&id), ledger.spent.calls, ledger.reserved.calls), (P::Cancelled, 1, 0));
     }
 }
@@ -716,4 +760,35 @@ fn a_claim_does_not_outlive_its_attempt() {
     rig.pass(5_000);
     rig.command(&id, result(0, Ok(serde_json::json!(1)))).unwrap();
     assert_eq!(rig.status(&id), P::Done);
+}
+
+/// A string of JSON has two quotes around it.
+#[test]
+fn one_byte_past_the_largest_signal_and_one_signal_past_the_most_are_refused() {
+    let mut rig = Rig::new(1, 1);
+    let id = rig.start("p", flow(vec![wait_signal("s", "never", None)]));
+    let sized = |bytes: usize| {
+        let payload = serde_json::json!("x".repeat(bytes - 2));
+        Command::Signal { name: "x".to_owned(), payload, request: none() }
+    };
+    rig.command(&id, sized(limits::SIGNAL_PAYLOAD_BYTES)).unwrap();
+    assert_eq!(refused(rig.command(&id, sized(limits::SIGNAL_PAYLOAD_BYTES + 1))), RefusalKind::Limit);
+    let one = || Request::Command { id: id.clone(), command: signal("x", "", 1), actor: person() };
+    let replies = rig.turn((1..limits::PENDING_SIGNALS).map(|_| one()).collect()).unwrap();
+    assert!(replies.iter().all(Result::is_ok));
+    assert_eq!(refused(rig.ask(one())), RefusalKind::Limit);
+}
+
+#[test]
+fn one_byte_past_the_longest_comment_is_refused_and_does_not_break_the_project() {
+    let mut rig = Rig::new(1, 1);
+    let id = rig.start("p", three());
+    let comment = |bytes: usize| Command::Pause { comment: "x".repeat(bytes) };
+    let request = |bytes: usize| signal("x", &"r".repeat(bytes), 1);
+    for command in [comment(limits::COMMENT_BYTES + 1), request(limits::NAME_BYTES + 1), comment(1 << 20)] {
+        assert_eq!(refused(rig.command(&id, command)), RefusalKind::Limit);
+    }
+    rig.command(&id, request(limits::NAME_BYTES)).unwrap();
+    rig.command(&id, comment(limits::COMMENT_BYTES)).unwrap();
+    assert_eq!(rig.status(&id), P::Paused);
 }

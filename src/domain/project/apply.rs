@@ -101,12 +101,17 @@ impl Project {
                 Ok(())
             }
             Event::Refused { .. } | Event::Recovered { .. } => Ok(()),
-            Event::TaskReady { .. }
-            | Event::TaskStarted { .. }
-            | Event::StepStarted { .. }
+            Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::StepInterrupted { .. }
             | Event::Diverged { .. }
+            | Event::TaskInDoubt { .. }
+            | Event::DoubtSettled { .. } => self.apply_to_step(event, at),
+            Event::LeaseTaken { .. } | Event::LeaseRenewed { .. } | Event::LeaseExpired { .. } => {
+                self.apply_to_lease(event)
+            }
+            Event::TaskReady { .. }
+            | Event::TaskStarted { .. }
             | Event::TaskValidating { .. }
             | Event::TaskAwaits { .. }
             | Event::TaskAnswered { .. }
@@ -116,12 +121,7 @@ impl Project {
             | Event::TaskFailed { .. }
             | Event::TaskSkipped { .. }
             | Event::TaskCancelled { .. }
-            | Event::TaskInDoubt { .. }
-            | Event::DoubtSettled { .. }
-            | Event::TaskRetried { .. }
-            | Event::LeaseTaken { .. }
-            | Event::LeaseRenewed { .. }
-            | Event::LeaseExpired { .. } => self.apply_to_task(event, at),
+            | Event::TaskRetried { .. } => self.apply_to_task(event, at),
         }
     }
 
@@ -130,32 +130,6 @@ impl Project {
         match event {
             Event::TaskReady { task } => self.apply_ready(*task, at),
             Event::TaskStarted { task, attempt } => self.apply_started(*task, *attempt, at),
-            Event::StepStarted { task, attempt, step, input, effect, reserved, .. } => {
-                self.check_attempt(*task, *attempt)?;
-                self.core.ledger.reserve(*reserved);
-                let steps = &mut self.core.tasks[task.at()].more_mut().steps;
-                // A step that is run again after an interruption takes its old place.
-                steps.truncate(step.0 as usize);
-                if steps.len() != step.0 as usize {
-                    return Err(format!("step {step} of task {task} starts before the one before it"));
-                }
-                steps.push(Step { ix: *step, input: *input, effect: *effect, reserved: *reserved, outcome: None });
-                Ok(())
-            }
-            Event::StepFinished { task, attempt, step, outcome } => {
-                self.apply_step_finished(*task, *attempt, *step, outcome)
-            }
-            Event::StepInterrupted { task, attempt, step, crashed } => {
-                self.check_attempt(*task, *attempt)?;
-                self.release_open_step(*task);
-                let more = self.core.tasks[task.at()].more_mut();
-                more.maybe_ran |= more.steps.len() > step.0 as usize;
-                more.steps.truncate(step.0 as usize);
-                more.interrupted = true;
-                more.crashes += u32::from(*crashed);
-                self.move_task(*task, To::Interrupt, at)
-            }
-            Event::Diverged { task, attempt, .. } => self.check_attempt(*task, *attempt),
             Event::TaskValidating { task } => self.move_task(*task, To::Validate, at),
             Event::TaskAwaits { task, attempt, what, due } => {
                 let input = if matches!(what, Await::Approval { .. }) { To::AskApproval } else { To::Await };
@@ -194,6 +168,51 @@ impl Project {
                 self.settle(*task, To::Skip, at)
             }
             Event::TaskCancelled { task } => self.settle(*task, To::Cancel, at),
+            Event::TaskRetried { task } => {
+                let was_terminal = self.known(*task)?.status.is_terminal();
+                self.move_task(*task, To::Reset, at)?;
+                self.reset_task(*task);
+                if was_terminal {
+                    self.tell_dependents(*task, |unmet| unmet + 1);
+                    if let super::Origin::Item { of, .. } = self.task(*task).origin {
+                        self.core.tasks[of.at()].more_mut().open_items += 1;
+                    }
+                }
+                Ok(())
+            }
+            other => Err(format!("not an event of a task: {other:?}")),
+        }
+    }
+
+    fn apply_to_step(&mut self, event: &Event, at: Millis) -> Applied {
+        use task_machine::Input as To;
+        match event {
+            Event::StepStarted { task, attempt, step, input, effect, reserved, .. } => {
+                self.check_attempt(*task, *attempt)?;
+                self.core.ledger.reserve(*reserved);
+                let steps = &mut self.core.tasks[task.at()].more_mut().steps;
+                // A step that is run again after an interruption takes its old place.
+                steps.truncate(step.0 as usize);
+                if steps.len() != step.0 as usize {
+                    return Err(format!("step {step} of task {task} starts before the one before it"));
+                }
+                steps.push(Step { ix: *step, input: *input, effect: *effect, reserved: *reserved, outcome: None });
+                Ok(())
+            }
+            Event::StepFinished { task, attempt, step, outcome } => {
+                self.apply_step_finished(*task, *attempt, *step, outcome)
+            }
+            Event::StepInterrupted { task, attempt, step, crashed } => {
+                self.check_attempt(*task, *attempt)?;
+                self.release_open_step(*task);
+                let more = self.core.tasks[task.at()].more_mut();
+                more.maybe_ran |= more.steps.len() > step.0 as usize;
+                more.steps.truncate(step.0 as usize);
+                more.interrupted = true;
+                more.crashes += u32::from(*crashed);
+                self.move_task(*task, To::Interrupt, at)
+            }
+            Event::Diverged { task, attempt, .. } => self.check_attempt(*task, *attempt),
             Event::TaskInDoubt { task, attempt, .. } => {
                 self.check_attempt(*task, *attempt)?;
                 self.move_task(*task, To::Doubt, at)
@@ -211,18 +230,12 @@ impl Project {
                 more.maybe_ran = more.interrupted;
                 Ok(())
             }
-            Event::TaskRetried { task } => {
-                let was_terminal = self.known(*task)?.status.is_terminal();
-                self.move_task(*task, To::Reset, at)?;
-                self.reset_task(*task);
-                if was_terminal {
-                    self.tell_dependents(*task, |unmet| unmet + 1);
-                    if let super::Origin::Item { of, .. } = self.task(*task).origin {
-                        self.core.tasks[of.at()].more_mut().open_items += 1;
-                    }
-                }
-                Ok(())
-            }
+            other => Err(format!("not an event of a step: {other:?}")),
+        }
+    }
+
+    fn apply_to_lease(&mut self, event: &Event) -> Applied {
+        match event {
             Event::LeaseTaken { task, worker, token, until } => {
                 let more = self.known_mut(*task)?.more_mut();
                 more.lease = Some(Lease { worker: worker.clone(), token: *token, until: *until });
@@ -242,7 +255,7 @@ impl Project {
                 more.due = None;
                 Ok(())
             }
-            other => Err(format!("not an event of a task: {other:?}")),
+            other => Err(format!("not an event of a lease: {other:?}")),
         }
     }
 

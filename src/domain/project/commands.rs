@@ -29,6 +29,9 @@ impl Taking<'_> {
                     .refuse(RefusalKind::Terminal, format!("the project is {status}; nothing more can happen to it"))),
             };
         }
+        if let Some(problem) = command.too_long() {
+            return Err(self.refuse(RefusalKind::Limit, problem));
+        }
         match command {
             Command::Pause { comment } => self.pause(comment),
             Command::Resume { in_doubt, budget, comment } => self.resume(in_doubt, budget, comment),
@@ -79,19 +82,21 @@ impl Taking<'_> {
     fn resume(&mut self, in_doubt: Option<DoubtAnswer>, budget: Option<Caps>, comment: String) -> Taken {
         let doubtful: Vec<TaskIx> =
             self.project.indices().filter(|ix| self.project.task(*ix).status == TaskStatus::InDoubt).collect();
-        if let Some(caps) = budget {
-            self.emit_as_asked(Event::BudgetRaised { caps });
-            self.arm_wall_timer();
-        }
-        let held_by = self.project.core.hold.clone();
-        if let (Some(HoldReason::Budget { dimension }), None) = (&held_by, budget) {
+        let caps = budget.map(|given| self.project.core.caps.raised_by(&given));
+        if let Some(HoldReason::Budget { dimension }) = &self.project.core.hold
+            && !caps.is_some_and(|caps| caps.allows_more(&self.project.core.caps, *dimension))
+        {
             let message = format!("the budget of {dimension} is used up; give more with --budget {dimension}=...");
             return Err(self.refuse(RefusalKind::WrongState, message));
         }
+        if in_doubt.is_some() && doubtful.is_empty() {
+            return Err(self.refuse(RefusalKind::WrongState, "no task is in doubt".to_owned()));
+        }
+        if let Some(caps) = caps {
+            self.emit_as_asked(Event::BudgetRaised { caps });
+            self.arm_wall_timer();
+        }
         if let Some(answer) = in_doubt {
-            if doubtful.is_empty() {
-                return Err(self.refuse(RefusalKind::WrongState, "no task is in doubt".to_owned()));
-            }
             for ix in doubtful {
                 self.settle_doubt(ix, answer);
             }
@@ -274,9 +279,10 @@ impl Taking<'_> {
         self.check_added(&tasks, phase)?;
         let text = serde_json::to_vec(&tasks).map_err(|error| self.refuse(RefusalKind::Invalid, error.to_string()))?;
         let tasks = self.keep(text)?;
+        let first = self.project.core.tasks.len() as u32;
         self.emit_as_asked(Event::TasksAdded { phase, tasks, parent: None });
         if present == Some(phase) {
-            self.open_phase(phase);
+            self.unblocked.extend((first..self.project.core.tasks.len() as u32).rev().map(TaskIx));
         }
         Ok(())
     }

@@ -213,7 +213,9 @@ impl Project {
     }
 
     pub(super) fn apply_undo_plan(&mut self, tasks: &[TaskIx], at: Millis) -> Result<(), String> {
-        let mut before = None;
+        // A long plan comes in several records; each goes on behind the one before.
+        let last = TaskIx((self.core.tasks.len() as u32).saturating_sub(1));
+        let mut before = self.core.undo_planned.then_some(last);
         for &of in tasks {
             let spec = undo_spec(&self.known(of)?.spec).ok_or("the task declares no undo")?;
             let origin = Origin::Undo { of };

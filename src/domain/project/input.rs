@@ -7,6 +7,7 @@ use crate::domain::effect::{Effect, TimerKey};
 use crate::domain::event::{Actor, Decision, DoubtAnswer, Event, StepOutcome};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{Attempt, StepIx, TaskIx};
+use crate::domain::limits;
 use crate::domain::machine::{Phase, ProjectStatus};
 use crate::domain::payload::{BlobRef, Payload, PayloadSource, UnreadablePayload};
 use crate::domain::time::Millis;
@@ -69,7 +70,7 @@ pub enum Command {
     Resume {
         /// How all IN_DOUBT tasks are settled, if any is.
         in_doubt: Option<DoubtAnswer>,
-        /// New caps, replacing those given.
+        /// New caps in place of those named; the others stay.
         budget: Option<Caps>,
         /// What was said.
         comment: String,
@@ -142,6 +143,24 @@ pub enum Command {
 }
 
 impl Command {
+    /// What is longer than a record may carry, in words.
+    pub(super) fn too_long(&self) -> Option<String> {
+        let check = |what: &str, text: &str, most: usize| {
+            (text.len() > most).then(|| format!("the {what} has {} bytes; at most {most} are kept", text.len()))
+        };
+        match self {
+            Self::Pause { comment }
+            | Self::Resume { comment, .. }
+            | Self::Cancel { comment, .. }
+            | Self::Kill { comment }
+            | Self::Answer { comment, .. } => check("comment", comment, limits::COMMENT_BYTES),
+            Self::Signal { request, .. } => check("request id", request, limits::NAME_BYTES),
+            Self::Claim { worker, .. } => check("worker's name", worker, limits::NAME_BYTES),
+            Self::Result { result: Err(message), .. } => check("message", message, limits::COMMENT_BYTES),
+            Self::Result { result: Ok(_), .. } | Self::Heartbeat { .. } | Self::Retry { .. } | Self::Add { .. } => None,
+        }
+    }
+
     /// The word for it, as in the CLI.
     pub fn name(&self) -> &'static str {
         match self {

@@ -159,6 +159,7 @@ impl Taking<'_> {
         };
         match self.render_for_project(&approval.ask) {
             Ok(ask) => {
+                let ask = super::task_flow::cut(ask, crate::domain::limits::COMMENT_BYTES);
                 let due = approval.timeout_ms.map(|timeout_ms| self.turn.now.plus(timeout_ms));
                 self.emit(Event::GateAsked { phase, ask, due });
                 if let Some(due) = due {
@@ -280,6 +281,9 @@ impl Taking<'_> {
             let task = self.project.task(ix);
             if task.status == TaskStatus::Backoff && task.due().is_none() {
                 self.make_ready(ix);
+            } else if self.project.core.status.phase().is_some() && matches!(task.awaits(), Some(Await::Child { .. })) {
+                // It may not have been started for want of room; one that exists is not started again.
+                self.restart_child(ix);
             }
         }
         if self.project.may_start() {
@@ -338,7 +342,11 @@ impl Taking<'_> {
             }
             if let Some(Await::Child { project }) = self.project.task(ix).awaits().cloned() {
                 let undo = self.project.core.cancel_undo && what == StopWhat::IdleOnly;
-                self.effect(Effect::StopChild { child: project, undo });
+                self.effect(Effect::StopChild { task: ix, child: project, undo });
+                if what == StopWhat::IdleOnly {
+                    // Like a running step: it is cancelled when the child has ended, its own undo included.
+                    continue;
+                }
             }
             self.emit(Event::TaskCancelled { task: ix });
         }
@@ -346,7 +354,7 @@ impl Taking<'_> {
 
     /// One step toward CANCELLED; false when it has to wait for something.
     fn cancel_goes_on(&mut self) -> bool {
-        if !self.project.active.is_empty() {
+        if !self.project.active.is_empty() || !self.project.awaiting.is_empty() {
             return false;
         }
         if self.project.core.cancel_undo && !self.project.core.undo_planned {
@@ -354,7 +362,10 @@ impl Taking<'_> {
             done.sort_unstable_by(|a, b| b.cmp(a));
             if !done.is_empty() {
                 let first = TaskIx(self.project.core.tasks.len() as u32);
-                self.emit(Event::UndoPlanned { tasks: done.into_iter().map(|(_, ix)| ix).collect() });
+                let done: Vec<TaskIx> = done.into_iter().map(|(_, ix)| ix).collect();
+                for part in done.chunks(crate::domain::limits::UNDO_PLAN_TASKS) {
+                    self.emit(Event::UndoPlanned { tasks: part.to_vec() });
+                }
                 self.unblocked.push(first);
                 return true;
             }

@@ -181,7 +181,9 @@ impl Taking<'_> {
             if let Some(due) = task.due() {
                 self.effect(Effect::SetTimer { due, key: TimerKey::Task(ix) });
             }
-            if matches!(self.project.task(ix).awaits(), Some(Await::Child { .. })) {
+            // One that is being cancelled stops its children instead, in `cancel_rest`.
+            let cancelling = self.project.core.status == ProjectStatus::Cancelling;
+            if !cancelling && matches!(self.project.task(ix).awaits(), Some(Await::Child { .. })) {
                 self.restart_child(ix);
             }
         }
@@ -198,7 +200,13 @@ impl Taking<'_> {
                 (_, status) if status.is_terminal() => {}
                 (false, status) if status.is_active() => {}
                 (true, _) => self.advance(ix),
-                (false, _) => self.emit(Event::TaskCancelled { task: ix }),
+                (false, _) => match task.awaits().cloned() {
+                    Some(Await::Child { project }) => {
+                        let undo = self.project.core.cancel_undo;
+                        self.effect(Effect::StopChild { task: ix, child: project, undo });
+                    }
+                    _ => self.emit(Event::TaskCancelled { task: ix }),
+                },
             }
         }
     }

@@ -76,7 +76,7 @@ impl Taking<'_> {
     }
 
     fn ask(&mut self, ix: TaskIx, approval: &ApprovalSpec) -> Result<(), Failure> {
-        let ask = self.render(ix, &approval.ask)?;
+        let ask = cut(self.render(ix, &approval.ask)?, limits::COMMENT_BYTES);
         let due = approval.timeout_ms.map(|timeout_ms| self.turn.now.plus(timeout_ms));
         self.await_outside(ix, Await::Approval { ask }, due);
         Ok(())
@@ -86,7 +86,7 @@ impl Taking<'_> {
         match wait {
             WaitSpec::Duration { ms } => self.await_outside(ix, Await::Time, Some(self.turn.now.plus(*ms))),
             WaitSpec::Until(template) => {
-                let text = self.render(ix, template)?;
+                let text = cut(self.render(ix, template)?, limits::NAME_BYTES);
                 let until = Millis::from_rfc3339(text.trim()).ok_or_else(|| {
                     Failure::new(FailureClass::Expression, format!("{text:?} is not a time like 2026-01-31T08:00:00Z"))
                 })?;
@@ -94,6 +94,11 @@ impl Taking<'_> {
             }
             WaitSpec::Signal { name, timeout_ms } => {
                 let name = self.render(ix, name)?;
+                if name.len() > limits::NAME_BYTES {
+                    let message =
+                        format!("a signal's name has at most {} bytes, not {}", limits::NAME_BYTES, name.len());
+                    return Err(Failure::new(FailureClass::Oversized, message));
+                }
                 let due = timeout_ms.map(|timeout_ms| self.turn.now.plus(timeout_ms));
                 self.await_outside(ix, Await::Signal { name: name.clone() }, due);
                 let waiting = self.project.core.signals.iter().find(|signal| signal.name == name);
@@ -107,6 +112,11 @@ impl Taking<'_> {
 
     fn offer(&mut self, ix: TaskIx, external: &ExternalSpec) -> Result<(), Failure> {
         let payload = self.render(ix, &external.payload)?;
+        if payload.len() > limits::EXTERNAL_PAYLOAD_BYTES {
+            let (most, got) = (limits::EXTERNAL_PAYLOAD_BYTES, payload.len());
+            let message = format!("what a worker is given has at most {most} bytes, not {got}");
+            return Err(Failure::new(FailureClass::Oversized, message));
+        }
         self.await_outside(ix, Await::External { queue: external.queue.clone(), payload }, None);
         Ok(())
     }
@@ -360,4 +370,17 @@ impl Taking<'_> {
         }
         Ok(())
     }
+}
+
+/// At most `most` bytes of a text that is only shown.
+pub(super) fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let mut end = most;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }

@@ -33,13 +33,25 @@ impl Loader for NoChildren {
 ///
 /// The warnings come with the definition; an error holds the first problems of the file and counts the rest.
 pub fn read(source: &[u8], origin: &str, loader: &dyn Loader) -> Result<(Definition, Vec<Diagnostic>), Diagnostics> {
-    let mut session = Session { loader, open: Vec::new(), done: HashMap::new() };
+    read_beside(source, origin, loader, &[])
+}
+
+/// Reads tasks to be added to a project; they may need and read its tasks, which are called `outside`.
+pub fn read_beside(
+    source: &[u8],
+    origin: &str,
+    loader: &dyn Loader,
+    outside: &[String],
+) -> Result<(Definition, Vec<Diagnostic>), Diagnostics> {
+    let mut session = Session { loader, outside, open: Vec::new(), done: HashMap::new() };
     session.file(source, origin).map(|(family, warnings)| (Arc::unwrap_or_clone(family.definition), warnings))
 }
 
 /// One call of [`read`]: files are read once, however often they are called.
 struct Session<'l> {
     loader: &'l dyn Loader,
+    /// Tasks that the outermost file may name although it does not declare them.
+    outside: &'l [String],
     /// The files being read, outermost first.
     open: Vec<String>,
     done: HashMap<String, Family>,
@@ -70,7 +82,8 @@ impl Session<'_> {
         };
         let mut decoded = decode(&root, &mut problems);
         drop(root);
-        validate(&decoded, &mut problems);
+        let outside = if self.open.is_empty() { self.outside } else { &[] };
+        validate(&decoded, outside, &mut problems);
         self.open.push(origin.to_owned());
         let mut children = BTreeMap::new();
         let (mut members, mut depth) = (1, 0);

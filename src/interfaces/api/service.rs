@@ -128,7 +128,14 @@ impl Door for Service {
             }
             Request::Find { prefix } => self.read(move |archive| find(archive, &prefix)).await,
             Request::Show { id } => {
-                let shown = move |archive: &Archive| Ok(archive.load(&id)?.project.view(&**archive.vault()));
+                let shown = move |archive: &Archive| {
+                    let (project, ends) = archive.load_to_read(&id)?;
+                    let mut view = project.view(&**archive.vault());
+                    if let Some(error) = ends {
+                        view.summary.note = error.to_string();
+                    }
+                    Ok(view)
+                };
                 self.read(shown).await.map(|view| Answer::Shown(Box::new(view)))
             }
             Request::Why { id } => {
@@ -194,7 +201,7 @@ fn find(archive: &Archive, prefix: &str) -> Result<Answer, Fault> {
 }
 
 fn definition(archive: &Archive, id: &ProjectId) -> Result<Answer, Fault> {
-    let created = archive.load(id)?.project.created;
+    let created = archive.load_to_read(id)?.0.created;
     let definition = archive.definition(id, &created.definition)?;
     Ok(Answer::Definition {
         definition: Box::new((*definition).clone()),

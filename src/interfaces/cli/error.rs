@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::terminal::{Tone, harmless, harmless_lines};
 use crate::app::{self, HeldHow};
 use crate::domain::ids::ProjectId;
+use crate::domain::view::Summary;
 use crate::domain::workflow::{Diagnostics, InputProblem};
 use crate::interfaces::api::{Fault, FaultKind};
 
@@ -74,6 +75,9 @@ pub enum Error {
         /// Some of them.
         ids: Vec<ProjectId>,
     },
+    /// A project that has ended cannot go on.
+    #[error("project {} is {}; there is nothing to resume", .0.id, .0.status)]
+    Ended(Box<Summary>),
     /// A code without a page.
     #[error("there is no code `{0}`")]
     UnknownCode(String),
@@ -110,6 +114,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the engine was there and went away.
+    pub fn is_broken_connection(&self) -> bool {
+        self.code() == Code::Connection
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
@@ -127,6 +136,7 @@ impl Error {
             Self::Exists(_) => Code::Exists,
             Self::UnknownProject { .. } => Code::UnknownProject,
             Self::Ambiguous { .. } => Code::AmbiguousId,
+            Self::Ended(_) => Code::Terminal,
             Self::UnknownCode(_) => Code::UnknownCode,
             Self::NotVerified { .. } => Code::NotVerified,
             Self::App(error) => of_app(error),
@@ -160,6 +170,7 @@ impl Error {
                 let ids: Vec<&str> = ids.iter().map(ProjectId::as_str).collect();
                 Some(format!("Type more of one of: {}", ids.join(", ")))
             }
+            Self::Ended(summary) => Some(format!("See how it ended with `wfctl show {}`.", summary.id)),
             Self::UnknownCode(_) => Some("List all codes with `wfctl explain`.".to_owned()),
             Self::NotVerified { .. } => Some("Look at the whole home with `wfctl doctor`.".to_owned()),
             Self::Exists(_) => Some("Name another file.".to_owned()),
@@ -305,7 +316,9 @@ fn hint_of_fault(fault: &Fault) -> Option<String> {
         FaultKind::Stopped => Some("Type the command again: a new engine takes over.".to_owned()),
         FaultKind::Connection => Some(format!("See what happened with {}.", of("show"))),
         FaultKind::HomeBusy => {
-            Some("Try again once the engine has nothing left to drive, or stop it first.".to_owned())
+            let hint = "Try again once the engine has nothing left to drive; one in the background ends by itself half a \
+                        minute after that.";
+            Some(hint.to_owned())
         }
         FaultKind::Defect => Some("Please report this, with engine.log of the home.".to_owned()),
         FaultKind::Limit | FaultKind::Invalid | FaultKind::Store | FaultKind::NotDriving => None,

@@ -58,7 +58,10 @@ pub async fn follow(context: &Context, home: &Home, id: &ProjectId, from: Seq) -
     let mut names = Names::of(&view);
     let mut progress = Progress::new(&context.terminal, !context.is_json);
     progress.set(&view, &names);
-    if let Some(end) = ended(&view) {
+    // What it came to since `from` is told first.
+    if view.seq <= from
+        && let Some(end) = ended(&view)
+    {
         return Ok(end);
     }
     let mut from = from;

@@ -208,8 +208,6 @@ pub fn say(event: &Event, names: &Names) -> Said {
             let why = match reason {
                 SkipReason::Condition => "its condition is false".to_owned(),
                 SkipReason::Upstream { task } => format!("{} did not complete", names.get(*task)),
-                SkipReason::NoItems => "no items".to_owned(),
-                SkipReason::Person => "by a person".to_owned(),
             };
             about(*task, Tone::Dim, true, format!("skipped: {why}"))
         }

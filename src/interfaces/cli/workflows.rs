@@ -25,8 +25,13 @@ pub struct Found {
 
 /// Finds, reads and checks a workflow. Warnings go to the terminal.
 pub fn load(terminal: &Terminal, name: &str) -> Result<Found, Error> {
+    load_beside(terminal, name, &[])
+}
+
+/// The same for tasks that are added to a project, whose tasks are `outside`.
+pub fn load_beside(terminal: &Terminal, name: &str, outside: &[String]) -> Result<Found, Error> {
     let (origin, bytes, path) = locate(name)?;
-    let (definition, warnings) = workflow::read(&bytes, &origin, &Files).map_err(Error::Workflow)?;
+    let (definition, warnings) = workflow::read_beside(&bytes, &origin, &Files, outside).map_err(Error::Workflow)?;
     for warning in warnings {
         terminal.note(terminal.paint_note(Tone::Warn, warning.to_string().trim_end()));
     }

@@ -119,7 +119,7 @@ async fn an_engine_that_is_gone_takes_its_step_along() {
 
 // Scenario 28.
 #[tokio::test]
-async fn large_and_binary_output() {
+async fn fault_28_large_and_binary_output() {
     let rig = Rig::new();
     let outcome = rig.run(order(&rig, "head -c 1500000 /dev/zero | tr '\\000' x")).await;
     assert_eq!(rig.value(&outcome).as_str().unwrap().len() as u64, limits::EXPRESSION_VALUE_BYTES);

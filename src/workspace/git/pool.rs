@@ -134,9 +134,13 @@ impl Pools {
         time: Millis,
     ) -> Result<Option<String>, Error> {
         let folder = self.worktrees_dir.join(project.as_str());
-        if folder.join(PUBLISHED).exists() {
+        let what = format!("{:?} {:?} {} {message:?}", order.base_commit, order.trees, time.0);
+        let what = Digest::of(what.as_bytes()).to_hex();
+        if let Ok(note) = fs::read_to_string(folder.join(PUBLISHED))
+            && let Some(commit) = note.strip_prefix(&what)
+        {
             // What its trees were merged from may be gone already.
-            return Ok(None);
+            return Ok(Some(commit.trim().to_owned()).filter(|commit| !commit.is_empty()));
         }
         let published = match self.publish_branch(project, order, message, time) {
             // The whole folder is gone, and the result with it.
@@ -145,8 +149,9 @@ impl Pools {
         };
         let refused = folder.join(REFUSED);
         match &published {
-            Ok(_) if folder.exists() => {
-                put(&folder.join(PUBLISHED), b"")?;
+            Ok(commit) if folder.exists() => {
+                let note = format!("{what} {}\n", commit.as_deref().unwrap_or_default());
+                put(&folder.join(PUBLISHED), note.as_bytes())?;
                 files::remove_if_there(&refused).at(&refused)?;
             }
             Ok(_) => {}

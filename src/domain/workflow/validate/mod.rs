@@ -23,12 +23,14 @@ struct Checker<'a> {
     tasks: Vec<(Phase, &'a Arc<TaskSpec>)>,
     /// The first task of each name.
     by_name: HashMap<&'a str, u32>,
+    /// Names of tasks that exist elsewhere: in the project that this is added to.
+    outside: &'a [String],
 }
 
-/// Checks a decoded definition.
-pub fn validate(decoded: &Decoded, problems: &mut Problems) {
+/// Checks a decoded definition; `outside` are tasks that may be named although they are not in it.
+pub fn validate(decoded: &Decoded, outside: &[String], problems: &mut Problems) {
     let tasks: Vec<_> = decoded.definition.tasks().collect();
-    let mut checker = Checker { decoded, problems, tasks, by_name: HashMap::new() };
+    let mut checker = Checker { decoded, problems, tasks, by_name: HashMap::new(), outside };
     checker.names();
     let graph = checker.needs();
     checker.rules();

@@ -52,6 +52,7 @@ impl Checker<'_> {
         for (ix, (phase, task)) in (0u32..).zip(self.tasks.clone()) {
             for (need, span) in task.needs.iter().zip(&self.decoded.places[ix as usize].needs) {
                 match self.by_name.get(need.as_str()).copied() {
+                    None if self.outside.contains(need) => {}
                     None => {
                         let help = did_you_mean(need, self.by_name.keys().copied())
                             .unwrap_or_else(|| "Declare a task of this name, or remove it from `needs`.".to_owned());

@@ -183,6 +183,9 @@ impl Checker<'_> {
     fn read_task(&mut self, site: &Site, read: &scan::Read<'_>, graph: &Graph, reach: &mut Reach) {
         let Some((name, range)) = read.path.first() else { return };
         let Some(target) = self.by_name.get(name).copied() else {
+            if self.outside.iter().any(|known| known == name) {
+                return;
+            }
             let rest = &site.scalar.text[range.end..];
             let dashed = rest
                 .starts_with('-')

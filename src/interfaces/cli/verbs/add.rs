@@ -13,9 +13,13 @@ use crate::domain::workflow::did_you_mean;
 /// Adds the tasks of a workflow file.
 pub async fn run(context: &Context, arguments: args::Add) -> Result<Exit, Error> {
     let phase = arguments.phase.as_deref().map(phase).transpose()?;
-    let found = workflows::load(&context.terminal, &arguments.file.display().to_string())?;
+    let (session, summary) = context.read(&arguments.project, "add").await?;
+    let view = session.home().show(&summary.id).await;
+    session.close().await;
+    let outside: Vec<String> = view?.tasks.into_iter().map(|task| task.name).collect();
+    let found = workflows::load_beside(&context.terminal, &arguments.file.display().to_string(), &outside)?;
     let tasks: Vec<_> = found.definition.tasks().map(|(_, task)| (**task).clone()).collect();
-    let done = format!("{} tasks added", tasks.len());
+    let done = format!("{} task{} added", tasks.len(), if tasks.len() == 1 { "" } else { "s" });
     give(context, &arguments.project, Command::Add { tasks, phase }, &done).await?;
     Ok(Exit::Done)
 }

@@ -46,6 +46,10 @@ pub async fn drive(context: &Context, typed: &str, command: Command) -> Result<s
     let session = session?;
     let prepared = async {
         let summary = find(session.home(), typed).await?;
+        // A resume of one that has ended still tidies up after it, and says so itself.
+        if summary.status.is_terminal() && !matches!(command, Command::Resume { .. }) {
+            return Err(Error::Ended(Box::new(summary)));
+        }
         let view = session.home().show(&summary.id).await?;
         session.home().resume(&summary.id, command).await?;
         Ok::<_, Error>((summary.id, view.seq))

@@ -68,7 +68,12 @@ pub async fn drive(
 async fn all(context: &Context, session: &Session, targets: &[(ProjectId, Seq)]) -> Result<(Vec<End>, Exit), Error> {
     let terminal = &context.terminal;
     let each = targets.iter().map(|(id, from)| async move {
-        let end = follow(context, session.home(), id, *from).await?;
+        let end = match follow(context, session.home(), id, *from).await {
+            Err(error) if session.holder().is_some() && error.is_broken_connection() => {
+                ended_with_its_engine(context, id).await.ok_or(error)?
+            }
+            followed => followed?,
+        };
         if matches!(end, End::Closed(_))
             && let Err(problem) = session.settled(id).await
         {
@@ -82,6 +87,13 @@ async fn all(context: &Context, session: &Session, targets: &[(ProjectId, Seq)])
     let order = [Exit::Interrupted, Exit::Failed, Exit::Held, Exit::Cancelled];
     let worst = order.into_iter().find(|exit| exits.contains(exit));
     Ok((ends, worst.unwrap_or(Exit::Done)))
+}
+
+/// How a project ended whose engine left right after it, before it could tell; `None` when it did not end.
+async fn ended_with_its_engine(context: &Context, id: &ProjectId) -> Option<End> {
+    let (session, summary) = context.read(id.as_str(), "follow").await.ok()?;
+    session.close().await;
+    summary.status.is_terminal().then_some(End::Closed(summary))
 }
 
 /// Gives the home back; a second signal meanwhile ends the process.

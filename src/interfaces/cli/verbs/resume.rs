@@ -72,6 +72,7 @@ async fn many(context: &Context, arguments: &args::Resume, command: Command) -> 
     };
     let session = session?;
     match begin(context, session.home(), arguments, &command).await {
+        Ok(begun) if begun.is_empty() => drive::close(session).await.map(|()| Exit::Done),
         Ok(begun) => drive::drive(context, session, &begun, &mut interrupts).await,
         Err(error) => {
             drive::close(session).await?;
