@@ -7,11 +7,11 @@ use crate::rig::{Rig, until};
 #[test]
 fn a_parent_whose_child_is_held_is_told_as_held() {
     let rig = Rig::new();
-    rig.write("kid.yaml", "name: kid\ntasks: {a: {run: 'false', retry: {attempts: 1}}}\n");
+    rig.write("kid.yaml", "name: kid\ntasks: {a: {run: 'false', retry: {max_attempts: 1}}}\n");
     rig.write("w.yaml", "name: w\ntasks: {c: {workflow: kid.yaml}}\n");
     let held = rig.wfctl(&["run", "w.yaml", "--id", "p"]);
     assert_eq!(held.code, Some(3), "{}", held.err);
-    assert!(held.err.contains("held: child project p.c"), "{}", held.err);
+    assert!(held.err.contains("held: child project p.0.1: "), "{}", held.err);
     assert!(held.err.contains("no retry is left for task a"), "{}", held.err);
 }
 

@@ -65,7 +65,7 @@ pub async fn follow(context: &Context, home: &Home, id: &ProjectId, from: Seq) -
         return Ok(end);
     }
     let mut from = from;
-    let (mut must_look, mut has_children) = (false, view.tasks.iter().any(|task| task.child.is_some()));
+    let (mut must_look, mut has_children) = (view.seq > from, view.tasks.iter().any(|task| task.child.is_some()));
     let mut quiet = QUIET_LEAST;
     loop {
         let waiting = home.records(id, from, true);
