@@ -15,6 +15,7 @@ pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use session::{Need, Session};
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -112,10 +113,10 @@ impl App {
         let log = log.map_err(|source| Error::io(doing, &path, source))?;
         let program =
             std::env::current_exe().map_err(|source| Error::io(doing, Path::new("/proc/self/exe"), source))?;
-        let home = self.places.home.display().to_string();
         let workers = self.config.workers.to_string();
-        detached::spawn(&program, &["--home", &home, "--workers", &workers, "engine"], &log)
-            .map_err(|source| Error::io(doing, &program, source))
+        let arguments: [&OsStr; 5] =
+            ["--home".as_ref(), self.places.home.as_ref(), "--workers".as_ref(), workers.as_ref(), "engine".as_ref()];
+        detached::spawn(&program, &arguments, &log).map_err(|source| Error::io(doing, &program, source))
     }
 
     /// Opens the home, or a line to the engine that holds it.

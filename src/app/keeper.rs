@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
+use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
 use crate::interfaces::api::{self, Check, Fault, Removed};
 use crate::journal::blobs::Blobs;
@@ -55,7 +56,7 @@ impl Keeper {
 
 impl api::Keeper for Keeper {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
-        self.logs.join(project.as_str()).join(format!("{task}.{attempt}.{step}.log"))
+        crate::steps::live_log(&self.logs, project, task, attempt, step)
     }
 
     fn check(&self) -> Vec<Check> {
@@ -81,15 +82,18 @@ impl api::Keeper for Keeper {
 
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault> {
         let mut removed = Removed::default();
-        let mut stays = Vec::new();
+        let mut summaries = Vec::new();
         for summary in self.archive.summaries()? {
             match summary {
-                Ok(summary) if summary.status.is_terminal() && summary.changed < before => {
-                    removed.projects.push(summary.id);
-                }
-                Ok(summary) => stays.push(summary.id),
+                Ok(summary) => summaries.push(summary),
                 Err(damaged) => removed.problems.push(format!("{}: {}", damaged.project, damaged.problem)),
             }
+        }
+        // What has no summary that can be read stays too, and is named by what can be read of its journal.
+        let mut stays: BTreeSet<ProjectId> = self.archive.store().projects()?.into_iter().collect();
+        for id in removable(&summaries, &stays, before) {
+            stays.remove(&id);
+            removed.projects.push(id);
         }
         let mut named: BTreeSet<Digest> = BTreeSet::new();
         for id in &stays {
@@ -109,7 +113,9 @@ impl api::Keeper for Keeper {
             removed.problems.extend(kept.into_iter().filter_map(|(result, _)| result.err()));
         }
         // Without knowing what every project names, no blob can be called unnamed.
-        if removed.problems.is_empty() {
+        if !removed.problems.is_empty() {
+            removed.problems.push("any blob: it is not known what every project names".to_owned());
+        } else {
             let refused = |error: crate::journal::blobs::Error| Fault::new(api::FaultKind::Store, error.to_string());
             for digest in self.blobs.list().map_err(refused)?.iter().filter(|digest| !named.contains(digest)) {
                 if !dry_run {
@@ -120,6 +126,16 @@ impl api::Keeper for Keeper {
         }
         Ok(removed)
     }
+}
+
+/// The projects that ended before a moment. A child whose parent is there and has not ended stays: the parent reads how it
+/// ended when it is resumed, and would run it again if it were gone.
+fn removable(summaries: &[Summary], there: &BTreeSet<ProjectId>, before: Millis) -> Vec<ProjectId> {
+    let ended: BTreeSet<&ProjectId> =
+        summaries.iter().filter(|summary| summary.status.is_terminal()).map(|summary| &summary.id).collect();
+    let is_needed = |parent: &ProjectId| there.contains(parent) && !ended.contains(parent);
+    let old = summaries.iter().filter(|summary| ended.contains(&summary.id) && summary.changed < before);
+    old.filter(|summary| !summary.parent.as_ref().is_some_and(is_needed)).map(|summary| summary.id.clone()).collect()
 }
 
 /// Every `{"digest": .., "bytes": ..}` in a record, at any depth: a kind of record that is added later is seen too.
@@ -136,5 +152,34 @@ fn collect(value: &Value, into: &mut Vec<BlobRef>) {
         }
         Value::Array(list) => list.iter().for_each(|value| collect(value, into)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::machine::ProjectStatus;
+
+    #[test]
+    fn a_child_stays_as_long_as_its_parent_may_ask_for_it() {
+        let id = |name: &str| ProjectId::new(name).unwrap();
+        let summary = |name: &str, status, parent: Option<&str>| Summary {
+            status,
+            parent: parent.map(id),
+            ..crate::journal::conformance::summary(&id(name), "")
+        };
+        let summaries = [
+            summary("open", ProjectStatus::Paused, None),
+            summary("of-open", ProjectStatus::Done, Some("open")),
+            summary("ended", ProjectStatus::Failed, None),
+            summary("of-ended", ProjectStatus::Done, Some("ended")),
+            summary("of-damaged", ProjectStatus::Done, Some("damaged")),
+            summary("of-removed", ProjectStatus::Done, Some("removed")),
+        ];
+        let mut there: BTreeSet<_> = summaries.iter().map(|summary| summary.id.clone()).collect();
+        there.insert(id("damaged"));
+        let names = removable(&summaries, &there, Millis(1_000));
+        assert_eq!(names, ["ended", "of-ended", "of-removed"].map(id));
+        assert!(removable(&summaries, &there, Millis(1)).is_empty(), "too young");
     }
 }

@@ -1,5 +1,7 @@
 //! Where everything is in a home.
 
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
@@ -9,6 +11,9 @@ use crate::journal::files;
 
 /// `sun_path` holds 108 bytes with its end, on every Linux.
 const SOCKET_PATH_BYTES: usize = 107;
+
+/// The mode's bits for anybody but the user.
+const OTHERS: u32 = 0o077;
 
 /// The paths of a home.
 #[derive(Debug, Clone)]
@@ -23,9 +28,10 @@ impl Places {
         Self { home, runtime_dir }
     }
 
-    /// Makes the home, readable by the user alone.
+    /// Makes the home, for the user alone. One of the user's that others may enter is closed to them; another user's is refused.
     pub fn create(&self) -> Result<(), Error> {
-        files::create_dir(&self.home).map_err(|source| Error::io("create the home", &self.home, source))
+        files::create_dir(&self.home).map_err(|source| Error::io("create the home", &self.home, source))?;
+        make_private(&self.home).map_err(|source| Error::io("make the home private", &self.home, source))
     }
 
     pub fn lock(&self) -> PathBuf {
@@ -77,8 +83,26 @@ impl Places {
     }
 }
 
+fn make_private(dir: &Path) -> io::Result<()> {
+    let found = std::fs::metadata(dir)?;
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        let problem = format!(
+            "it belongs to another user (uid {}); choose another home with --home, or take it over: chown -R $USER {dir} && \
+             chmod 700 {dir}",
+            found.uid(),
+            dir = dir.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode & !OTHERS))?;
+        tracing::warn!(dir = %dir.display(), "other users could enter the home; its mode is now {:o}", mode & !OTHERS);
+    }
+    Ok(())
+}
+
 fn is_private(dir: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
     let mine = rustix::process::geteuid().as_raw();
     std::fs::symlink_metadata(dir).is_ok_and(|it| it.is_dir() && it.uid() == mine && it.mode().trailing_zeros() >= 6)
 }
@@ -86,6 +110,16 @@ fn is_private(dir: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_home_that_others_may_enter_is_closed_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::new(folder.path().join("home"), None);
+        places.create().unwrap();
+        std::fs::set_permissions(&places.home, std::fs::Permissions::from_mode(0o755)).unwrap();
+        places.create().unwrap();
+        assert!(is_private(&places.home));
+    }
 
     #[test]
     fn a_long_home_has_a_short_socket() {

@@ -251,11 +251,12 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
     let leftovers = Leftovers::open(run.clone(), &app.places.id()).map_err(|source| Error::io("open", &run, source))?;
     let reaped = async {
         match need {
-            Need::Drive => leftovers
+            // Who cancels a project of an engine that died wants its commands to end too.
+            Need::Command | Need::Drive => leftovers
                 .reap()
                 .await
                 .map_err(|source| Error::io("end what an earlier engine left running", &run, source)),
-            Need::Read | Need::Command => Ok(0),
+            Need::Read => Ok(0),
         }
     };
     let (base, reaped) = tokio::join!(Base::open(app, need != Need::Read), reaped);

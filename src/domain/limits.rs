@@ -81,8 +81,15 @@ pub const SUMMARY_NOTE_BYTES: usize = 512;
 pub const READ_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Snapshots kept per project: the newest, and one to fall back on.
 pub const SNAPSHOTS_KEPT: usize = 2;
-/// Longest line accepted on the control socket.
+/// Longest request accepted on the control socket: the largest workflow file fits.
 pub const SOCKET_LINE_BYTES: usize = 40 * 1024 * 1024;
+/// Longest answer accepted from the control socket: the view of a project with the most tasks, and their outputs within
+/// [`VIEW_OUTPUT_BYTES`], fits.
+pub const SOCKET_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+/// Most bytes of outputs in the view of one project; those of later tasks are left out (`wfctl logs` has them).
+pub const VIEW_OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
+/// How long a connection to the control socket may ask for nothing before it loses its place; a client that follows has asked.
+pub const SOCKET_IDLE_MS: u64 = 60_000;
 /// Most clients of the control socket at once.
 pub const SOCKET_CLIENTS: usize = 256;
 /// Most records sent to a following client in one go.

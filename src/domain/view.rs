@@ -96,6 +96,9 @@ pub struct TaskView {
     pub due: Option<Millis>,
     /// What it waits for, in words.
     pub waits_for: Option<String>,
+    /// The child project that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ProjectId>,
     /// Its last failure.
     pub failure: Option<Failure>,
     /// Its output when completed: JSON, cut when long.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files;
 use crate::domain::ids::Digest;
@@ -25,6 +26,8 @@ const COPY_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Blobs {
     dir: PathBuf,
+    /// The directories of which this process knows that their names are durable.
+    durable: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 /// Why a blob cannot be put, read or removed.
@@ -69,7 +72,7 @@ impl Blobs {
     /// The blobs in `dir`, which is created when absent.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         files::create_dir(dir).map_err(system("create the blobs' directory"))?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), durable: Arc::default() })
     }
 
     /// Where a blob's file is, or would be.
@@ -141,14 +144,29 @@ impl Blobs {
 
     fn make_place(&self, target: &Path) -> Result<(), Error> {
         let place = target.parent().expect("a blob's path has two parts below the directory");
-        if place.is_dir() {
+        files::create_dir(place).map_err(system("create a blobs' directory"))
+    }
+
+    /// Makes the name of a directory durable, once: whoever created it may have died, or be about to sync it.
+    fn settle(&self, place: &Path) -> Result<(), Error> {
+        if self.durable().contains(place) {
             return Ok(());
         }
-        files::create_dir(place).and_then(|()| files::sync_dir(&self.dir)).map_err(system("create a blobs' directory"))
+        files::sync_dir(&self.dir).map_err(system("sync the blobs' directory"))?;
+        self.durable().insert(place.to_owned());
+        Ok(())
+    }
+
+    fn durable(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sync(&self, touched: BTreeSet<PathBuf>) -> Result<(), Error> {
-        touched.iter().try_for_each(|place| files::sync_dir(place)).map_err(system("sync a blobs' directory"))
+        let syncing = system("sync a blobs' directory");
+        touched.iter().try_for_each(|place| {
+            self.settle(place)?;
+            files::sync_dir(place).map_err(&syncing)
+        })
     }
 
     /// The content of a blob, checked against its name.

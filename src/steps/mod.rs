@@ -7,5 +7,5 @@ mod shell;
 mod sink;
 mod value;
 
-pub use runner::{Runner, Settings};
+pub use runner::{Runner, Settings, live_log};
 pub use sink::{MemorySink, PayloadSink};

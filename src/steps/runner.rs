@@ -3,7 +3,7 @@
 //! A panic of an adapter ends its step as `internal` and nothing else. See `shell.rs` and `http.rs` for the kinds.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,12 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
 }
 
+/// The file below the folder of live logs that a running step's output is being written to; it is there once there is
+/// output, and goes away at the end.
+pub fn live_log(logs_dir: &Path, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
+    logs_dir.join(project.as_str()).join(format!("{task}.{attempt}.{step}.log"))
+}
+
 /// Runs steps of all kinds.
 pub struct Runner {
     settings: Arc<Settings>,
@@ -71,7 +77,7 @@ impl Runner {
 
 impl Settings {
     pub(super) fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
-        self.logs_dir.join(project.as_str()).join(format!("{task}.{attempt}.{step}.log"))
+        live_log(&self.logs_dir, project, task, attempt, step)
     }
 
     /// Keeps a value that was made by `value.rs`.

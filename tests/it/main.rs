@@ -5,6 +5,7 @@
 
 mod by_hand;
 mod crash;
+mod held;
 mod rig;
 mod second_shell;
 mod verbs;

@@ -61,8 +61,10 @@ impl Project {
         TaskStatus::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Everything about the project. `source` gives the outputs; one that cannot be read is left out.
+    /// Everything about the project. `source` gives the outputs; one that cannot be read is left out, and so are those beyond
+    /// [`limits::VIEW_OUTPUT_BYTES`] together.
     pub fn view(&self, source: &dyn PayloadSource) -> ProjectView {
+        let mut room_bytes = limits::VIEW_OUTPUT_BYTES;
         let gate = self.core.gate.as_ref().map(|gate| Question { ask: gate.ask.clone(), due: gate.due });
         ProjectView {
             summary: self.summary(),
@@ -77,14 +79,17 @@ impl Project {
             caps: self.core.caps,
             ledger: self.core.ledger,
             gate,
-            tasks: self.indices().map(|ix| self.task_view(ix, source)).collect(),
+            tasks: self.indices().map(|ix| self.task_view(ix, source, &mut room_bytes)).collect(),
         }
     }
 
-    fn task_view(&self, ix: TaskIx, source: &dyn PayloadSource) -> TaskView {
+    fn task_view(&self, ix: TaskIx, source: &dyn PayloadSource, room_bytes: &mut u64) -> TaskView {
         let task = self.task(ix);
-        let small = task.output.as_ref().is_some_and(|output| output.bytes() <= limits::INLINE_PAYLOAD_BYTES as u64);
-        let output = if small { self.output_value(ix, source).ok() } else { None };
+        let small =
+            task.output.as_ref().map(Payload::bytes).filter(|bytes| *bytes <= limits::INLINE_PAYLOAD_BYTES as u64);
+        let fits = small.and_then(|bytes| room_bytes.checked_sub(bytes));
+        let output = if fits.is_some() { self.output_value(ix, source).ok() } else { None };
+        *room_bytes = fits.unwrap_or(*room_bytes);
         TaskView {
             ix: ix.0,
             name: task.name.to_string(),
@@ -98,6 +103,10 @@ impl Project {
             ended: task.status.is_terminal().then_some(task.since),
             due: task.due(),
             waits_for: self.waits_for(ix),
+            child: match task.awaits() {
+                Some(Await::Child { project }) if task.status == TaskStatus::AwaitingSignal => Some(project.clone()),
+                _ => None,
+            },
             failure: task.failure().cloned(),
             output: output.filter(|value| !value.is_null()),
         }

@@ -36,7 +36,9 @@ impl Project {
                 HoldReason::Budget { dimension } => {
                     format!("wfctl resume --budget {}=<more> {id}", dimension_key(*dimension))
                 }
-                HoldReason::Disk { .. } => format!("wfctl gc && wfctl resume {id}"),
+                HoldReason::Disk { .. } => {
+                    format!("free some space; it goes on by itself while an engine runs, else: wfctl resume {id}")
+                }
             };
             reasons.push(Reason {
                 task: None,

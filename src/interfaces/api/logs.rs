@@ -11,8 +11,11 @@ use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
 use crate::engine::archive::Archive;
 
-/// Most bytes of one page.
+/// Most bytes of one page of a file that is being written.
 const PAGE_BYTES: usize = 256 * 1024;
+/// Most bytes of one page of a stored output. Each page unpacks and checks the whole of it, so there are few of them; escaped
+/// as JSON at its worst, one still fits into an answer.
+const STORED_PAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Which output is wanted.
 pub struct Wanted<'w> {
@@ -66,11 +69,11 @@ pub fn page(
             let file = live_log(task, attempt, step);
             let bytes = read_at(&file, wanted.offset)
                 .map_err(|error| Fault::new(FaultKind::Store, format!("cannot read {}: {error}", file.display())))?;
-            return Ok(page(cut(&bytes, wanted.offset), true));
+            return Ok(page(cut(&bytes, wanted.offset, PAGE_BYTES), true));
         }
     };
     let start = usize::try_from(wanted.offset).unwrap_or(usize::MAX).min(bytes.len());
-    Ok(page(cut(&bytes[start..], start as u64), false))
+    Ok(page(cut(&bytes[start..], start as u64, STORED_PAGE_BYTES), false))
 }
 
 /// The last step of the task that fits.
@@ -108,17 +111,17 @@ fn read_at(path: &Path, offset: u64) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of the first page of `bytes`, where the next one begins, and whether there is one. A page does not end within a
+/// The text of the first page of `bytes`, at most `most` of them, where the next one begins, and whether there is one. A page does not end within a
 /// character.
-fn cut(bytes: &[u8], offset: u64) -> (String, u64, bool) {
-    let mut length = bytes.len().min(PAGE_BYTES);
+fn cut(bytes: &[u8], offset: u64, most: usize) -> (String, u64, bool) {
+    let mut length = bytes.len().min(most);
     if let Some(last) = bytes[..length].utf8_chunks().last()
         && bytes.len() > length
         && last.invalid().len() < 4
     {
         length -= last.invalid().len();
     }
-    let length = if length == 0 { bytes.len().min(PAGE_BYTES) } else { length };
+    let length = if length == 0 { bytes.len().min(most) } else { length };
     (String::from_utf8_lossy(&bytes[..length]).into_owned(), offset + length as u64, bytes.len() > length)
 }
 
@@ -129,9 +132,9 @@ mod tests {
     #[test]
     fn pages_end_between_characters() {
         let text = format!("{}ü", "x".repeat(PAGE_BYTES - 1));
-        let (page, next, more) = cut(text.as_bytes(), 10);
+        let (page, next, more) = cut(text.as_bytes(), 10, PAGE_BYTES);
         assert_eq!((page.len(), next, more), (PAGE_BYTES - 1, 10 + PAGE_BYTES as u64 - 1, true));
-        assert_eq!(cut(b"a\xff", 0), ("a\u{fffd}".to_owned(), 2, false));
-        assert_eq!(cut(b"", 5), (String::new(), 5, false));
+        assert_eq!(cut(b"a\xff", 0, PAGE_BYTES), ("a\u{fffd}".to_owned(), 2, false));
+        assert_eq!(cut(b"", 5, PAGE_BYTES), (String::new(), 5, false));
     }
 }

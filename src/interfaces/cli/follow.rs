@@ -1,24 +1,30 @@
 //! Following a project: its records as lines, until it ends, needs a person, or is driven by nobody.
 
+use std::time::Duration;
+
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::progress::Progress;
 use super::terminal::{Tone, harmless};
 use super::words::{self, Names};
-use crate::domain::event::Event;
+use crate::domain::event::{Await, Event};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::machine::{ProjectStatus, TaskStatus};
-use crate::domain::view::{ProjectView, RecordView, Summary};
-use crate::interfaces::api::{Home, Line};
+use crate::domain::view::{ProjectView, RecordView, Summary, TaskView};
+use crate::interfaces::api::{FaultKind, Home, Line};
+
+/// Without a record for this long, a project that may be stuck is looked at; each time twice as long, up to the most.
+const QUIET_LEAST: Duration = Duration::from_millis(250);
+const QUIET_MOST: Duration = Duration::from_secs(4);
 
 /// Why following ended.
 #[derive(Debug)]
 pub enum End {
     /// The project is terminal.
     Closed(Summary),
-    /// It does not go on without a person.
-    Held(Summary),
+    /// It does not go on without a person: by itself, or because these children do not.
+    Held(Summary, Vec<Summary>),
     /// No engine drives it.
     Undriven(Summary),
 }
@@ -27,7 +33,7 @@ impl End {
     /// The project as it was then.
     pub fn summary(&self) -> &Summary {
         match self {
-            Self::Closed(summary) | Self::Held(summary) | Self::Undriven(summary) => summary,
+            Self::Closed(summary) | Self::Held(summary, _) | Self::Undriven(summary) => summary,
         }
     }
 
@@ -37,13 +43,16 @@ impl End {
             (_, ProjectStatus::Done) => Exit::Done,
             (_, ProjectStatus::Failed) => Exit::Failed,
             (_, ProjectStatus::Cancelled) => Exit::Cancelled,
-            (Self::Closed(_) | Self::Held(_), _) => Exit::Held,
+            (Self::Closed(_) | Self::Held(..), _) => Exit::Held,
             (Self::Undriven(_), _) => Exit::Interrupted,
         }
     }
 }
 
 /// Follows a project from the record after `from`. Lines go to stderr, with `--json` to stdout.
+///
+/// A view costs as much as the project is large, so one is only taken when the records say that it may tell an end, or when
+/// it is quiet around a project that is stuck or waits for children.
 pub async fn follow(context: &Context, home: &Home, id: &ProjectId, from: Seq) -> Result<End, Error> {
     let mut view = home.show(id).await?;
     let mut names = Names::of(&view);
@@ -56,47 +65,67 @@ pub async fn follow(context: &Context, home: &Home, id: &ProjectId, from: Seq) -
         return Ok(end);
     }
     let mut from = from;
+    let (mut must_look, mut has_children) = (view.seq > from, view.tasks.iter().any(|task| task.child.is_some()));
+    let mut quiet = QUIET_LEAST;
     loop {
-        let records = home.records(id, from, true).await?;
+        let waiting = home.records(id, from, true);
+        let records = match is_stuck(&view) || has_children {
+            false => Some(waiting.await?),
+            true => tokio::time::timeout(quiet, waiting).await.ok().transpose()?,
+        };
+        let Some(records) = records else {
+            quiet = (quiet * 2).min(QUIET_MOST);
+            view = home.show(id).await?;
+            has_children = view.tasks.iter().any(|task| task.child.is_some());
+            if view.seq <= from
+                && let Some(end) = ended_below(home, &view).await?
+            {
+                return Ok(end);
+            }
+            continue;
+        };
+        quiet = QUIET_LEAST;
         if records.is_empty() {
             return Ok(End::Undriven(home.show(id).await?.summary));
         }
-        if records.iter().any(|record| words::grows(&record.event)) {
+        if records.iter().any(|record| record.seq > view.seq && words::grows(&record.event)) {
             view = home.show(id).await?;
             names = Names::of(&view);
             progress.set(&view, &names);
         }
-        let mut is_turning_point = false;
         for record in records {
             from = record.seq;
-            is_turning_point |= may_stop(&record.event);
+            must_look |= may_stop(&record.event, view.summary.status == ProjectStatus::Paused);
+            has_children |= matches!(record.event, Event::TaskAwaits { what: Await::Child { .. }, .. });
             progress.take(&record.event, &names);
             print(context, record, &names)?;
         }
-        if is_turning_point {
+        // A view may be ahead of the records; then the records come first.
+        if must_look && from >= view.seq {
             view = home.show(id).await?;
-            // A view may be ahead of the records; then the records come first.
-            if view.seq <= from
-                && let Some(end) = ended(&view)
-            {
+            must_look = view.seq > from;
+            if !must_look && let Some(end) = ended(&view) {
                 return Ok(end);
             }
         }
     }
 }
 
-fn may_stop(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Closed { .. }
-            | Event::Held { .. }
-            | Event::TaskInDoubt { .. }
-            | Event::StepInterrupted { .. }
-            | Event::StepFinished { .. }
-            | Event::TaskAnswered { .. }
-            | Event::Recovered { .. }
-            | Event::Released { .. }
-    )
+/// Whether a project may have come to an end with this record. While it is held, what still runs ends one by one.
+fn may_stop(event: &Event, is_held: bool) -> bool {
+    match event {
+        Event::Closed { .. } | Event::Held { .. } | Event::TaskInDoubt { .. } | Event::Recovered { .. } => true,
+        Event::StepFinished { .. }
+        | Event::StepInterrupted { .. }
+        | Event::TaskAnswered { .. }
+        | Event::Released { .. } => is_held,
+        _ => false,
+    }
+}
+
+/// Whether it may come to its end without a record that says so.
+fn is_stuck(view: &ProjectView) -> bool {
+    view.summary.status == ProjectStatus::Paused || view.counts.iter().any(|(it, _)| *it == TaskStatus::InDoubt)
 }
 
 /// Whether the project has ended, or does not go on without a person and nothing of it still runs.
@@ -105,20 +134,46 @@ fn ended(view: &ProjectView) -> Option<End> {
     if summary.status.is_terminal() {
         return Some(End::Closed(summary.clone()));
     }
-    let count = |wanted: &dyn Fn(TaskStatus) -> bool| -> u32 {
-        view.counts.iter().filter(|(status, _)| wanted(*status)).map(|(_, count)| *count).sum()
-    };
-    let active = count(&TaskStatus::is_active);
+    let held = || End::Held(summary.clone(), Vec::new());
     if summary.status == ProjectStatus::Paused {
-        return (active == 0).then(|| End::Held(summary.clone()));
+        return (!view.tasks.iter().any(|task| task.status.is_active())).then(held);
     }
-    let going_on = |status: TaskStatus| match status {
+    let is_in_doubt = view.tasks.iter().any(|task| task.status == TaskStatus::InDoubt);
+    (is_in_doubt && !view.tasks.iter().any(is_going_on)).then(held)
+}
+
+/// Like [`ended`], and held too when all that is open waits for children that are.
+async fn ended_below(home: &Home, view: &ProjectView) -> Result<Option<End>, Error> {
+    if let Some(end) = ended(view) {
+        return Ok(Some(end));
+    }
+    let mut children = Vec::new();
+    for task in view.tasks.iter().filter(|task| is_going_on(task)) {
+        let Some(child) = &task.child else { return Ok(None) };
+        let child = match home.show(child).await {
+            Ok(child) => child,
+            // It is about to be started.
+            Err(fault) if fault.kind == FaultKind::UnknownProject => return Ok(None),
+            Err(fault) => return Err(fault.into()),
+        };
+        match Box::pin(ended_below(home, &child)).await? {
+            Some(End::Held(child, below)) => children.extend(std::iter::once(child).chain(below)),
+            // The parent hears of an end in a moment.
+            Some(End::Closed(_) | End::Undriven(_)) | None => return Ok(None),
+        }
+    }
+    Ok((!children.is_empty()).then(|| End::Held(view.summary.clone(), children)))
+}
+
+/// Whether a task goes on without a person, or is asked about where everybody sees it. A `foreach` does what its items do.
+fn is_going_on(task: &TaskView) -> bool {
+    match task.status {
+        TaskStatus::AwaitingSignal => task.action != "foreach",
         TaskStatus::Ready
         | TaskStatus::Running
         | TaskStatus::Validating
         | TaskStatus::Backoff
         | TaskStatus::AwaitingApproval
-        | TaskStatus::AwaitingSignal
         | TaskStatus::Debugging => true,
         TaskStatus::Pending
         | TaskStatus::InDoubt
@@ -126,9 +181,7 @@ fn ended(view: &ProjectView) -> Option<End> {
         | TaskStatus::Failed
         | TaskStatus::Skipped
         | TaskStatus::Cancelled => false,
-    };
-    let is_in_doubt = count(&|status| status == TaskStatus::InDoubt) > 0;
-    (is_in_doubt && count(&going_on) == 0).then(|| End::Held(summary.clone()))
+    }
 }
 
 fn print(context: &Context, record: RecordView, names: &Names) -> Result<(), Error> {

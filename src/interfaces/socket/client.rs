@@ -11,6 +11,7 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
 use super::wire::{self, Answered, Asked};
+use crate::domain::limits;
 use crate::interfaces::api::{Answer, Door, Fault, FaultKind, Progress, Request};
 
 /// An engine that runs answers within this; one that is stopped or hangs does not.
@@ -34,7 +35,7 @@ pub enum ConnectError {
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
-    idle: Mutex<Vec<BufReader<UnixStream>>>,
+    idle: Mutex<Vec<(BufReader<UnixStream>, tokio::time::Instant)>>,
     next_id: AtomicU64,
 }
 
@@ -55,18 +56,29 @@ impl Client {
     }
 
     fn keep(&self, connection: BufReader<UnixStream>) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, tokio::time::Instant::now()));
+    }
+
+    /// A connection that the other side has surely not given up.
+    fn idle(&self) -> Option<BufReader<UnixStream>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, since)| since.elapsed() < Duration::from_millis(limits::SOCKET_IDLE_MS / 2));
+        idle.pop().map(|(connection, _)| connection)
     }
 
     async fn exchange(&self, request: Request) -> io::Result<Result<Answer, Fault>> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
+        let mut connection = match self.idle() {
             Some(connection) => connection,
             None => BufReader::new(UnixStream::connect(&self.path).await?),
         };
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        wire::write_line(&mut connection, &Asked { v: wire::VERSION, id, request }).await?;
-        let line = wire::read_line(&mut connection).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let written = wire::write_line(&mut connection, &Asked { v: wire::VERSION, id, request }).await;
+        // An engine that has no place for us says so without hearing us.
+        let line = wire::read_line(&mut connection, limits::SOCKET_ANSWER_BYTES).await;
+        let line = match written {
+            Ok(()) => line?.ok_or(io::ErrorKind::UnexpectedEof)?,
+            Err(error) => line.ok().flatten().ok_or(error)?,
+        };
         let answered: Answered = wire::parse(&line)?;
         if answered.id == id {
             self.keep(connection);

@@ -34,6 +34,10 @@ impl Server {
     /// # Errors
     /// What the system says; `InvalidInput` when the path is too long for a socket.
     pub fn listen(path: &Path, door: Arc<dyn Door>) -> io::Result<Self> {
+        Self::listen_for(path, door, Duration::from_millis(limits::SOCKET_IDLE_MS))
+    }
+
+    fn listen_for(path: &Path, door: Arc<dyn Door>, idle: Duration) -> io::Result<Self> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -41,7 +45,7 @@ impl Server {
         let listener = UnixListener::bind(path)?;
         // The folder is private already; this is for those who open it up.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-        let accepting = tokio::spawn(accept(listener, door));
+        let accepting = tokio::spawn(accept(listener, door, idle));
         Ok(Self { path: path.to_owned(), accepting })
     }
 }
@@ -54,16 +58,16 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: UnixListener, door: Arc<dyn Door>) {
+async fn accept(listener: UnixListener, door: Arc<dyn Door>, idle: Duration) {
     let places = Arc::new(Semaphore::new(limits::SOCKET_CLIENTS));
     let mut clients = tokio::task::JoinSet::new();
     loop {
         while clients.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) if is_same_user(&stream) => {
-                let place = places.clone().try_acquire_owned();
-                clients.spawn(serve(stream, door.clone(), place.ok()));
-            }
+            Ok((stream, _)) if is_same_user(&stream) => match places.clone().try_acquire_owned() {
+                Ok(place) => drop(clients.spawn(serve(stream, door.clone(), idle, place))),
+                Err(_) => refuse(&stream),
+            },
             Ok(_) => tracing::warn!("a connection of another user was refused"),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -77,21 +81,36 @@ fn is_same_user(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
 
-async fn serve(stream: UnixStream, door: Arc<dyn Door>, place: Option<OwnedSemaphorePermit>) {
+/// Tells a client that there is no place for it, without waiting for it in any way.
+fn refuse(stream: &UnixStream) {
+    let message = format!("the engine serves {} clients already", limits::SOCKET_CLIENTS);
+    tracing::warn!("{message}");
+    let answered = Answered { v: wire::VERSION, id: 0, result: Err(Fault::new(FaultKind::Limit, message)) };
+    if let Ok(mut line) = serde_json::to_vec(&answered) {
+        line.push(b'\n');
+        // A new connection has room for a line; a client that is gone already needs none.
+        let _ = stream.try_write(&line);
+    }
+}
+
+/// Serves one client. While it asks for nothing, it keeps its place for a bounded time only.
+async fn serve(stream: UnixStream, door: Arc<dyn Door>, idle: Duration, _place: OwnedSemaphorePermit) {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     loop {
-        let line = match wire::read_line(&mut read).await {
-            Ok(Some(line)) => line,
-            Ok(None) => return,
-            Err(error) => {
+        let asking = wire::read_line(&mut read, limits::SOCKET_LINE_BYTES);
+        let line = match tokio::time::timeout(idle, asking).await {
+            Ok(Ok(Some(line))) => line,
+            // It left, or has nothing to ask; a client that wants more connects again.
+            Ok(Ok(None)) | Err(_) => return,
+            Ok(Err(error)) => {
                 let fault = Fault::new(FaultKind::Invalid, format!("the request cannot be read: {error}"));
                 // It is told once, then dropped: where its next line begins is unknown.
                 let _ = answer(&mut write, 0, Err(fault)).await;
                 return;
             }
         };
-        let (id, result) = match understand(&line, place.is_some()) {
+        let (id, result) = match understand(&line) {
             Ok(asked) => match unless_gone(door.call(asked.request), &mut read).await {
                 Some(result) => (asked.id, result),
                 None => return,
@@ -104,16 +123,12 @@ async fn serve(stream: UnixStream, door: Arc<dyn Door>, place: Option<OwnedSemap
     }
 }
 
-fn understand(line: &[u8], has_place: bool) -> Result<Asked, (u64, Fault)> {
+fn understand(line: &[u8]) -> Result<Asked, (u64, Fault)> {
     let head: AskedHead = wire::parse(line)
         .map_err(|error| (0, Fault::new(FaultKind::Invalid, format!("the request cannot be read: {error}"))))?;
     if head.v != wire::VERSION {
         let message = format!("the engine speaks version {} of the protocol, the request {}", wire::VERSION, head.v);
         return Err((head.id, Fault::new(FaultKind::Connection, message)));
-    }
-    if !has_place {
-        let message = format!("the engine serves {} clients already", limits::SOCKET_CLIENTS);
-        return Err((head.id, Fault::new(FaultKind::Limit, message)));
     }
     wire::parse(line)
         .map_err(|error| (head.id, Fault::new(FaultKind::Invalid, format!("the request is not understood: {error}"))))
@@ -141,5 +156,45 @@ async fn answer(write: &mut OwnedWriteHalf, id: u64, result: Result<Answer, Faul
     match tokio::time::timeout(WRITE_TIMEOUT, wire::write_line(write, &answered)).await {
         Ok(written) => written,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interfaces::api::{Progress, Request};
+    use crate::interfaces::socket::{Client, ConnectError};
+
+    struct Nobody;
+
+    #[async_trait::async_trait]
+    impl Door for Nobody {
+        async fn call(&self, _: Request) -> Result<Answer, Fault> {
+            Ok(Answer::Progress(Progress::default()))
+        }
+    }
+
+    #[tokio::test]
+    async fn one_client_past_the_bound_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _server = Server::listen(&path, Arc::new(Nobody)).unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..limits::SOCKET_CLIENTS {
+            silent.push(UnixStream::connect(&path).await.unwrap());
+        }
+        match Client::connect(&path).await.map(|_| ()) {
+            Err(ConnectError::Fault(fault)) => assert_eq!(fault.kind, FaultKind::Limit),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_client_loses_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _server = Server::listen_for(&path, Arc::new(Nobody), Duration::from_millis(10)).unwrap();
+        let mut silent = BufReader::new(UnixStream::connect(&path).await.unwrap());
+        assert!(silent.fill_buf().await.unwrap().is_empty(), "closed");
     }
 }

@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::domain::limits;
 use crate::interfaces::api::{Answer, Fault, Request};
 
 /// The protocol's version. A change that the other side cannot understand makes it 2.
@@ -43,17 +42,17 @@ pub struct Answered {
     pub result: Result<Answer, Fault>,
 }
 
-/// The next line without its end; `None` at the end of the stream. `InvalidData` when it is longer than allowed.
-pub async fn read_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+/// The next line without its end; `None` at the end of the stream. `InvalidData` when it is longer than `most` bytes.
+pub async fn read_line(stream: &mut (impl AsyncBufRead + Unpin), most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    let mut bounded = stream.take(limits::SOCKET_LINE_BYTES as u64 + 1);
+    let mut bounded = stream.take(most as u64 + 1);
     if bounded.read_until(b'\n', &mut line).await? == 0 {
         return Ok(None);
     }
     match line.pop() {
         Some(b'\n') => Ok(Some(line)),
-        Some(_) if line.len() >= limits::SOCKET_LINE_BYTES => {
-            let problem = format!("a line is longer than {} bytes", limits::SOCKET_LINE_BYTES);
+        Some(_) if line.len() >= most => {
+            let problem = format!("a line is longer than {most} bytes");
             Err(io::Error::new(io::ErrorKind::InvalidData, problem))
         }
         // The other side left in the middle of a line.
@@ -77,21 +76,22 @@ pub async fn write_line(stream: &mut (impl AsyncWrite + Unpin), value: &impl Ser
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits;
     use tokio::io::BufReader;
 
     #[tokio::test]
     async fn one_byte_past_the_bound_is_refused() {
         let mut line = vec![b'x'; limits::SOCKET_LINE_BYTES + 1];
         line.push(b'\n');
-        let read = read_line(&mut BufReader::new(&*line)).await;
+        let read = read_line(&mut BufReader::new(&*line), limits::SOCKET_LINE_BYTES).await;
         assert_eq!(read.unwrap_err().kind(), io::ErrorKind::InvalidData);
-        let fits = read_line(&mut BufReader::new(&line[1..])).await.unwrap();
+        let fits = read_line(&mut BufReader::new(&line[1..]), limits::SOCKET_LINE_BYTES).await.unwrap();
         assert_eq!(fits.map(|line| line.len()), Some(limits::SOCKET_LINE_BYTES));
     }
 
     #[tokio::test]
     async fn half_a_line_is_no_line() {
-        let read = read_line(&mut BufReader::new(&b"{\"v\":1"[..])).await;
+        let read = read_line(&mut BufReader::new(&b"{\"v\":1"[..]), 100).await;
         assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

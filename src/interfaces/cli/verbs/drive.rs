@@ -163,11 +163,14 @@ fn tell_end(context: &Context, end: &End) -> Result<Exit, Error> {
                 terminal.note(format!("see why with: wfctl show {id}"));
             }
         }
-        End::Held(_) => {
-            let note = if summary.note.is_empty() { "a task is in doubt" } else { &summary.note };
-            let text = format!("held: {}", harmless(note));
+        End::Held(_, children) => {
+            // The last one is the lowest: what it waits for is what all of them wait for.
+            let held = children.last().unwrap_or(summary);
+            let note = if held.note.is_empty() { "a task is in doubt" } else { &held.note };
+            let what = if children.is_empty() { String::new() } else { format!("child project {}: ", held.id) };
+            let text = format!("held: {what}{}", harmless(note));
             terminal.note(terminal.paint_note(Tone::Warn, text));
-            terminal.note(format!("what to do: wfctl why {id}"));
+            terminal.note(format!("what to do: wfctl why {}", held.id));
         }
         End::Undriven(_) => terminal.note(format!("no engine drives it any more; go on with: wfctl resume {id}")),
     }
@@ -181,7 +184,12 @@ async fn stay(
     ends: &[End],
     interrupted: &mut (impl Future<Output = ()> + Unpin),
 ) -> bool {
-    let own = ends.iter().filter(|end| !matches!(end, End::Closed(_))).count();
+    let own = |end: &End| match end {
+        End::Closed(_) => 0,
+        End::Held(_, children) => 1 + children.len(),
+        End::Undriven(_) => 1,
+    };
+    let own: usize = ends.iter().map(own).sum();
     let others = |engine: &Handle| engine.progress().driven.saturating_sub(own);
     engine.seen();
     if others(&engine) > 0 {

@@ -7,10 +7,8 @@ use super::super::exit::Exit;
 use super::super::table::{self, plain};
 use super::super::terminal::{Terminal, Tone, harmless};
 use super::super::words::{ago, project_tone, task_tone};
-use crate::domain::machine::ProjectStatus;
 use crate::domain::time::{Millis, human_duration};
 use crate::domain::view::{ProjectView, TaskView};
-use crate::domain::workflow::WorkspaceKind;
 
 /// Most tasks shown; the rest is counted.
 const SHOWN: usize = 200;
@@ -19,7 +17,6 @@ const SHOWN: usize = 200;
 pub async fn run(context: &Context, arguments: &args::Project) -> Result<Exit, Error> {
     let (session, summary) = context.read(&arguments.project, "show").await?;
     let view = session.home().show(&summary.id).await;
-    let pinned = session.home().definition(&summary.id).await;
     session.close().await;
     let view = view?;
     if context.is_json {
@@ -28,10 +25,6 @@ pub async fn run(context: &Context, arguments: &args::Project) -> Result<Exit, E
     }
     for line in lines(&context.terminal, &view, context.app.now(), SHOWN) {
         context.terminal.data(line)?;
-    }
-    let is_worktree = pinned.is_ok_and(|pinned| pinned.definition.workspace == WorkspaceKind::Worktree);
-    if is_worktree && view.summary.status == ProjectStatus::Done {
-        context.terminal.data(format!("result   branch ai/generated/{}/result", summary.id))?;
     }
     Ok(Exit::Done)
 }
