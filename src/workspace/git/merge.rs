@@ -7,7 +7,7 @@
 use git2::{MergeOptions, Oid, Repository};
 
 use super::error::Error;
-use super::repo::commit_tree;
+use super::repo::{commit_tree, past_stale_lock};
 use crate::domain::time::Millis;
 
 /// The trees of one project in one repository.
@@ -51,7 +51,7 @@ impl History<'_> {
             return Ok(known);
         }
         let commit = self.synthetic(tree, parents)?;
-        self.repository.reference(&name, commit, true, "checkpoint")?;
+        past_stale_lock(self.repository, &name, || self.repository.reference(&name, commit, true, "checkpoint"))?;
         Ok(commit)
     }
 

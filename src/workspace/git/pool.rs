@@ -13,7 +13,7 @@ use git2::{Oid, Repository};
 
 use super::error::{At as _, Error};
 use super::merge::History;
-use super::repo::{commit_tree, create_ref, open, ref_component};
+use super::repo::{commit_tree, create_ref, open, past_stale_lock, ref_component};
 use super::{checkpoint, restore};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::ids::{Digest, ProjectId};
@@ -223,7 +223,9 @@ impl Pools {
         // Fails when the user has worktrees, too.
         let _in_use = fs::remove_dir(&admins);
         for reference in repository.references_glob(&format!("{}*", self.prefix(project)))? {
-            reference?.delete()?;
+            let mut reference = reference?;
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            past_stale_lock(repository, &name, || reference.delete())?;
         }
         Ok(())
     }

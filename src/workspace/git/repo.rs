@@ -7,6 +7,11 @@ use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Signature, Time};
 use super::error::Error;
 use crate::domain::time::Millis;
 
+/// Looks at a locked reference before its lock is taken for a leftover: half a second, far beyond any change of ours.
+const LOCK_LOOKS: u32 = 50;
+/// Between two of them.
+const LOCK_LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// Who our commits are by.
 const AUTHOR: &str = "wfctl";
 const AUTHOR_MAIL: &str = "wfctl@localhost";
@@ -56,7 +61,7 @@ pub(super) fn commit_tree(
 
 /// Creates the reference at `to`, unless it exists: then it must be there already. Never moves one.
 pub(super) fn create_ref(repository: &Repository, name: &str, to: Oid) -> Result<(), Error> {
-    match repository.reference(name, to, false, "wfctl") {
+    match past_stale_lock(repository, name, || repository.reference(name, to, false, "wfctl")) {
         Ok(_) => Ok(()),
         Err(error) if error.code() == ErrorCode::Exists => match repository.find_reference(name) {
             Ok(reference) if reference.target() == Some(to) => Ok(()),
@@ -65,6 +70,30 @@ pub(super) fn create_ref(repository: &Repository, name: &str, to: Oid) -> Result
         },
         Err(error) => Err(error.into()),
     }
+}
+
+/// Changes a reference of ours. git takes a lock file for the moment of a change; an engine that is killed in that moment
+/// leaves it behind, and nobody would ever be able to change the reference again. A lock on one of our references that stays
+/// for as long as we wait here is such a leftover: the home's lock says that no other engine is at work.
+pub(super) fn past_stale_lock<T>(
+    repository: &Repository,
+    name: &str,
+    mut change: impl FnMut() -> Result<T, git2::Error>,
+) -> Result<T, git2::Error> {
+    for _ in 0..LOCK_LOOKS {
+        match change() {
+            Err(error) if error.code() == ErrorCode::Locked => {
+                #[expect(clippy::disallowed_methods, reason = "git does not tell when a lock is given back")]
+                std::thread::sleep(LOCK_LOOK_AGAIN);
+            }
+            done => return done,
+        }
+    }
+    let lock = repository.commondir().join(format!("{name}.lock"));
+    tracing::warn!(lock = %lock.display(), "a lock that a dead engine left behind is removed");
+    // If that fails, the change fails as well, and says why.
+    let _removed = std::fs::remove_file(&lock);
+    change()
 }
 
 /// A project's id as one component of a reference: git forbids some ids (`a..b`, `a.lock`), whose dots are written `%2e`.

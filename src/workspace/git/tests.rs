@@ -271,6 +271,18 @@ fn trees_merge_over_what_they_have_in_common() {
 }
 
 #[test]
+fn locks_that_a_dead_engine_left_on_our_references_are_no_obstacle() {
+    let rig = Rig::new(&[("a", "1")]);
+    let tree = rig.step(&[], |dir| fs::write(dir.join("a"), "2").unwrap());
+    let branch = rig.dir().join(".git/refs/heads/ai/generated/p%2e%2e1");
+    fs::create_dir_all(&branch).unwrap();
+    fs::write(branch.join("result.lock"), "").unwrap();
+    let published = rig.pools.publish(&project(), &rig.order(&[&tree]), "result", Millis(5000));
+    assert!(published.unwrap().is_some());
+    assert!(!branch.join("result.lock").exists());
+}
+
+#[test]
 fn the_result_is_published_once_and_never_over_another() {
     let rig = Rig::new(&[("a", "1")]);
     let tree = rig.step(&[], |dir| fs::write(dir.join("a"), "2").unwrap());
