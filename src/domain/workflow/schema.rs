@@ -7,7 +7,7 @@ use super::keys::{OBJECTS, Object, Shape, WORKFLOW};
 use crate::domain::limits;
 
 /// Where the schema says it lives.
-pub const SCHEMA_ID: &str = "https://wfctl.dev/schema/workflow.json";
+pub const SCHEMA_ID: &str = "urn:wfctl:schema:workflow:1";
 
 /// The schema that `wfctl schema workflow` prints.
 pub fn workflow_schema() -> Value {
