@@ -98,12 +98,20 @@ impl SledStore {
         }
         let tail = match read::last_frame(&self.db, project, None)? {
             None => Seq(0),
-            Some(frame) => read::last_seq(&frame).ok_or_else(|| Error::Corrupt {
-                problem: format!("the last frame of project {project} (at {}) has no readable header", frame.first),
-            })?,
+            // A header that contradicts its key must not hide the frame from those who verify.
+            Some(frame) => {
+                read::last_seq(&frame).filter(|last| *last >= frame.first).ok_or_else(|| Error::Corrupt {
+                    problem: format!("the last frame of project {project} (at {}) has no readable header", frame.first),
+                })?
+            }
         };
-        self.tails.write().expect(NOT_POISONED).insert(project.clone(), tail);
-        Ok(tail)
+        // Whoever was first is right: a commit notes the position before it writes, and what was read here may be its.
+        Ok(*self.tails.write().expect(NOT_POISONED).entry(project.clone()).or_insert(tail))
+    }
+
+    /// Up to where a project may be read; `None` when its end is damaged, and everything that is there may be looked at.
+    fn readable(&self, project: &ProjectId) -> Option<Seq> {
+        self.tail(project).ok()
     }
 
     fn check(&self, appends: &[Append]) -> Result<(), Error> {
@@ -176,11 +184,11 @@ impl Store for SledStore {
     }
 
     fn frames(&self, project: &ProjectId, from: Seq, max_bytes: usize) -> Result<Vec<Frame>, Error> {
-        read::frames(&self.db, project, from, self.known_tail(project), max_bytes)
+        read::frames(&self.db, project, from, self.readable(project), max_bytes)
     }
 
     fn last_frame(&self, project: &ProjectId) -> Result<Option<Frame>, Error> {
-        read::last_frame(&self.db, project, self.known_tail(project))
+        read::last_frame(&self.db, project, self.readable(project))
     }
 
     fn summary(&self, project: &ProjectId) -> Result<Option<Summary>, Error> {
