@@ -81,11 +81,6 @@ impl Caps {
             (Some(_), None) => false,
         }
     }
-
-    /// Whether nothing is limited.
-    pub fn is_unlimited(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// Which cap a reservation would break.

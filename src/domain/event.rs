@@ -11,7 +11,7 @@ use super::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use super::machine::{Phase, ProjectStatus};
 use super::payload::{BlobRef, Payload};
 use super::time::Millis;
-use super::workflow::{EffectClass, TaskSpec, WorkspaceKind};
+use super::workflow::{EffectClass, WorkspaceKind};
 
 /// Who caused a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -496,6 +496,3 @@ pub enum Event {
         in_doubt: u32,
     },
 }
-
-/// A task spec as carried by [`Event::TasksAdded`].
-pub type AddedTasks = Vec<TaskSpec>;

@@ -68,25 +68,9 @@ impl FromStr for Phase {
     }
 }
 
-macro_rules! statuses {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// The state of a project. The names are stable: they stand in journals and in `--json`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum ProjectStatus { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
-
-        impl ProjectStatus {
-            /// All states.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The stable name.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-        }
-    };
-}
-
 statuses! {
+    /// The state of a project. The names are stable: they stand in journals and in `--json`.
+    ProjectStatus:
     /// Accepted, nothing begun.
     New = "NEW";
     /// In the phase of that name; so the next six.
@@ -115,19 +99,6 @@ statuses! {
     Failed = "FAILED";
     /// Terminal: someone cancelled or killed it.
     Cancelled = "CANCELLED";
-}
-
-impl fmt::Display for ProjectStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ProjectStatus {
-    type Err = ();
-    fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|status| status.name().eq_ignore_ascii_case(name)).ok_or(())
-    }
 }
 
 impl ProjectStatus {

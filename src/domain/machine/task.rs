@@ -13,32 +13,13 @@
 //!
 //! [`TABLE`] is the same as data: it makes the error for an illegal transition and the coverage test.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 use statig::Outcome::{self, Handled, Super, Transition};
 use statig::blocking::{self, IntoStateMachine, StateExt as _};
 
-macro_rules! statuses {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// The state of a task. The names are stable: they stand in journals and in `--json`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum TaskStatus { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
-
-        impl TaskStatus {
-            /// All states.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The stable name.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-        }
-    };
-}
-
 statuses! {
+    /// The state of a task. The names are stable: they stand in journals and in `--json`.
+    TaskStatus:
     /// Something it needs is not there yet.
     Pending = "PENDING";
     /// Waits for a free worker.
@@ -65,19 +46,6 @@ statuses! {
     Skipped = "SKIPPED";
     /// Terminal: cancelled with its project.
     Cancelled = "CANCELLED";
-}
-
-impl fmt::Display for TaskStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for TaskStatus {
-    type Err = ();
-    fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|status| status.name().eq_ignore_ascii_case(name)).ok_or(())
-    }
 }
 
 impl TaskStatus {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::budget::Ledger;
-use crate::domain::event::{Created, Event};
+use crate::domain::event::Created;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{Attempt, ProjectId, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
@@ -328,10 +328,5 @@ impl Project {
     /// Whether files flow along the edges.
     pub(super) fn tracks_trees(&self) -> bool {
         self.created.workspace == WorkspaceKind::Worktree
-    }
-
-    /// The first record's event, as it is stored.
-    pub fn created_event(&self) -> Event {
-        Event::Created(Box::new((*self.created).clone()))
     }
 }

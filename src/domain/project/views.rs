@@ -160,9 +160,4 @@ impl Project {
             | TaskStatus::Cancelled => None,
         }
     }
-
-    /// The input payload of the project, for those who need the stored form.
-    pub fn inputs_payload(&self) -> &Payload {
-        &self.created.inputs
-    }
 }
