@@ -6,6 +6,7 @@
 //! - [`journal`]: where what happened is kept: hash-chained records, blobs, snapshots.
 //! - [`engine`]: the loop: decide, append, apply, perform.
 //! - [`workspace`]: everything that touches the host: process groups, files, git worktrees.
+//! - [`agents`]: roles, providers of models, tools, the loop of a conversation.
 //! - [`steps`]: the adapters that run one step of each kind.
 //! - [`interfaces`]: thin faces: the command line, the control socket.
 //! - [`config`]: settings in layers; [`telemetry`]: the log.
@@ -16,6 +17,7 @@
     expect(clippy::disallowed_methods, reason = "tests measure time, read switches and start processes of their own")
 )]
 
+pub mod agents;
 pub mod app;
 pub mod config;
 pub mod domain;

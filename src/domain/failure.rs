@@ -78,6 +78,34 @@ classes! {
     Internal = "internal", retried: true;
     /// No connection, or no name resolution: nothing was sent.
     Unreachable = "unreachable", retried: true;
+    /// A provider's quota is used up until a known time (`retry_after_ms`); the task is parked until then.
+    Quota = "quota", retried: true;
+    /// The account with a provider has no money left: a person must act.
+    Credits = "credits", retried: false;
+    /// A provider is overloaded (503, 529).
+    Overloaded = "overloaded", retried: true;
+    /// A conversation no longer fits the model's context window.
+    ContextOverflow = "context-overflow", retried: false;
+    /// A model stopped at its output limit before it was done.
+    Truncated = "truncated", retried: true;
+    /// A model answered nothing.
+    EmptyReply = "empty-reply", retried: true;
+    /// A model or its provider's policy refused; never sent again to the same model as it was.
+    Refusal = "refusal", retried: false;
+    /// A key is missing, wrong or not allowed: a person must act.
+    Auth = "auth", retried: false;
+    /// A provider does not understand the request or a parameter of it.
+    BadRequest = "bad-request", retried: false;
+    /// No such model, or it was retired.
+    ModelNotFound = "model-not-found", retried: false;
+    /// Sent, and no answer came: it may have been billed. Charged at what was reserved.
+    Uncertain = "uncertain", retried: true;
+    /// An agent repeats itself or makes no progress.
+    Stuck = "stuck", retried: true;
+    /// An agent used up its turns.
+    Turns = "turns", retried: true;
+    /// A price is not known, or a cap leaves no room for the call.
+    Budget = "budget", retried: false;
 }
 
 impl fmt::Display for FailureClass {

@@ -140,6 +140,11 @@ number! {
     StepIx(u32)
 }
 
+number! {
+    /// The position of a call in the walk of an agent's attempt: dense, the first is 0.
+    CallIx(u32)
+}
+
 impl TaskIx {
     /// The index into a slice of tasks.
     pub fn at(self) -> usize {

@@ -4,6 +4,8 @@
 //! Reading order: `ids`, `event`, `machine/`, `project/` (decide and apply), `workflow/` (definitions).
 
 pub mod budget;
+pub mod call;
+pub mod chat;
 pub mod effect;
 pub mod event;
 pub mod failure;

@@ -59,7 +59,7 @@ impl Project {
                     (None, EffectClass::Once) => RecoveryKind::Ask,
                     (None, EffectClass::Probed) => RecoveryKind::Probe,
                     (None, EffectClass::Restorable) => RecoveryKind::RestoreAndRun,
-                    (None, EffectClass::Pure | EffectClass::Idempotent) => RecoveryKind::RunAgain,
+                    (None, EffectClass::Pure | EffectClass::Idempotent | EffectClass::Paid) => RecoveryKind::RunAgain,
                 };
                 plan.push(RecoveryItem { task: task.name.to_string(), step: step.ix.0, kind });
             }

@@ -279,7 +279,7 @@ fn may_have_happened(class: FailureClass, code: Option<i32>) -> bool {
         Class::Timeout | Class::Idle | Class::Signal | Class::Transport | Class::Oversized | Class::Internal => true,
         // With a code there was an answer, which only could not be read; without one the request could not be made.
         Class::Malformed => code.is_some(),
-        Class::Interrupted | Class::Cancelled => true,
+        Class::Interrupted | Class::Cancelled | Class::Uncertain => true,
         Class::Exit
         | Class::NotFound
         | Class::Validation
@@ -294,7 +294,20 @@ fn may_have_happened(class: FailureClass, code: Option<i32>) -> bool {
         | Class::Workspace
         | Class::Child
         | Class::Diverged
-        | Class::Poison => false,
+        | Class::Poison
+        | Class::Quota
+        | Class::Credits
+        | Class::Overloaded
+        | Class::ContextOverflow
+        | Class::Truncated
+        | Class::EmptyReply
+        | Class::Refusal
+        | Class::Auth
+        | Class::BadRequest
+        | Class::ModelNotFound
+        | Class::Stuck
+        | Class::Turns
+        | Class::Budget => false,
     }
 }
 

@@ -392,6 +392,8 @@ pub enum EffectClass {
     Probed,
     /// Never run twice: ask.
     Once,
+    /// Costs money and leaves nothing behind (a model call): charged at what was reserved, marked uncertain, sent again.
+    Paid,
 }
 
 impl EffectClass {
@@ -403,6 +405,7 @@ impl EffectClass {
             Self::Restorable => "restorable",
             Self::Probed => "probed",
             Self::Once => "once",
+            Self::Paid => "paid",
         }
     }
 }

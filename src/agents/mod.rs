@@ -1,0 +1,11 @@
+//! Agents: a role's conversation with a model, its tools, and what it answers. Every model and tool call goes through
+//! [`Calls`], which puts it on record first; a walk that starts over reads back what is there.
+//!
+//! This room knows nothing of projects, journals or scheduling: it is given a task in words, a worktree and a line to the
+//! record, and ends with a typed answer. Reading order: `calls`, `provider/`, `tools/`.
+
+pub mod calls;
+pub mod provider;
+pub mod tools;
+
+pub use calls::{Calls, Denied};

@@ -1,0 +1,46 @@
+//! Providers of models: one request in, one complete reply out. None of them retries or records anything.
+
+use async_trait::async_trait;
+
+use crate::domain::chat::{ModelReply, ModelRequest, Usage};
+use crate::domain::failure::Failure;
+
+/// What a provider may need to know beyond the request. Scripted providers choose their answer by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallContext {
+    /// The project's id.
+    pub project: String,
+    /// The task's name.
+    pub task: String,
+    /// The role.
+    pub role: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The model call's number in its conversation, from 1; the same when it is sent again.
+    pub turn: u32,
+}
+
+/// A call that gave no usable reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFailure {
+    /// Its class (see `domain/failure.rs`) and message; `retry_after_ms` as the provider asked.
+    pub failure: Failure,
+    /// The request may have reached the provider and may be billed.
+    pub sent: bool,
+    /// What was used, when the provider said so or it can be estimated from what arrived.
+    pub usage: Option<Usage>,
+    /// The text that arrived before the stream was cut.
+    pub partial: String,
+}
+
+/// A source of replies. Dropping the future of [`Provider::complete`] cancels the call.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Sends `request` and collects its reply. `alive` is called with each sign of life (a chunk of a stream).
+    async fn complete(
+        &self,
+        request: &ModelRequest,
+        context: &CallContext,
+        alive: &(dyn Fn() + Send + Sync),
+    ) -> Result<ModelReply, ModelFailure>;
+}
