@@ -196,11 +196,14 @@ pub fn definition(name: &str, tasks: Vec<TaskSpec>) -> Arc<Definition> {
         env: Default::default(),
         pass_env: Vec::new(),
         retry: RetryRules::default(),
+        models: Default::default(),
+        merge: Default::default(),
         phases: vec![PhaseSpec {
             phase: Phase::Build,
             tasks: tasks.into_iter().map(Arc::new).collect(),
             approval: None,
             loop_back: None,
+            budget: Default::default(),
         }],
         children: Default::default(),
     })

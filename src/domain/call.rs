@@ -97,6 +97,19 @@ impl CallOutcome {
     }
 }
 
+/// What an agent's walk tells the record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallInput {
+    /// A call is about to be made.
+    Begin(Box<CallIntent>),
+    /// It ended.
+    End(CallIx, Box<CallOutcome>),
+    /// Calls that change nothing and cost nothing, begun and ended.
+    Note(Vec<(CallIntent, CallOutcome)>),
+    /// A person is asked.
+    Ask(Box<CallIntent>, String),
+}
+
 /// A call of the present attempt, as the journal has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedCall {
@@ -114,6 +127,8 @@ pub struct RecordedCall {
     pub reserved: Amounts,
     /// How often it was sent and no outcome came to be known; each time was charged at what was reserved.
     pub lost: u32,
+    /// It runs now, or waits for a person.
+    pub is_open: bool,
     /// How it ended; `None` while it runs, and after it was lost.
     pub outcome: Option<Box<CallOutcome>>,
 }

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::budget::Amounts;
+use super::call::RecordedCall;
 use super::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use super::time::Millis;
-use super::workflow::{Definition, EffectClass, HttpSpec, Timeouts, WorkspaceKind};
+use super::workflow::{AgentSpec, Definition, EffectClass, HttpSpec, Timeouts, WorkspaceKind};
 
 /// One thing to do once its records are durable.
 #[derive(Debug, Clone)]
@@ -95,6 +98,8 @@ pub struct StepOrder {
     pub env: Vec<(String, String)>,
     /// What was reserved for it.
     pub reserved: Amounts,
+    /// The calls that this attempt of an agent has on record.
+    pub calls: Vec<RecordedCall>,
 }
 
 impl StepOrder {
@@ -123,6 +128,63 @@ pub enum StepRequest {
         /// How the body is read.
         output: super::workflow::OutputFormat,
     },
+    /// An agent's conversation.
+    Agent(Box<AgentRequest>),
+    /// The task's files go to the integration branch.
+    Merge(Box<MergeOrder>),
+    /// The integration branch goes to a branch of the user's.
+    Land(Box<LandOrder>),
+}
+
+/// What an agent is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentRequest {
+    /// The agent as declared.
+    pub spec: AgentSpec,
+    /// Its inputs, rendered.
+    pub with: serde_json::Value,
+    /// Models and providers of the workflow.
+    pub models: Arc<Definition>,
+    /// How earlier attempts of the task failed, oldest first.
+    pub previous: Vec<String>,
+    /// It may not be done before checks have passed on what it leaves behind, and a commit goes to the integration branch.
+    pub merges: bool,
+    /// It resolves the conflict of this work with the integration branch.
+    pub resolves: Option<Box<MergeOrder>>,
+    /// A money cap is in force: a model without a known price is refused.
+    pub priced: bool,
+}
+
+/// What the merge queue is given. Everything that goes into the commit is here, so that making it again gives the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeOrder {
+    /// The task's name; its branch is named after it.
+    pub task: String,
+    /// The files; `None`: those it began from.
+    pub tree: Option<String>,
+    /// The commit that the work began from.
+    pub base: Option<String>,
+    /// The work whose conflict it resolves; its commit becomes a second parent.
+    pub resolves: Option<Box<MergeOrder>>,
+    /// Who did the work: the role, or the kind of action.
+    pub author: String,
+    /// The commit's time.
+    pub time: Millis,
+    /// What must be green before the branch moves.
+    pub gates: Vec<String>,
+    /// Most members of a batch.
+    pub batch: u32,
+}
+
+/// Where the integration branch goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandOrder {
+    /// The branch; empty: the one that the user's checkout is on.
+    pub into: String,
+    /// What goes there.
+    pub commit: String,
+    /// Of a merge commit, when one is needed.
+    pub time: Millis,
 }
 
 impl StepRequest {
@@ -131,6 +193,9 @@ impl StepRequest {
         match self {
             Self::Run { .. } => "run",
             Self::Http { .. } => "http",
+            Self::Agent(_) => "agent",
+            Self::Merge(_) => "merge",
+            Self::Land(_) => "land",
         }
     }
 }

@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Amounts, Caps, Dimension};
+use super::call::{CallIntent, CallOutcome};
 use super::failure::{Failure, FailureClass};
-use super::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
+use super::ids::{Attempt, CallIx, Digest, ProjectId, StepIx, TaskIx};
 use super::machine::{Phase, ProjectStatus};
 use super::payload::{BlobRef, Payload};
 use super::time::Millis;
@@ -442,6 +443,50 @@ pub enum Event {
     TaskRetried {
         /// The task.
         task: TaskIx,
+    },
+
+    // --- a call inside an agent's step ---------------------------------------------------------------------------------
+    /// Intent: a call is about to be made; nothing of it happened before this record was durable, unless it is pure.
+    CallStarted {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: Attempt,
+        /// What is about to be done.
+        call: Box<CallIntent>,
+    },
+    /// The call ended.
+    CallFinished {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: Attempt,
+        /// The call.
+        call: CallIx,
+        /// How.
+        outcome: Box<CallOutcome>,
+    },
+    /// A call that costs money was cut off: whether it was answered is uncertain. It is charged, and will be sent again.
+    CallUncertain {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: Attempt,
+        /// The call.
+        call: CallIx,
+        /// What it is charged: all that was reserved.
+        charged: Amounts,
+    },
+    /// A provider of models makes the agent wait; the same attempt goes on where it is. BACKOFF.
+    TaskParked {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: Attempt,
+        /// What the provider said.
+        failure: Failure,
+        /// When it goes on; `None`: when someone resumes the project.
+        due: Option<Millis>,
     },
 
     // --- from outside ------------------------------------------------------------------------------------------------

@@ -116,3 +116,15 @@ pub const CAPTURED_ENV_BYTES: usize = 64 * 1024;
 pub const UNDO_PLAN_TASKS: usize = 50_000;
 /// Most that an external worker is given; it is part of one record.
 pub const EXTERNAL_PAYLOAD_BYTES: usize = 64 * 1024;
+/// The role of the agent that resolves a conflict with the integration branch.
+pub const MERGER_ROLE: &str = "merger";
+/// Most times that a conflict of one task is given to a merger before a person is asked.
+pub const MERGE_BRANCHES: u32 = 3;
+/// Most failures of earlier attempts that an agent is told of; older ones are forgotten.
+pub const REMEMBERED_FAILURES: usize = 3;
+/// Longest failure that is told to the next attempt of an agent.
+pub const REMEMBERED_FAILURE_BYTES: usize = 8 * 1024;
+/// Most of a log that a phase is told of when the project goes back to it: its end.
+pub const FEEDBACK_LOG_BYTES: usize = 8 * 1024;
+/// Most calls of one attempt of an agent.
+pub const CALLS_PER_ATTEMPT: usize = 10_000;

@@ -53,7 +53,7 @@ pub struct Dispatcher {
     clock: Arc<dyn Clock>,
     disk: Option<Arc<dyn Disk>>,
     messages: mpsc::Receiver<Message>,
-    outcomes: mpsc::UnboundedReceiver<Request>,
+    outcomes: mpsc::UnboundedReceiver<(Request, Option<ReplyTo>)>,
     progress: watch::Sender<Progress>,
     closed: Box<dyn Fn(&ProjectId) + Send>,
     disk_checked_ms: u64,
@@ -70,7 +70,7 @@ impl Dispatcher {
         clock: Arc<dyn Clock>,
         disk: Option<Arc<dyn Disk>>,
         messages: mpsc::Receiver<Message>,
-        outcomes: mpsc::UnboundedReceiver<Request>,
+        outcomes: mpsc::UnboundedReceiver<(Request, Option<ReplyTo>)>,
         progress: watch::Sender<Progress>,
         closed: Box<dyn Fn(&ProjectId) + Send>,
     ) -> Self {
@@ -142,7 +142,7 @@ impl Dispatcher {
             }
             let mut requests: Vec<(Request, Option<ReplyTo>)> = Vec::with_capacity(outcomes.len() + messages.len() + 1);
             requests.extend(self.look_at_disk().map(|request| (request, None)));
-            requests.extend(outcomes.drain(..).map(|outcome| (outcome, None)));
+            requests.append(&mut outcomes);
             for message in messages.drain(..) {
                 match message {
                     Message::Request(request, reply_to) => requests.push((request, Some(reply_to))),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::domain::call::CallInput;
 use crate::domain::effect::{StepOrder, StopCause};
 use crate::domain::event::StepOutcome;
 use crate::domain::ids::{Digest, ProjectId, Seq};
@@ -33,11 +34,38 @@ pub trait StepRunner: Send + Sync + 'static {
     async fn run(&self, order: StepOrder, control: StepControl) -> StepOutcome;
 }
 
+/// Where the walk of an agent's step puts its calls on record.
+#[async_trait]
+pub trait CallPort: Send + Sync {
+    /// Returns once what was said is durable.
+    async fn put(&self, input: CallInput) -> Result<(), CallDenied>;
+}
+
+/// Why a call was not put on record: the walk must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallDenied {
+    /// A cap leaves no room; the project is held.
+    Budget,
+    /// The project is held, cancelled, or the engine stops.
+    Stopped,
+}
+
+/// Nothing is recorded: for steps that are run outside an engine.
+struct NoCalls;
+
+#[async_trait]
+impl CallPort for NoCalls {
+    async fn put(&self, _: CallInput) -> Result<(), CallDenied> {
+        Err(CallDenied::Stopped)
+    }
+}
+
 /// The engine's line to one running step.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StepControl {
     stop: watch::Receiver<Option<StopCause>>,
     alive_ms: Arc<AtomicU64>,
+    calls: Arc<dyn CallPort>,
 }
 
 /// The engine's end of a [`StepControl`].
@@ -51,10 +79,23 @@ pub struct StepHandle {
 pub fn step_control(now_ms: u64) -> (StepHandle, StepControl) {
     let (stop, stop_rx) = watch::channel(None);
     let alive_ms = Arc::new(AtomicU64::new(now_ms));
-    (StepHandle { stop, alive_ms: alive_ms.clone() }, StepControl { stop: stop_rx, alive_ms })
+    let control = StepControl { stop: stop_rx, alive_ms: alive_ms.clone(), calls: Arc::new(NoCalls) };
+    (StepHandle { stop, alive_ms }, control)
 }
 
 impl StepControl {
+    /// The same with a line to the record.
+    #[must_use]
+    pub fn recording(mut self, calls: Arc<dyn CallPort>) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// The line to the record.
+    pub fn calls(&self) -> &dyn CallPort {
+        &*self.calls
+    }
+
     /// Resolves when the step must stop, with the reason; never, while it may run.
     pub async fn stopped(&mut self) -> StopCause {
         loop {

@@ -8,16 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::domain::call::CallInput;
 use crate::domain::effect::{StepOrder, StopCause};
 use crate::domain::event::StepOutcome;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, ProjectId, TaskIx};
+use crate::domain::project::RefusalKind;
 use crate::domain::workflow::Timeouts;
 
 use super::core::Request;
-use super::ports::{Clock, StepControl, StepHandle, StepRunner, step_control};
+use super::dispatcher::ReplyTo;
+use super::error::Error;
+use super::ports::{CallDenied, CallPort, Clock, StepControl, StepHandle, StepRunner, step_control};
 
 type Key = (ProjectId, TaskIx);
 type Running = HashMap<Key, Entry>;
@@ -36,9 +41,41 @@ pub struct WorkerPool {
     runner: Arc<dyn StepRunner>,
     clock: Arc<dyn Clock>,
     running: Arc<Mutex<Running>>,
-    outcomes: mpsc::UnboundedSender<Request>,
+    outcomes: Outcomes,
     runtime: tokio::runtime::Handle,
     permits: Arc<Semaphore>,
+}
+
+/// What running steps tell the loop, with where an answer goes.
+pub type Outcomes = mpsc::UnboundedSender<(Request, Option<ReplyTo>)>;
+
+/// A running step's line to the record.
+struct CallLine {
+    project: ProjectId,
+    task: TaskIx,
+    attempt: Attempt,
+    engine: Outcomes,
+}
+
+#[async_trait]
+impl CallPort for CallLine {
+    async fn put(&self, input: CallInput) -> Result<(), CallDenied> {
+        let (reply_to, reply) = oneshot::channel();
+        let (id, task, attempt) = (self.project.clone(), self.task, self.attempt);
+        // A closed channel and a reply that never comes mean that the engine is gone.
+        if self.engine.send((Request::Call { id, task, attempt, input }, Some(reply_to))).is_err() {
+            return Err(CallDenied::Stopped);
+        }
+        match reply.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(Error::Refused(refusal))) if refusal.kind == RefusalKind::Budget => Err(CallDenied::Budget),
+            Ok(Err(error)) => {
+                tracing::debug!(project = %self.project, task = %self.task, %error, "a walk ends");
+                Err(CallDenied::Stopped)
+            }
+            Err(_) => Err(CallDenied::Stopped),
+        }
+    }
 }
 
 impl WorkerPool {
@@ -48,7 +85,7 @@ impl WorkerPool {
     pub fn new(
         runner: Arc<dyn StepRunner>,
         clock: Arc<dyn Clock>,
-        outcomes: mpsc::UnboundedSender<Request>,
+        outcomes: Outcomes,
         runtime: tokio::runtime::Handle,
         workers: usize,
     ) -> Self {
@@ -60,6 +97,12 @@ impl WorkerPool {
     /// first, and its outcome is dropped: two executions of one step never overlap.
     pub fn start(&self, order: StepOrder) {
         let (handle, control) = step_control(self.clock.monotonic_ms());
+        let control = control.recording(Arc::new(CallLine {
+            project: order.project.clone(),
+            task: order.task,
+            attempt: order.attempt,
+            engine: self.outcomes.clone(),
+        }));
         let handle = Arc::new(handle);
         let (running, over) = watch::channel(());
         let key = (order.project.clone(), order.task);
@@ -79,7 +122,7 @@ impl WorkerPool {
                 let (id, task) = key.clone();
                 // The outcome first, then "nothing runs": whoever stops the engine must not miss it. A closed channel
                 // means that the engine is gone.
-                let _ = pool.outcomes.send(Request::Outcome { id, task, attempt, step, outcome });
+                let _ = pool.outcomes.send((Request::Outcome { id, task, attempt, step, outcome }, None));
                 let mut all = pool.lock();
                 if all.get(&key).is_some_and(is_mine) {
                     all.remove(&key);

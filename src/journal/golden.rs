@@ -17,7 +17,7 @@ struct Line {
 }
 
 const RECORDS_PER_FRAME: usize = 5;
-const HEAD: &str = "7a7529d2cf4fe9ec461e80adaf28f8aa59349e01dfe64f96289204d237662063";
+const HEAD: &str = "bcb44b3b71468a5310188013f7778a0520a382fee2cc3526e2a9dd79a45ee880";
 
 fn path() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores/v1/frames.jsonl")

@@ -1,11 +1,13 @@
 //! One fixed record of each kind, for golden tests and benchmarks. The values are arbitrary and must never change.
 
 use crate::domain::budget::{Amounts, Caps, Dimension};
+use crate::domain::call::{CallIntent, CallKind, CallOutcome};
+use crate::domain::chat::Usage;
 use crate::domain::event::{
     Actor, Await, Created, Decision, DoubtAnswer, Event, HoldReason, PhaseCause, SkipReason, StepOutcome,
 };
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::ids::{Attempt, Digest, Epoch, ProjectId, Seq, StepIx, TaskIx};
+use crate::domain::ids::{Attempt, CallIx, Digest, Epoch, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus};
 use crate::domain::payload::{BlobRef, Payload};
 use crate::domain::time::Millis;
@@ -128,7 +130,40 @@ fn task_events() -> Vec<Event> {
         Event::TaskInDoubt { task, attempt, step },
         Event::DoubtSettled { task, answer: DoubtAnswer::Done },
         Event::TaskRetried { task },
+        Event::CallStarted { task, attempt, call: Box::new(call_intent()) },
+        Event::CallFinished { task, attempt, call: CallIx(3), outcome: Box::new(call_outcome()) },
+        Event::CallUncertain { task, attempt, call: CallIx(3), charged: amounts() },
+        Event::TaskParked { task, attempt, failure: failure(), due: Some(Millis(5)) },
     ]
+}
+
+fn call_intent() -> CallIntent {
+    CallIntent {
+        ix: CallIx(3),
+        kind: CallKind::Model,
+        label: "openai/gpt-5-mini".to_owned(),
+        input: Digest([3; 32]),
+        shown: "turn 2".to_owned(),
+        effect: EffectClass::Paid,
+        reserved: amounts(),
+    }
+}
+
+fn call_outcome() -> CallOutcome {
+    CallOutcome {
+        result: Ok(text("reply")),
+        duration_ms: 900,
+        usage: Some(Usage {
+            input_tokens: 1_000,
+            cached_tokens: 900,
+            output_tokens: 50,
+            reasoning_tokens: 10,
+            usd_micros: 77,
+            estimated: true,
+        }),
+        full: Some(Payload::Blob(blob())),
+        tree: Some("cafe".to_owned()),
+    }
 }
 
 fn outside_events() -> Vec<Event> {

@@ -71,6 +71,9 @@ impl Runner {
             StepRequest::Http { .. } => {
                 HttpStep { client: &self.http, settings: &self.settings, order: &order }.run(control).await
             }
+            StepRequest::Agent(_) | StepRequest::Merge(_) | StepRequest::Land(_) => {
+                Failure::new(FailureClass::Internal, "no adapter").into()
+            }
         }
     }
 }

@@ -88,7 +88,15 @@ impl Graph {
             env: Default::default(),
             pass_env: Vec::new(),
             retry: RetryRules::default(),
-            phases: vec![PhaseSpec { phase: Phase::Build, tasks, approval: None, loop_back: None }],
+            models: Default::default(),
+            merge: Default::default(),
+            phases: vec![PhaseSpec {
+                phase: Phase::Build,
+                tasks,
+                approval: None,
+                loop_back: None,
+                budget: Default::default(),
+            }],
             children: Default::default(),
         })
     }

@@ -76,13 +76,21 @@ pub fn phases(phases: Vec<PhaseSpec>) -> Definition {
         env: Default::default(),
         pass_env: Vec::new(),
         retry: RetryRules::default(),
+        models: Default::default(),
+        merge: Default::default(),
         phases,
         children: Default::default(),
     }
 }
 
 pub fn phase(phase: Phase, tasks: Vec<TaskSpec>) -> PhaseSpec {
-    PhaseSpec { phase, tasks: tasks.into_iter().map(Arc::new).collect(), approval: None, loop_back: None }
+    PhaseSpec {
+        phase,
+        tasks: tasks.into_iter().map(Arc::new).collect(),
+        approval: None,
+        loop_back: None,
+        budget: Default::default(),
+    }
 }
 
 pub fn back_to(goto: Phase, max: u32) -> Option<LoopBack> {

@@ -6,6 +6,7 @@
 //! RUNNING | VALIDATING | AWAITING_SIGNAL -> BACKOFF -> READY      (a retry, or held until someone resumes)
 //! RUNNING | VALIDATING | AWAITING_SIGNAL -> DEBUGGING -> READY    (a branch task is open for it)
 //! RUNNING | VALIDATING -> READY                                   (interrupted: the attempt goes on later)
+//! AWAITING_APPROVAL -> READY                                      (an agent's question is answered: its attempt goes on)
 //! RUNNING -> IN_DOUBT -> READY | COMPLETED | FAILED               (a `once` step with unknown outcome)
 //! everything alive -> CANCELLED; PENDING | READY -> SKIPPED; everything but PENDING and BACKOFF -> FAILED
 //! COMPLETED | FAILED | SKIPPED | BACKOFF -> PENDING               (a new round of its phase, or `wfctl retry`)
@@ -173,6 +174,8 @@ impl blocking::State<Machine> for TaskStatus {
     fn call_handler(&mut self, _: &mut Machine, input: &Input, _: &mut ()) -> Outcome<Self> {
         match (*self, *input) {
             (Self::Pending | Self::Backoff | Self::InDoubt | Self::Debugging, Input::Ready) => Transition(Self::Ready),
+            // A person answered what an agent asked.
+            (Self::AwaitingApproval, Input::Ready) => Transition(Self::Ready),
             (Self::Ready, Input::Start) => Transition(Self::Running),
             (Self::Ready, Input::AskApproval) => Transition(Self::AwaitingApproval),
             (Self::Ready, Input::Await) => Transition(Self::AwaitingSignal),
@@ -258,6 +261,7 @@ pub const TABLE: &[(TaskStatus, Input, TaskStatus)] = &[
     (S::Backoff, I::Ready, S::Ready),
     (S::Backoff, I::Cancel, S::Cancelled),
     (S::Backoff, I::Reset, S::Pending),
+    (S::AwaitingApproval, I::Ready, S::Ready),
     (S::AwaitingApproval, I::Complete, S::Completed),
     (S::AwaitingApproval, I::Fail, S::Failed),
     (S::AwaitingApproval, I::Cancel, S::Cancelled),

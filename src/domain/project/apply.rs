@@ -67,6 +67,7 @@ impl Project {
             }
             Event::BudgetRaised { caps } => {
                 self.core.caps = *caps;
+                self.core.phase_caps_off = true;
                 Ok(())
             }
             Event::CancelRequested { undo, .. } => {
@@ -106,7 +107,14 @@ impl Project {
             | Event::StepInterrupted { .. }
             | Event::Diverged { .. }
             | Event::TaskInDoubt { .. }
-            | Event::DoubtSettled { .. } => self.apply_to_step(event, at),
+            | Event::DoubtSettled { .. } => self.apply_to_step(event, at, vault),
+            Event::CallStarted { task, attempt, call } => self.apply_call_started(*task, *attempt, call),
+            Event::CallFinished { task, attempt, call, outcome } => {
+                self.apply_call_finished(*task, *attempt, *call, outcome)
+            }
+            Event::CallUncertain { task, attempt, call, charged } => {
+                self.apply_call_uncertain(*task, *attempt, *call, *charged)
+            }
             Event::LeaseTaken { .. } | Event::LeaseRenewed { .. } | Event::LeaseExpired { .. } => {
                 self.apply_to_lease(event)
             }
@@ -117,6 +125,7 @@ impl Project {
             | Event::TaskAnswered { .. }
             | Event::TaskCompleted { .. }
             | Event::TaskBackoff { .. }
+            | Event::TaskParked { .. }
             | Event::TaskExhausted { .. }
             | Event::TaskFailed { .. }
             | Event::TaskSkipped { .. }
@@ -154,6 +163,17 @@ impl Project {
             Event::TaskBackoff { task, failure, due, .. } => {
                 self.apply_setback(*task, To::Backoff, failure, Some(*due), at)
             }
+            Event::TaskParked { task, attempt, failure, due } => {
+                self.check_attempt(*task, *attempt)?;
+                self.release_open_step(*task);
+                let more = self.core.tasks[task.at()].more_mut();
+                more.steps.pop_if(|step| step.outcome.is_none());
+                more.interrupted = true;
+                if due.is_none() {
+                    more.forgiven = more.calls.len() as u32;
+                }
+                self.apply_setback(*task, To::Backoff, failure, *due, at)
+            }
             Event::TaskExhausted { task, failure, .. } => self.apply_setback(*task, To::Exhaust, failure, None, at),
             Event::TaskFailed { task, failure, tolerated } => {
                 let more = self.known_mut(*task)?.more_mut();
@@ -184,12 +204,12 @@ impl Project {
         }
     }
 
-    fn apply_to_step(&mut self, event: &Event, at: Millis) -> Applied {
+    fn apply_to_step(&mut self, event: &Event, at: Millis, vault: &dyn PayloadSource) -> Applied {
         use task_machine::Input as To;
         match event {
             Event::StepStarted { task, attempt, step, input, effect, reserved, .. } => {
                 self.check_attempt(*task, *attempt)?;
-                self.core.ledger.reserve(*reserved);
+                self.reserve(*task, *reserved);
                 let steps = &mut self.core.tasks[task.at()].more_mut().steps;
                 // A step that is run again after an interruption takes its old place.
                 steps.truncate(step.0 as usize);
@@ -200,7 +220,8 @@ impl Project {
                 Ok(())
             }
             Event::StepFinished { task, attempt, step, outcome } => {
-                self.apply_step_finished(*task, *attempt, *step, outcome)
+                self.apply_step_finished(*task, *attempt, *step, outcome)?;
+                if self.is_merge_step(*task, *step) { self.apply_merged(outcome, vault) } else { Ok(()) }
             }
             Event::StepInterrupted { task, attempt, step, crashed } => {
                 self.check_attempt(*task, *attempt)?;
@@ -221,7 +242,7 @@ impl Project {
                 // Whatever the answer, the open step is settled at what was reserved for it: it may have happened.
                 let reserved = self.known(*task)?.open_step().map(|step| step.reserved);
                 if let Some(reserved) = reserved {
-                    self.core.ledger.settle(reserved, reserved);
+                    self.settle_account(*task, reserved, reserved);
                 }
                 let more = self.core.tasks[task.at()].more_mut();
                 more.steps.pop_if(|step| step.outcome.as_ref().is_none_or(|outcome| outcome.result.is_err()));
@@ -265,8 +286,11 @@ impl Project {
         self.move_project(project_machine::Input::Enter(phase), at)?;
         if let PhaseCause::LoopBack { from } = cause {
             self.core.loops_taken[*from as usize] += 1;
+            self.remember_feedback(*from);
+            self.core.came_from = Some(*from);
             self.reset_phases(phase, *from, at);
         } else {
+            self.core.came_from = None;
             self.carry_trees();
         }
         self.core.gate = None;
@@ -280,6 +304,11 @@ impl Project {
         self.move_task(task, task_machine::Input::Ready, at)?;
         let attempt = self.task(task).attempt;
         if let Some(more) = &mut self.core.tasks[task.at()].more {
+            // A person answered an agent: its attempt goes on.
+            if was == TaskStatus::AwaitingApproval {
+                more.interrupted = true;
+                more.awaits = None;
+            }
             let exhausted = was == TaskStatus::Backoff && more.due.is_none();
             if exhausted || matches!(was, TaskStatus::Debugging) {
                 more.before_series = attempt.0;
@@ -313,8 +342,14 @@ impl Project {
         more.answer = None;
         if !goes_on {
             more.steps.clear();
+            more.calls.clear();
+            more.forgiven = 0;
             more.crashes = 0;
             more.maybe_ran = false;
+            let pinned = self.pin(task);
+            if pinned.is_some() {
+                self.core.tasks[task.at()].more_mut().pinned = pinned;
+            }
         }
         Ok(())
     }
@@ -328,7 +363,8 @@ impl Project {
         open.outcome = Some(Box::new(outcome.clone()));
         let (reserved, mut used) = (open.reserved, outcome.used);
         used.calls = reserved.calls;
-        self.core.ledger.settle(reserved, used);
+        self.settle_account(task, reserved, used);
+        self.release_open_calls(task);
         Ok(())
     }
 
@@ -340,7 +376,9 @@ impl Project {
         state.output = Some(output.clone());
         let keeps_more = state.spec.undo.is_some()
             || !trees.is_empty()
-            || state.more.as_ref().is_some_and(|more| more.item.is_some() || more.items.is_some() || more.branches > 0);
+            || state.more.as_ref().is_some_and(|more| {
+                more.item.is_some() || more.items.is_some() || more.branches > 0 || more.merges_for
+            });
         if keeps_more {
             let more = state.more_mut();
             more.completed_as = order;
@@ -351,6 +389,9 @@ impl Project {
         if keeps_more {
             let more = state.more_mut();
             more.steps = Vec::new();
+            more.calls = Vec::new();
+            more.previous = Vec::new();
+            more.pinned = None;
             more.failure = None;
             more.awaits = None;
             more.answer = None;
@@ -371,6 +412,12 @@ impl Project {
     ) -> Applied {
         self.move_task(task, input, at)?;
         let more = self.core.tasks[task.at()].more_mut();
+        if matches!(input, task_machine::Input::Backoff | task_machine::Input::Exhaust) && !more.interrupted {
+            more.previous
+                .push(super::task_flow::cut(failure.to_string(), crate::domain::limits::REMEMBERED_FAILURE_BYTES));
+            let surplus = more.previous.len().saturating_sub(crate::domain::limits::REMEMBERED_FAILURES);
+            more.previous.drain(..surplus);
+        }
         more.failure = Some(failure.clone());
         more.due = due;
         more.awaits = None;
@@ -390,7 +437,7 @@ impl Project {
         self.core.tasks.get_mut(task.at()).ok_or_else(|| format!("there is no task {task}"))
     }
 
-    fn check_attempt(&self, task: TaskIx, attempt: Attempt) -> Applied {
+    pub(super) fn check_attempt(&self, task: TaskIx, attempt: Attempt) -> Applied {
         let present = self.known(task)?.attempt;
         if present == attempt { Ok(()) } else { Err(format!("task {task} is in attempt {present}, not {attempt}")) }
     }
@@ -457,10 +504,11 @@ impl Project {
         let is_in_doubt = self.task(task).status == TaskStatus::InDoubt;
         match self.task(task).open_step().map(|step| step.reserved) {
             // It may have happened, so it counts.
-            Some(reserved) if is_in_doubt => self.core.ledger.settle(reserved, reserved),
-            Some(reserved) => self.core.ledger.release(reserved),
+            Some(reserved) if is_in_doubt => self.settle_account(task, reserved, reserved),
+            Some(reserved) => self.release_account(task, reserved),
             None => {}
         }
+        self.release_open_calls(task);
     }
 
     /// Takes a task off the derived lists of its present state.

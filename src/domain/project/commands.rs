@@ -336,7 +336,13 @@ impl Taking<'_> {
     fn lease_ms(&self, ix: TaskIx) -> u64 {
         match &self.project.task(ix).spec.action {
             Action::External(external) => external.lease_ms,
-            Action::Run(_) | Action::Approval(_) | Action::Wait(_) | Action::Http(_) | Action::Workflow(_) => 0,
+            Action::Run(_)
+            | Action::Approval(_)
+            | Action::Wait(_)
+            | Action::Http(_)
+            | Action::Workflow(_)
+            | Action::Agent(_)
+            | Action::Land(_) => 0,
         }
     }
 

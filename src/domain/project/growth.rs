@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::budget::Ledger;
+use crate::domain::budget::{Caps, Ledger};
 use crate::domain::event::Created;
 use crate::domain::failure::Failure;
 use crate::domain::ids::{Attempt, ProjectId, TaskIx};
+use crate::domain::limits;
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
 use crate::domain::payload::{Payload, PayloadSource};
 use crate::domain::retry::OnExhausted;
 use crate::domain::time::Millis;
-use crate::domain::workflow::{Action, Definition, RetryRules, TaskSpec, WorkspaceKind};
+use crate::domain::workflow::{Action, AgentSpec, Definition, RetryRules, TaskSpec};
 
 use super::apply::ReplayError;
 use super::state::{Core, More, Origin, Project, Task};
@@ -41,6 +42,11 @@ impl Project {
             gate: None,
             caps: definition.budget,
             ledger: Ledger::default(),
+            phase_ledgers: [Ledger::default(); 7],
+            phase_caps_off: false,
+            integration: None,
+            came_from: None,
+            feedback: Vec::new(),
             signals: VecDeque::new(),
             requests: VecDeque::new(),
             cancel_undo: false,
@@ -176,10 +182,18 @@ impl Project {
         let phase = self.known(of)?.phase;
         let spec = item_spec(&self.task(of).spec);
         let first = TaskIx(self.core.tasks.len() as u32);
+        let needs = match &spec.item_graph {
+            Some(graph) => super::item_graph::needs_of(graph, &items)?,
+            None => Vec::new(),
+        };
         for (index, item) in items.into_iter().enumerate() {
             let origin = Origin::Item { of, index: index as u32 };
             let ix = self.push_task(origin, phase, self.derived_name(origin), spec.clone(), at);
             self.core.tasks[ix.at()].more_mut().item = Some(item.to_string());
+        }
+        for (index, needs) in needs.into_iter().enumerate() {
+            let needs = needs.into_iter().map(|need| TaskIx(first.0 + need)).collect();
+            self.link(TaskIx(first.0 + index as u32), needs);
         }
         let more = self.core.tasks[of.at()].more_mut();
         more.items = Some((first, count));
@@ -195,13 +209,26 @@ impl Project {
         at: Millis,
     ) -> Result<(), String> {
         self.move_task(of, crate::domain::machine::task::Input::Branch, at)?;
-        let spec = branch_spec(&self.task(of).spec, &self.definition.retry).ok_or("the task declares no branch")?;
+        let is_conflict = self.is_merge_conflict(of, failure);
+        let spec = if is_conflict {
+            Some(merger_spec(&self.task(of).spec, &self.definition.retry))
+        } else {
+            branch_spec(&self.task(of).spec, &self.definition.retry)
+        };
+        let spec = spec.ok_or("the task declares no branch")?;
         let origin = Origin::Branch { of, number };
         let name = self.derived_name(origin);
         let (phase, item) = (self.task(of).phase, self.item_of(of));
         let ix = self.push_task(origin, phase, name, spec, at);
         self.core.tasks[ix.at()].more_mut().item = item;
+        self.core.tasks[ix.at()].more_mut().merges_for = is_conflict;
         let more = self.core.tasks[of.at()].more_mut();
+        if is_conflict {
+            // What it did stands; when the conflict is resolved, the same attempt asks for its merge again.
+            more.steps.pop();
+            more.interrupted = true;
+            more.maybe_ran = true;
+        }
         more.failure = Some(failure.clone());
         more.branches = number;
         more.branch = Some(ix);
@@ -308,6 +335,35 @@ pub(super) fn branch_spec(of: &TaskSpec, default: &RetryRules) -> Option<Arc<Tas
     Some(Arc::new(spec))
 }
 
+/// What resolves the conflict of a task's work with the integration branch.
+pub(super) fn merger_spec(of: &TaskSpec, default: &RetryRules) -> Arc<TaskSpec> {
+    let role = limits::MERGER_ROLE.to_owned();
+    let models = match &of.action {
+        Action::Agent(agent) => agent.models.clone(),
+        Action::Run(_)
+        | Action::Approval(_)
+        | Action::Wait(_)
+        | Action::Http(_)
+        | Action::Workflow(_)
+        | Action::External(_)
+        | Action::Land(_) => Vec::new(),
+    };
+    let agent = AgentSpec { role, models, tools: Vec::new(), turns: None, budget: Caps::default() };
+    let mut spec = TaskSpec::new(format!("{}.fix", of.name), Action::Agent(agent));
+    spec.merge = true;
+    spec.with = of.with.clone();
+    spec.env = of.env.clone();
+    spec.timeout = of.timeout;
+    spec.validate = of.validate.clone();
+    spec.priority = of.priority.saturating_add(1).min(10);
+    let mut rules = of.retry.as_deref().unwrap_or(default).clone();
+    for policy in [Some(&mut rules.all), rules.running.as_mut(), rules.validating.as_mut()].into_iter().flatten() {
+        policy.on_exhausted = OnExhausted::Fail;
+    }
+    spec.retry = Some(Arc::new(rules));
+    Arc::new(spec)
+}
+
 /// What takes a completed task back.
 pub(super) fn undo_spec(of: &TaskSpec) -> Option<Arc<TaskSpec>> {
     let undo = of.undo.as_ref().filter(|_| of.foreach.is_none())?;
@@ -323,10 +379,5 @@ impl Project {
     /// The retry rules of a task: its own, else the workflow's.
     pub(super) fn retry_rules(&self, ix: TaskIx) -> &RetryRules {
         self.task(ix).spec.retry.as_deref().unwrap_or(&self.definition.retry)
-    }
-
-    /// Whether files flow along the edges.
-    pub(super) fn tracks_trees(&self) -> bool {
-        self.created.workspace == WorkspaceKind::Worktree
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::budget::Caps;
+use crate::domain::call::CallInput;
 use crate::domain::effect::{Effect, TimerKey};
 use crate::domain::event::{Actor, Decision, DoubtAnswer, Event, StepOutcome};
 use crate::domain::failure::Failure;
@@ -30,6 +31,15 @@ pub enum Input {
         step: StepIx,
         /// How.
         outcome: Box<StepOutcome>,
+    },
+    /// An agent's walk puts a call on record.
+    Call {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: Attempt,
+        /// What.
+        input: CallInput,
     },
     /// A timer's moment has come.
     Due(TimerKey),
@@ -249,6 +259,8 @@ pub enum RefusalKind {
     Limit,
     /// What was given is not valid.
     Invalid,
+    /// A cap leaves no room; the project is held.
+    Budget,
 }
 
 impl Refusal {

@@ -36,6 +36,7 @@ impl Project {
                 taking.step_done(task, attempt, step, outcome);
                 Ok(())
             }
+            Input::Call { task, attempt, input } => taking.call(task, attempt, input),
             Input::Due(key) => {
                 taking.due(key);
                 Ok(())

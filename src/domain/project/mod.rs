@@ -4,11 +4,15 @@
 //! (so that the next decision of the same turn sees it), and hands out the events to append and the effects to perform.
 //! [`Project::apply`] alone, over the recorded events, gives the same state: that is what resume and `doctor` rely on.
 
+mod accounts;
 mod apply;
+mod calls;
 mod child;
 mod commands;
 mod growth;
 mod input;
+mod integration;
+mod item_graph;
 mod lifecycle;
 mod output;
 mod recover;
@@ -25,4 +29,4 @@ pub use apply::ReplayError;
 pub use input::{Command, Decided, Input, Refusal, RefusalKind, Turn, Vault};
 pub use recover::{RecoveryItem, RecoveryKind};
 pub use snapshot::SNAPSHOT_FORMAT;
-pub use state::{Gate, Lease, Origin, Project, Signal, Step, Task};
+pub use state::{Feedback, Gate, Integration, Lease, Origin, Project, Signal, Step, Task};

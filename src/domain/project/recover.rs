@@ -112,6 +112,8 @@ impl Taking<'_> {
         let task = self.project.task(ix);
         let attempt = task.attempt;
         let open = task.open_step().map(|step| (step.ix, step.effect));
+        let steps = task.steps().len() as u32;
+        self.lose_calls(ix);
         match open {
             Some((step, EffectClass::Once)) => {
                 self.emit(Event::TaskInDoubt { task: ix, attempt, step });
@@ -124,7 +126,7 @@ impl Taking<'_> {
             }
             None => {
                 // Its last step's outcome is there, what follows from it was in a commit that did not come to pass.
-                let step = crate::domain::ids::StepIx(task.steps().len() as u32);
+                let step = crate::domain::ids::StepIx(steps);
                 self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
                 None
             }

@@ -2,11 +2,14 @@
 
 use serde_json::json;
 
-use crate::domain::effect::StepRequest;
+use crate::domain::effect::{AgentRequest, StepRequest};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::TaskIx;
+use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
-use crate::domain::workflow::{Action, Context, ExpressionError, HttpSpec, Mentions, TaskValue, is_template, mentions};
+use crate::domain::workflow::{
+    Action, AgentSpec, Context, ExpressionError, HttpSpec, Mentions, TaskValue, is_template, mentions,
+};
 
 use super::lifecycle::Taking;
 use super::state::Origin;
@@ -81,10 +84,58 @@ impl Taking<'_> {
                 };
                 Ok(StepRequest::Http { request, output: spec.output })
             }
+            Action::Agent(agent) => self.agent_request(ix, agent.clone()),
+            Action::Land(land) => {
+                let into = self.render(ix, &land.into)?.trim().to_owned();
+                Ok(StepRequest::Land(Box::new(self.project.land_order(ix, into)?)))
+            }
             Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
                 Err(Failure::new(FailureClass::Internal, format!("a {} runs on no worker", spec.action.keyword())))
             }
         }
+    }
+
+    fn agent_request(&self, ix: TaskIx, spec: AgentSpec) -> Result<StepRequest, Failure> {
+        let task = self.project.task(ix);
+        let with: serde_json::Map<String, serde_json::Value> =
+            task.spec.with.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let with = serde_json::Value::Object(with);
+        // Each value is rendered on its own, so that one that is a single expression keeps its type.
+        let text = with.to_string();
+        let with = if is_template(&text) {
+            let context = self.context(Some(ix), &[&text])?;
+            self.turn.expressions.render_json(&with, &context).map_err(unevaluated("with", &text))?
+        } else {
+            with
+        };
+        Ok(StepRequest::Agent(Box::new(AgentRequest {
+            spec,
+            with,
+            models: self.project.definition.clone(),
+            previous: task.more.as_ref().map(|more| more.previous.clone()).unwrap_or_default(),
+            merges: task.spec.merge,
+            resolves: self.project.resolves(ix),
+            priced: self.project.limits_money(ix),
+        })))
+    }
+
+    /// What was wrong when the project went back, for templates.
+    fn feedback(&self) -> Result<serde_json::Value, Failure> {
+        let mut all = Vec::new();
+        for said in &self.project.core.feedback {
+            let log = match &said.log {
+                Some(log) => self.turn.vault.read_blob(log)?,
+                None => Vec::new(),
+            };
+            let end = &log[log.len().saturating_sub(limits::FEEDBACK_LOG_BYTES)..];
+            all.push(json!({
+                "phase": said.phase.name(),
+                "task": said.task,
+                "message": said.message,
+                "log": String::from_utf8_lossy(end),
+            }));
+        }
+        Ok(all.into())
     }
 
     /// The environment of a task's commands: the workflow's, then its own.
@@ -110,6 +161,10 @@ impl Taking<'_> {
             "base_dir": project.created.base_dir,
             "base_commit": project.created.base_commit,
             "created": project.created_at.to_rfc3339(),
+            "round": project.core.phase.map(|phase| project.core.rounds[phase as usize]),
+            "came_from": project.core.came_from.map(|phase| phase.name()),
+            "feedback": if texts.iter().any(|text| text.contains("feedback")) { self.feedback()? } else { json!([]) },
+            "integration": project.core.integration.as_ref().map(|head| head.commit.as_str()),
         });
         let mut context = Context::new(&project.inputs, &env.into(), &about);
         let mut wanted = Mentions::default();

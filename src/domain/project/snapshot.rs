@@ -13,11 +13,11 @@ use crate::domain::payload::PayloadSource;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{Definition, TaskSpec};
 
-use super::growth::{branch_spec, item_spec, undo_spec};
+use super::growth::{branch_spec, item_spec, merger_spec, undo_spec};
 use super::state::{Core, Origin, Project};
 
 /// The version of the snapshot's form; any change of `Core` or what it holds needs the next number.
-pub const SNAPSHOT_FORMAT: u16 = 3;
+pub const SNAPSHOT_FORMAT: u16 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Stored<'s> {
@@ -78,7 +78,9 @@ impl Project {
                     self.core.added.get(&ix.0).and_then(|json| serde_json::from_str(json).ok()).map(Arc::new)
                 }
                 Origin::Item { of, .. } | Origin::Branch { of, .. } | Origin::Undo { of } => {
+                    let merges_for = self.core.tasks[at].more.as_ref().is_some_and(|more| more.merges_for);
                     let kind = match origin {
+                        Origin::Branch { .. } if merges_for => 3,
                         Origin::Branch { .. } => 1,
                         Origin::Undo { .. } => 2,
                         Origin::Item { .. } | Origin::Declared(_) | Origin::Added => 0,
@@ -89,6 +91,7 @@ impl Project {
                             let made = match kind {
                                 1 => derived(kind, of, &|spec| branch_spec(spec, &self.definition.retry)),
                                 2 => derived(kind, of, &undo_spec),
+                                3 => derived(kind, of, &|spec| Some(merger_spec(spec, &self.definition.retry))),
                                 _ => derived(kind, of, &|spec| Some(item_spec(spec))),
                             };
                             made.and_then(|(key, spec)| spec.inspect(|spec| drop(shared.insert(key, spec.clone()))))

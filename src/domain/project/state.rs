@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::budget::{Amounts, Caps, Ledger};
+use crate::domain::call::RecordedCall;
 use crate::domain::event::{Await, Created, Decision, HoldReason, StepOutcome};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
-use crate::domain::payload::Payload;
+use crate::domain::payload::{BlobRef, Payload};
 use crate::domain::time::Millis;
 use crate::domain::workflow::{Definition, EffectClass, TaskSpec};
 
@@ -62,6 +63,16 @@ pub(super) struct Core {
     pub gate: Option<Gate>,
     pub caps: Caps,
     pub ledger: Ledger,
+    /// What each phase used, over all its rounds.
+    pub phase_ledgers: [Ledger; 7],
+    /// A person raised the caps: those of the phases no longer hold.
+    pub phase_caps_off: bool,
+    /// The head of the integration branch, once something was merged.
+    pub integration: Option<Integration>,
+    /// From which phase the present one was gone back to.
+    pub came_from: Option<Phase>,
+    /// What was wrong when it went back the last time.
+    pub feedback: Vec<Feedback>,
     pub signals: VecDeque<Signal>,
     pub requests: VecDeque<String>,
     pub cancel_undo: bool,
@@ -73,6 +84,39 @@ pub(super) struct Core {
     pub tasks: Vec<Task>,
     /// Specs of tasks added while running, by their index; JSON.
     pub added: BTreeMap<u32, String>,
+}
+
+/// The head of a project's integration branch, as the journal knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Integration {
+    /// The commit.
+    pub commit: String,
+    /// Its tree.
+    pub tree: String,
+    /// How many merges made it.
+    pub position: u64,
+}
+
+/// Why a phase failed, for the phase that it goes back to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// The phase that failed.
+    pub phase: Phase,
+    /// The task; empty: a person at the gate.
+    pub task: String,
+    /// One line.
+    pub message: String,
+    /// Its log, or what the agent answered.
+    pub log: Option<BlobRef>,
+}
+
+/// What an attempt in a project with an integration branch began from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// The commit that its work is built on; `None`: the project's base.
+    pub commit: Option<String>,
+    /// The trees its files come from.
+    pub trees: Vec<String>,
 }
 
 /// The gate behind a phase, while it is asked.
@@ -220,6 +264,16 @@ pub struct More {
     pub completed_as: u64,
     /// The trees that its result consists of (worktree projects only).
     pub trees: Vec<String>,
+    /// The calls of an agent in the present attempt.
+    pub calls: Vec<RecordedCall>,
+    /// Calls before this one no longer count as failures in a row: someone resumed the project since.
+    pub forgiven: u32,
+    /// How earlier attempts failed, the last ones.
+    pub previous: Vec<String>,
+    /// A branch that resolves a conflict of its task with the integration branch.
+    pub merges_for: bool,
+    /// What the present attempt began from.
+    pub pinned: Option<Pinned>,
 }
 
 /// The claim of an external worker.
@@ -274,6 +328,11 @@ impl Task {
         self.more.as_ref().map_or(&[], |more| &more.steps)
     }
 
+    /// The calls of the present attempt.
+    pub fn calls(&self) -> &[RecordedCall] {
+        self.more.as_ref().map_or(&[], |more| &more.calls)
+    }
+
     /// The step that runs now.
     pub fn open_step(&self) -> Option<&Step> {
         self.steps().last().filter(|step| step.outcome.is_none())
@@ -303,7 +362,7 @@ impl Task {
         use crate::domain::workflow::Action;
         let is_template = self.spec.foreach.is_some();
         match self.spec.action {
-            Action::Run(_) | Action::Http(_) => !is_template,
+            Action::Run(_) | Action::Http(_) | Action::Agent(_) | Action::Land(_) => !is_template,
             Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => false,
         }
     }
@@ -363,6 +422,16 @@ impl Project {
     /// Its output, once it is DONE.
     pub fn closing_output(&self) -> &Payload {
         &self.core.closing_output
+    }
+
+    /// What a phase has spent and reserved.
+    pub fn phase_ledger(&self, phase: Phase) -> &Ledger {
+        &self.core.phase_ledgers[phase as usize]
+    }
+
+    /// The head of its integration branch.
+    pub fn integration(&self) -> Option<&Integration> {
+        self.core.integration.as_ref()
     }
 
     /// What is spent and reserved.

@@ -28,7 +28,7 @@ impl Taking<'_> {
             Ok(action) => action,
             Err(failure) => return self.fail(ix, failure),
         };
-        if !self.budget_allows() {
+        if !self.budget_allows(ix) {
             return;
         }
         self.emit(Event::TaskStarted { task: ix, attempt });
@@ -53,6 +53,9 @@ impl Taking<'_> {
     }
 
     fn step_failed(&mut self, ix: TaskIx, step: StepIx, failure: Failure, code: Option<i32>) {
+        if self.project.is_merge_conflict(ix, &failure) {
+            return self.resolve_conflict(ix, failure);
+        }
         let task = self.project.task(ix);
         let must_not_repeat = task.steps().last().is_some_and(|last| last.effect == EffectClass::Once);
         if must_not_repeat && may_have_happened(failure.class, code) {
@@ -72,16 +75,14 @@ impl Taking<'_> {
     fn next_step(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx) {
         let spec = self.project.task(ix).spec.clone();
         let Some(check) = spec.validate.get(step.at() - 1) else {
+            if self.project.is_merge_step(ix, step) {
+                return self.start_merge(ix, attempt, step);
+            }
             let action = self.project.task(ix).steps()[0].outcome.as_ref();
             let output = action.and_then(|outcome| outcome.result.clone().ok()).unwrap_or_default();
             return self.complete(ix, output);
         };
-        if self.project.task(ix).status == TaskStatus::Running {
-            self.emit(Event::TaskValidating { task: ix });
-        }
-        // A held project ends what runs and starts nothing: the attempt goes on here when it is released.
-        if !self.project.may_start() || !self.budget_allows() {
-            self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
+        if !self.may_go_on(ix, attempt, step) {
             return;
         }
         let command = self.render(ix, check);
@@ -94,15 +95,52 @@ impl Taking<'_> {
         }
     }
 
+    /// Before a further step: a held project ends what runs and starts nothing, and the attempt goes on there when it is released.
+    fn may_go_on(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx) -> bool {
+        if self.project.task(ix).status == TaskStatus::Running {
+            self.emit(Event::TaskValidating { task: ix });
+        }
+        let goes_on = self.project.may_start() && self.budget_allows(ix);
+        if !goes_on {
+            self.emit(Event::StepInterrupted { task: ix, attempt, step, crashed: false });
+        }
+        goes_on
+    }
+
+    /// The last step of a task whose files are merged.
+    fn start_merge(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx) {
+        if self.may_go_on(ix, attempt, step) {
+            let order = self.project.merge_order(ix);
+            self.start_step(ix, attempt, step, StepRequest::Merge(Box::new(order)));
+        }
+    }
+
+    /// A branch task is opened that resolves the conflict; the attempt waits for it in its merge.
+    fn resolve_conflict(&mut self, ix: TaskIx, failure: Failure) {
+        let branches = self.project.task(ix).more.as_ref().map_or(0, |more| more.branches);
+        if self.is_given_up(ix) {
+            self.emit(Event::TaskCancelled { task: ix });
+        } else if branches < limits::MERGE_BRANCHES {
+            self.open_branch(ix, branches + 1, failure);
+        } else {
+            let policy = self.project.retry_rules(ix).for_validating().on_exhausted;
+            self.give_up(ix, failure, policy);
+        }
+    }
+
     fn start_step(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx, request: StepRequest) {
         let env = match self.environment(ix) {
             Ok(env) => env,
             Err(failure) => return self.fail(ix, failure),
         };
         let input = digest_of(&request);
-        let trees = if step.0 == 0 { self.project.input_trees(ix) } else { self.project.trees_after_action(ix) };
+        let trees = if step.0 == 0 { self.project.start_trees(ix) } else { self.project.trees_after_action(ix) };
         let task = self.project.task(ix);
-        let effect = if step.0 == 0 { self.project.effect_class(ix) } else { EffectClass::Pure };
+        let effect = match step.0 {
+            0 => self.project.effect_class(ix),
+            _ if self.project.is_merge_step(ix, step) => EffectClass::Probed,
+            _ => EffectClass::Pure,
+        };
         let maybe_ran = task.more.as_ref().is_some_and(|more| more.maybe_ran);
         let workspace = WorkspaceOrder {
             kind: self.project.created.workspace,
@@ -123,6 +161,7 @@ impl Taking<'_> {
             workspace,
             env,
             reserved: Amounts::ONE_CALL,
+            calls: if step.0 == 0 { task.calls().to_vec() } else { Vec::new() },
             request,
         };
         self.emit(Event::StepStarted {
@@ -142,8 +181,8 @@ impl Taking<'_> {
     }
 
     /// Whether one more step fits the caps; if not, the project is held.
-    fn budget_allows(&mut self) -> bool {
-        match self.project.core.ledger.would_break(&self.project.core.caps, Amounts::ONE_CALL) {
+    fn budget_allows(&mut self, ix: TaskIx) -> bool {
+        match self.project.would_break(ix, Amounts::ONE_CALL) {
             None => true,
             Some(dimension) => {
                 self.hold(HoldReason::Budget { dimension });
@@ -158,6 +197,11 @@ impl Taking<'_> {
             return;
         }
         let Some(task) = self.project.core.tasks.get(ix.at()) else { return };
+        let was_stopped = matches!(&outcome.result, Err(failure) if failure.class == FailureClass::Interrupted);
+        if was_stopped && task.status == TaskStatus::AwaitingApproval {
+            // An agent's walk that ended because it asked a person.
+            return;
+        }
         let fits = task.attempt == attempt && task.open_step().is_some_and(|open| open.ix == step);
         if !fits || !task.status.is_active() {
             let what = format!("an outcome of {} attempt {attempt} step {step}", task.name);
@@ -167,8 +211,12 @@ impl Taking<'_> {
         }
         if let Err(failure) = &outcome.result {
             let class = failure.class;
+            self.lose_calls(ix);
             if class == FailureClass::Interrupted {
                 return self.interrupted(ix, attempt, step);
+            }
+            if step.0 == 0 && self.is_of_provider(ix, failure) && !self.is_given_up(ix) {
+                return self.park(ix, failure.clone());
             }
         }
         let (result, code) = (outcome.result.clone(), outcome.code);
@@ -254,6 +302,9 @@ impl Project {
                 "PUT" | "DELETE" => EffectClass::Idempotent,
                 _ => EffectClass::Once,
             },
+            // Its calls have classes of their own; the walk over them may begin again at any time.
+            Action::Agent(_) => EffectClass::Restorable,
+            Action::Land(_) => EffectClass::Probed,
             Action::Run(_) | Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
                 match self.created.workspace {
                     WorkspaceKind::Worktree => EffectClass::Restorable,
@@ -321,6 +372,10 @@ fn digest_of(request: &StepRequest) -> Digest {
             let request = serde_json::to_string(request).expect("a request holds only text keys, so it serialises");
             format!("http\0{request}\0{output:?}")
         }
+        // What earlier attempts failed with and which models there are is not what is asked.
+        StepRequest::Agent(agent) => format!("agent\0{:?}\0{}\0{:?}", agent.spec, agent.with, agent.resolves),
+        StepRequest::Merge(order) => format!("merge\0{order:?}"),
+        StepRequest::Land(order) => format!("land\0{}", order.into),
     };
     Digest::of(text.as_bytes())
 }
@@ -331,6 +386,9 @@ fn shown(order: &StepOrder, action: &Action) -> String {
         (StepRequest::Run { command, .. }, Action::Run(declared)) if command == declared => return String::new(),
         (StepRequest::Run { command, .. }, _) => command.clone(),
         (StepRequest::Http { request, .. }, _) => format!("{} {}", request.method, request.url),
+        (StepRequest::Agent(agent), _) => agent.spec.role.clone(),
+        (StepRequest::Merge(order), _) => format!("merge {}", order.tree.as_deref().unwrap_or_default()),
+        (StepRequest::Land(order), _) => format!("land {} into {}", order.commit, order.into),
     };
     let mut end = text.len().min(limits::EXCERPT_BYTES);
     while !text.is_char_boundary(end) {

@@ -64,7 +64,7 @@ impl Taking<'_> {
             }
         }
         let begun = match &spec.action {
-            Action::Run(_) | Action::Http(_) => Ok(()),
+            Action::Run(_) | Action::Http(_) | Action::Agent(_) | Action::Land(_) => Ok(()),
             Action::Approval(approval) => self.ask(ix, approval),
             Action::Wait(wait) => self.wait(ix, wait),
             Action::External(external) => self.offer(ix, external),
@@ -146,6 +146,9 @@ impl Taking<'_> {
     }
 
     pub fn answer_approval(&mut self, actor: Actor, ix: TaskIx, decision: Decision, comment: String) {
+        if self.answer_agent(ix, &decision, &comment) {
+            return;
+        }
         let said = |word: &str| if comment.is_empty() { word.to_owned() } else { format!("{word}: {comment}") };
         let result = match decision {
             Decision::Approved => {
@@ -249,14 +252,14 @@ impl Taking<'_> {
         self.give_up(ix, failure, on_exhausted);
     }
 
-    fn open_branch(&mut self, ix: TaskIx, number: u32, failure: Failure) {
+    pub fn open_branch(&mut self, ix: TaskIx, number: u32, failure: Failure) {
         self.emit(Event::BranchOpened { task: ix, branch: number, failure });
         if let Some(branch) = self.project.task(ix).more.as_ref().and_then(|more| more.branch) {
             self.make_ready(branch);
         }
     }
 
-    fn give_up(&mut self, ix: TaskIx, failure: Failure, on_exhausted: OnExhausted) {
+    pub fn give_up(&mut self, ix: TaskIx, failure: Failure, on_exhausted: OnExhausted) {
         let task = self.project.task(ix);
         // A person's no, a failed child and a failed item are answers, not accidents: there is nothing to resume.
         let is_answer = matches!(task.status, TaskStatus::AwaitingApproval | TaskStatus::Pending)
@@ -353,6 +356,10 @@ impl Taking<'_> {
             return Ok(());
         }
         let items = self.items(ix, source)?;
+        if let Some(graph) = &self.project.task(ix).spec.item_graph {
+            let needs = super::item_graph::needs_of(graph, &items);
+            needs.map_err(|problem| Failure::new(FailureClass::Expression, format!("the foreach: {problem}")))?;
+        }
         let (count, total) = (items.len(), self.project.core.tasks.len());
         if count > limits::FOREACH_ITEMS || total + count > limits::TASKS_PER_PROJECT {
             let message = format!("{count} items are more than a project of {total} tasks can take");
@@ -363,7 +370,10 @@ impl Taking<'_> {
         self.emit(Event::Expanded { task: ix, items, count: count as u32 });
         self.await_outside(ix, Await::Items, None);
         for offset in 0..count as u32 {
-            self.make_ready(TaskIx(first.0 + offset));
+            let item = TaskIx(first.0 + offset);
+            if self.project.task(item).unmet == 0 {
+                self.make_ready(item);
+            }
         }
         if count == 0 {
             self.item_settled(ix);

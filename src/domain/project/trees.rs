@@ -16,16 +16,22 @@ impl Project {
             return Vec::new();
         }
         let task = self.task(ix);
+        // What was merged is in the head of the integration branch; everything begins from there.
+        let head = self.core.integration.as_ref().map(|head| &head.tree);
         let from_needs = |needs: &[TaskIx]| -> Vec<String> {
-            let trees: BTreeSet<&String> = needs.iter().flat_map(|need| self.trees_of(*need)).collect();
+            let trees: BTreeSet<&String> = needs.iter().flat_map(|need| self.trees_of(*need)).chain(head).collect();
             trees.into_iter().cloned().collect()
         };
         match task.origin {
+            Origin::Item { .. } if !task.needs.is_empty() => from_needs(&task.needs),
             Origin::Item { of, .. } => self.input_trees(of),
             Origin::Branch { of, .. } => self.input_trees(of),
             Origin::Undo { of } if self.task(of).status == TaskStatus::Completed => self.trees_of(of).to_vec(),
             Origin::Undo { of } => self.trees_after_action(of),
-            Origin::Declared(_) | Origin::Added if task.needs.is_empty() => self.core.carried_trees.clone(),
+            Origin::Declared(_) | Origin::Added if task.needs.is_empty() => {
+                let trees: BTreeSet<&String> = self.core.carried_trees.iter().chain(head).collect();
+                trees.into_iter().cloned().collect()
+            }
             Origin::Declared(_) | Origin::Added => from_needs(&task.needs),
         }
     }
@@ -41,8 +47,20 @@ impl Project {
             let trees: BTreeSet<&String> = items.flat_map(|item| self.trees_of(item)).collect();
             return trees.into_iter().cloned().collect();
         }
+        if task.spec.merge {
+            return Vec::new();
+        }
         let own = task.steps().iter().rev().find_map(|step| step.outcome.as_ref().and_then(|done| done.tree.clone()));
-        own.map_or_else(|| self.input_trees(ix), |tree| vec![tree])
+        let pinned = task.more.as_ref().and_then(|more| more.pinned.as_ref());
+        match (own, pinned) {
+            // It has changed nothing: the head of the integration branch says it all.
+            (Some(tree), Some(pinned)) if self.core.integration.is_some() && pinned.trees == [tree.clone()] => {
+                Vec::new()
+            }
+            (Some(tree), _) => vec![tree],
+            (None, _) if self.core.integration.is_some() => Vec::new(),
+            (None, _) => self.input_trees(ix),
+        }
     }
 
     /// The files as the action of a task left them: what its validations see.
@@ -50,8 +68,14 @@ impl Project {
         let action = self.task(ix).steps().first().and_then(|step| step.outcome.as_ref());
         match action.and_then(|outcome| outcome.tree.clone()) {
             Some(tree) => vec![tree],
-            None => self.input_trees(ix),
+            None => self.start_trees(ix),
         }
+    }
+
+    /// What the present attempt of a task starts from.
+    pub(super) fn start_trees(&self, ix: TaskIx) -> Vec<String> {
+        let pinned = self.task(ix).more.as_ref().and_then(|more| more.pinned.as_ref());
+        pinned.map_or_else(|| self.input_trees(ix), |pinned| pinned.trees.clone())
     }
 
     fn trees_of(&self, ix: TaskIx) -> &[String] {
@@ -65,7 +89,9 @@ impl Project {
             .tasks
             .iter()
             .filter(|task| !task.retired && task.dependents.is_empty() && task.status == TaskStatus::Completed);
-        let trees: BTreeSet<&String> = sinks.flat_map(|task| task.more.iter().flat_map(|more| &more.trees)).collect();
+        let head = self.core.integration.as_ref().map(|head| &head.tree);
+        let own = sinks.flat_map(|task| task.more.iter().flat_map(|more| &more.trees));
+        let trees: BTreeSet<&String> = own.chain(head).collect();
         trees.into_iter().cloned().collect()
     }
 

@@ -58,7 +58,7 @@ codes! {
     InvalidDuration = "WF0115", "not a duration", "A duration is written with its unit: `500ms`, `30s`, `20m`, `1h30m`, `2d`. A bare number is refused because its unit would be a guess.";
     OutOfRange = "WF0116", "out of range", "The number or duration is outside the range that is possible here. The message names the bounds.";
     Exclusive = "WF0117", "keys that exclude each other", "Exactly one of several keys must be given, for example one action per task, or one of `tasks` and `phases` per workflow.";
-    Agent = "WF0118", "agent tasks are not available", "`agent:` is a reserved action that this release does not run. Call a model from a command (`run:`) or let a worker outside do the work (`external:`).";
+    Agent = "WF0118", "agents and merges need git worktrees", "`agent`, `merge` and `land` work on branches of a git repository: the workflow needs `workspace: worktree`. An agent never works in the folder that you work in.";
     Empty = "WF0119", "nothing to do", "The file, a phase or a list is empty where at least one element is needed.";
     BadDefault = "WF0120", "a default that its input refuses", "The default of an input must have the input's type, and be one of its choices when it has any.";
     UnknownClass = "WF0121", "not a failure class", "`never` and `also` name classes of failures, such as `exit`, `timeout` or `http-5xx`. The help lists them.";

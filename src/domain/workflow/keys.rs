@@ -90,7 +90,7 @@ pub const INPUT_TYPES: &[&str] = &["string", "integer", "number", "boolean", "li
 /// The names of priorities with their numbers.
 pub const PRIORITIES: &[(&str, u8)] = &[("low", 2), ("normal", 5), ("high", 8), ("critical", 10)];
 /// The keys of a task of which exactly one says what it does.
-pub const ACTIONS: &[&str] = &["run", "approval", "wait", "http", "workflow", "external"];
+pub const ACTIONS: &[&str] = &["run", "agent", "approval", "wait", "http", "workflow", "external", "land"];
 /// The methods of requests.
 pub const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -121,6 +121,8 @@ pub static WORKFLOW: Object = Object {
             "Environment variables captured at the start. They are journaled, so never name secrets.",
         ),
         key("retry", Shape::Object(&RETRY), "When failed tasks are tried again."),
+        key("models", Shape::Object(&MODELS), "Which models the agents use, and where they are."),
+        key("merge", Shape::Object(&MERGE), "How the work of tasks with `merge` comes together."),
         key("tasks", Shape::Map(&Shape::Object(&TASK)), "The tasks, by name: a project with the single phase build."),
         key("phases", Shape::Object(&PHASES), "The phases of the lifecycle that the workflow uses."),
     ],
@@ -257,6 +259,103 @@ pub static PHASE: Object = Object {
         key("on_failure", Shape::Object(&LOOP_BACK), "Where to go back to when the phase fails or is rejected."),
         key("on_reject", Shape::Object(&LOOP_BACK), "The same as `on_failure`."),
         key("on_issue", Shape::Object(&LOOP_BACK), "The same as `on_failure`."),
+        key("budget", Shape::Object(&PHASE_BUDGET), "What the phase may use, over all its rounds."),
+    ],
+};
+
+/// Caps of a phase or of an agent's attempt.
+pub static PHASE_BUDGET: Object = Object {
+    name: "part_budget",
+    title: "the budget of a part",
+    one_of: &[],
+    keys: &[
+        key("calls", Shape::Either(&[BIG, Shape::Text]), "Most steps and model calls."),
+        key("tokens", Shape::Either(&[BIG, Shape::Text]), "Most model tokens: a number, `500k` or `2M`."),
+        key("usd", Shape::Number(0.0, 1_000_000_000.0), "Most money, in US dollars."),
+    ],
+};
+
+/// Models.
+pub static MODELS: Object = Object {
+    name: "models",
+    title: "the models",
+    one_of: &[],
+    keys: &[
+        key(
+            "default",
+            Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
+            "For roles without their own: `provider/model`, most preferred first.",
+        ),
+        key(
+            "roles",
+            Shape::Map(&Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)])),
+            "By role: `provider/model`, most preferred first.",
+        ),
+        key("providers", Shape::Map(&Shape::Object(&PROVIDER)), "Providers by name, beside those known by name."),
+    ],
+};
+
+/// A provider.
+pub static PROVIDER: Object = Object {
+    name: "provider",
+    title: "a provider",
+    one_of: &["base_url", "script", "replay"],
+    keys: &[
+        key("base_url", Shape::Text, "An OpenAI-compatible endpoint, its version included: `https://host/v1`."),
+        key("key_env", Shape::Text, "The environment variable, or the name in the secrets file, that holds the key."),
+        key("headers", Shape::Map(&Shape::Scalar), "Headers sent with each request; never secrets."),
+        key("script", Shape::Text, "A file of scripted answers; no network is needed then."),
+        key("replay", Shape::Text, "A finished project whose recorded replies are given again."),
+        key("free", Shape::Boolean, "It costs nothing, so that no price needs to be known."),
+    ],
+};
+
+/// The merge queue.
+pub static MERGE: Object = Object {
+    name: "merge",
+    title: "the merge queue",
+    one_of: &[],
+    keys: &[
+        key("gates", COMMANDS, "Commands that must succeed on the merged files before the integration branch moves."),
+        key("batch", Shape::Integer(1, 64), "Most tasks merged and gated together (default 8)."),
+    ],
+};
+
+/// An agent.
+pub static AGENT: Object = Object {
+    name: "agent",
+    title: "an agent",
+    one_of: &[],
+    keys: &[
+        required("role", Shape::Name, "Its role: a shipped one, or a file `.wfctl/roles/ROLE.md` of the repository."),
+        key(
+            "model",
+            Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
+            "Models in place of the role's: `provider/model`, most preferred first.",
+        ),
+        key("tools", Shape::List(&Shape::Name), "Tools in place of the role's."),
+        key("turns", Shape::Integer(1, 1000), "Most model calls of one attempt."),
+        key("budget", Shape::Object(&PHASE_BUDGET), "Caps on one attempt."),
+    ],
+};
+
+/// Where the integration branch goes.
+pub static LAND: Object = Object {
+    name: "land",
+    title: "a landing",
+    one_of: &[],
+    keys: &[key("into", Shape::Template, "The branch; empty or absent: the one that the checkout is on.")],
+};
+
+/// A `foreach` whose items depend on each other.
+pub static ITEMS: Object = Object {
+    name: "items",
+    title: "the items",
+    one_of: &[],
+    keys: &[
+        required("in", Shape::Either(&[Shape::Expression, Shape::List(&Shape::Any)]), "The list of objects."),
+        key("id", Shape::Name, "The field of an item that names it (default `id`)."),
+        key("needs", Shape::Name, "The field that lists the items to be done before (default `needs`)."),
     ],
 };
 
@@ -292,6 +391,17 @@ pub static TASK: Object = Object {
         key("workflow", Shape::Either(&[Shape::Text, Shape::Object(&CHILD)]), "A child project."),
         key("external", Shape::Object(&EXTERNAL), "Work claimed and answered by a worker outside."),
         key(
+            "agent",
+            Shape::Either(&[Shape::Name, Shape::Object(&AGENT)]),
+            "An agent by its role; it is given the task's `with`.",
+        ),
+        key("land", Shape::Object(&LAND), "Merge the integration branch into a branch of yours."),
+        key(
+            "merge",
+            Shape::Boolean,
+            "Its files are merged into the integration branch; it is completed when they are there.",
+        ),
+        key(
             "when",
             Shape::Either(&[Shape::Expression, Shape::Boolean]),
             "A condition; when it is false the task is skipped and what needs it goes on.",
@@ -302,6 +412,7 @@ pub static TASK: Object = Object {
                 Shape::Expression,
                 Shape::List(&Shape::Any),
                 Shape::Integer(0, limits::FOREACH_ITEMS as u64),
+                Shape::Object(&ITEMS),
             ]),
             "A list, an object or a number: the task runs once per element, as `item` and `index`.",
         ),
@@ -430,9 +541,10 @@ pub static TIMEOUT: Object = Object {
 pub static BRANCH: Object = Object {
     name: "branch",
     title: "a branch task",
-    one_of: &["run", "external", "http"],
+    one_of: &["run", "agent", "external", "http"],
     keys: &[
         key("run", Shape::Template, "A shell command."),
+        key("agent", Shape::Either(&[Shape::Name, Shape::Object(&AGENT)]), "An agent by its role."),
         key("external", Shape::Object(&EXTERNAL), "Work for a worker outside."),
         key("http", Shape::Either(&[Shape::Template, Shape::Object(&HTTP)]), "An HTTP request."),
         key("max", ROUNDS, "Most times it is done for one task (default 1)."),
@@ -460,4 +572,11 @@ pub static OBJECTS: &[&Object] = &[
     &EXTERNAL,
     &TIMEOUT,
     &BRANCH,
+    &PHASE_BUDGET,
+    &MODELS,
+    &PROVIDER,
+    &MERGE,
+    &AGENT,
+    &LAND,
+    &ITEMS,
 ];

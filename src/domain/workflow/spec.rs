@@ -44,9 +44,85 @@ pub struct Definition {
     pub retry: RetryRules,
     /// The phases in lifecycle order. A file with plain `tasks:` has the single phase BUILD.
     pub phases: Vec<PhaseSpec>,
+    /// Which models the agents use, and where they are.
+    #[serde(default, skip_serializing_if = "ModelsSpec::is_empty")]
+    pub models: ModelsSpec,
+    /// How the work of `merge` tasks comes together on the integration branch.
+    #[serde(default, skip_serializing_if = "MergeSpec::is_default")]
+    pub merge: MergeSpec,
     /// Child workflows by the name under which a `workflow` action calls them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub children: BTreeMap<String, Arc<Definition>>,
+}
+
+/// Models and providers, as pinned with the workflow. Keys are never part of it, only the names of variables that hold them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ModelsSpec {
+    /// For roles without models of their own: `provider/model`, most preferred first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default: Vec<String>,
+    /// By role.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// Providers beside those known by name; one of a known name takes its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<String, ProviderSpec>,
+}
+
+impl ModelsSpec {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where models are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProviderSpec {
+    /// An OpenAI-compatible endpoint, up to and including its version (`https://host/v1`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The environment variable, or the name in the secrets file, that holds the key; absent: no key is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
+    /// Headers sent with each request; never secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// A file of scripted answers, below the project's folder: this provider then needs no network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// A finished project whose recorded replies are given again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<String>,
+    /// It costs nothing: a model without a known price is allowed under a money cap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub free: bool,
+}
+
+/// The merge queue of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeSpec {
+    /// Commands that must succeed on the merged files before the integration branch moves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<String>,
+    /// Most tasks merged and gated together.
+    #[serde(default = "default_batch")]
+    pub batch: u32,
+}
+
+fn default_batch() -> u32 {
+    8
+}
+
+impl Default for MergeSpec {
+    fn default() -> Self {
+        Self { gates: Vec::new(), batch: default_batch() }
+    }
+}
+
+impl MergeSpec {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One declared input.
@@ -150,6 +226,13 @@ pub struct PhaseSpec {
     /// Where to go back to when the phase fails or is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_back: Option<LoopBack>,
+    /// Caps on what the phase may use, over all its rounds; wall time is the project's alone.
+    #[serde(default, skip_serializing_if = "is_unlimited")]
+    pub budget: Caps,
+}
+
+fn is_unlimited(caps: &Caps) -> bool {
+    *caps == Caps::default()
 }
 
 /// A way back to an earlier phase, taken at most `max` times.
@@ -180,6 +263,12 @@ pub struct TaskSpec {
     /// An expression that gives a list; the task runs once per item, `item` and `index` being set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreach: Option<String>,
+    /// How the items of a `foreach` depend on each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item_graph: Option<ItemGraph>,
+    /// Its files are merged into the project's integration branch; it is completed when they are there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merge: bool,
     /// Values for templates of this task, themselves templates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub with: BTreeMap<String, serde_json::Value>,
@@ -218,6 +307,15 @@ pub struct TaskSpec {
     pub undo: Option<String>,
 }
 
+/// The fields of an item that say what it is and what it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemGraph {
+    /// The field that holds its id, a text.
+    pub id: String,
+    /// The field that holds the ids of the items that must be done before, a list of texts; absent in an item: none.
+    pub needs: String,
+}
+
 fn default_priority() -> u8 {
     TaskSpec::NORMAL_PRIORITY
 }
@@ -235,6 +333,8 @@ impl TaskSpec {
             action,
             when: None,
             foreach: None,
+            item_graph: None,
+            merge: false,
             with: BTreeMap::new(),
             env: BTreeMap::new(),
             timeout: Timeouts::default(),
@@ -267,6 +367,10 @@ pub enum Action {
     Workflow(ChildSpec),
     /// Work claimed and answered by someone outside.
     External(ExternalSpec),
+    /// An agent's conversation.
+    Agent(AgentSpec),
+    /// The integration branch is merged into a branch of the user's.
+    Land(LandSpec),
 }
 
 impl Action {
@@ -279,6 +383,8 @@ impl Action {
             Self::Http(_) => "http",
             Self::Workflow(_) => "workflow",
             Self::External(_) => "external",
+            Self::Agent(_) => "agent",
+            Self::Land(_) => "land",
         }
     }
 }
@@ -365,6 +471,33 @@ pub struct ExternalSpec {
     /// What the worker is given; a template.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub payload: String,
+}
+
+/// An agent. What it is given is the task's `with`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSpec {
+    /// Its role: a shipped one, or a file `.wfctl/roles/<role>.md` of the repository.
+    pub role: String,
+    /// Models in place of those of the role, most preferred first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// Tools in place of those of the role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+    /// Most model calls of one attempt; absent: the role's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u32>,
+    /// Caps on one attempt; wall time is `timeout`.
+    #[serde(default, skip_serializing_if = "is_unlimited")]
+    pub budget: Caps,
+}
+
+/// Where the integration branch goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandSpec {
+    /// The branch, a template; empty: the one that the user's checkout is on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub into: String,
 }
 
 /// Time limits of one attempt.

@@ -221,7 +221,6 @@ fn the_schema_accepts_what_is_valid_and_refuses_most_of_the_rest() {
         "tasks-and-phases",
         "no-action",
         "two-actions",
-        "agent",
         "wrong-type",
         "invalid-choice",
         "invalid-workflow-name",

@@ -15,6 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::domain::call::CallInput;
 use crate::domain::effect::{ChildOrder, Effect};
 use crate::domain::event::{Actor, Created, Event, HoldReason, StepOutcome};
 use crate::domain::ids::{Attempt, Epoch, ProjectId, StepIx, TaskIx};
@@ -96,6 +97,17 @@ pub enum Request {
         step: StepIx,
         /// How.
         outcome: Box<StepOutcome>,
+    },
+    /// An agent's walk puts a call on record.
+    Call {
+        /// The project.
+        id: ProjectId,
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: Attempt,
+        /// What.
+        input: CallInput,
     },
     /// Whether this engine drives a project.
     Drives {

@@ -21,6 +21,7 @@ impl<R> Core<R> {
                 }
                 return;
             }
+            Request::Call { id, task, attempt, input } => self.call(&id, task, attempt, input),
             Request::Drives { id } => {
                 let live = self.by_id.get(&id).and_then(|slot| self.slots[*slot as usize].as_ref());
                 (None, Ok(Reply::Drives(live.is_some_and(|live| live.driven))))
@@ -33,6 +34,25 @@ impl<R> Core<R> {
         if let Some(reply_to) = reply_to {
             self.turn.replies.push((reply_to, slot, reply));
         }
+    }
+
+    /// Only a walk that this engine runs may speak: a project that is not driven here has none.
+    fn call(
+        &mut self,
+        id: &ProjectId,
+        task: TaskIx,
+        attempt: Attempt,
+        input: CallInput,
+    ) -> (Option<u32>, Result<Reply, Error>) {
+        let driven = |slot: &u32| self.slots[*slot as usize].as_ref().is_some_and(|live| live.driven);
+        let Some(slot) = self.by_id.get(id).copied().filter(driven) else {
+            return (None, Err(Error::UnknownProject(id.clone())));
+        };
+        if self.draining && matches!(input, CallInput::Begin(_) | CallInput::Ask(..)) {
+            return (None, Err(Error::Stopped("it is stopping".to_owned())));
+        }
+        let taken = self.take_into(slot, Input::Call { task, attempt, input }, Actor::Engine, &mut Decided::default());
+        (Some(slot), taken.and_then(|taken| Ok(taken.map(|()| Reply::Taken(None))?)))
     }
 
     pub(super) fn disk(&mut self, free_bytes: u64, low: bool) {

@@ -100,6 +100,7 @@ impl From<RefusalKind> for FaultKind {
             RefusalKind::StaleToken => Self::StaleToken,
             RefusalKind::Limit => Self::Limit,
             RefusalKind::Invalid => Self::Invalid,
+            RefusalKind::Budget => Self::Limit,
         }
     }
 }

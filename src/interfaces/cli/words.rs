@@ -219,6 +219,11 @@ pub fn say(event: &Event, names: &Names) -> Said {
             about(*task, Tone::Plain, true, format!("doubt settled: {answer:?}").to_lowercase())
         }
         Event::TaskRetried { task } => about(*task, Tone::Plain, true, "a new series of attempts"),
+        Event::CallStarted { .. } | Event::CallFinished { .. } | Event::CallUncertain { .. } => say_call(event),
+        Event::TaskParked { task, failure, due, .. } => {
+            let until = due.map_or_else(|| "until someone resumes".to_owned(), |due| format!("until {due}"));
+            about(*task, Tone::Warn, true, format!("parked {until}: {failure}"))
+        }
         Event::LeaseTaken { task, worker, until, .. } => {
             about(*task, Tone::Plain, true, format!("taken by {} until {until}", harmless(worker)))
         }
@@ -226,6 +231,39 @@ pub fn say(event: &Event, names: &Names) -> Said {
             about(*task, Tone::Dim, false, format!("its worker is alive, until {until}"))
         }
         Event::LeaseExpired { task } => about(*task, Tone::Warn, true, "its worker was silent for too long"),
+    }
+}
+
+fn say_call(event: &Event) -> Said {
+    match event {
+        Event::CallStarted { task, call, .. } => {
+            let shown = if call.shown.is_empty() { String::new() } else { format!(" {}", harmless(&call.shown)) };
+            let (ix, kind, label) = (call.ix, call.kind, harmless(&call.label));
+            about(*task, Tone::Dim, false, format!("call {ix}: {kind} {label}{shown}"))
+        }
+        Event::CallFinished { task, call, outcome, .. } => {
+            let took = human_duration(outcome.duration_ms);
+            let end = match &outcome.result {
+                Ok(_) => "ok".to_owned(),
+                Err(failure) => failure.to_string(),
+            };
+            let used = outcome.usage.map(|usage| {
+                let estimated = if usage.estimated { ", estimated" } else { "" };
+                format!("; {} + {} tokens{estimated}", usage.input_tokens, usage.output_tokens)
+            });
+            let used = used.unwrap_or_default();
+            about(*task, Tone::Dim, false, format!("call {call} ended after {took}: {end}{used}"))
+        }
+        Event::CallUncertain { task, call, charged, .. } => {
+            let tokens = charged.tokens;
+            about(
+                *task,
+                Tone::Warn,
+                true,
+                format!("call {call} is uncertain: charged {tokens} tokens, to be sent again"),
+            )
+        }
+        other => of_project(Tone::Dim, false, kind(other)),
     }
 }
 

@@ -78,6 +78,7 @@ impl Rig {
             effect: EffectClass::Pure,
             maybe_ran: false,
             timeouts: Timeouts::default(),
+            calls: Vec::new(),
             workspace: WorkspaceOrder {
                 kind: WorkspaceKind::Dir,
                 base_dir: self.home.path().to_str().unwrap().into(),

@@ -1,4 +1,5 @@
-//! What a task does: the keys `run`, `approval`, `wait`, `http`, `workflow` and `external`.
+//! What a task does: the keys `run`, `approval`, `wait`, `http`, `workflow` and `external`; see `agents.rs`
+//! for `agent` and `land`.
 
 use super::{ChildCall, Decoder, SiteKind};
 use crate::domain::time::Millis;
@@ -22,6 +23,8 @@ impl Decoder<'_> {
             "http" => self.http(node).map(Action::Http),
             "workflow" => self.child(node).map(Action::Workflow),
             "external" => self.external(node).map(Action::External),
+            "agent" => self.agent(node).map(Action::Agent),
+            "land" => self.land(node).map(Action::Land),
             other => panic!("`{other}` is in the table of actions, so it has a reader here"),
         }
     }

@@ -46,21 +46,10 @@ impl Decoder<'_> {
     /// The entries of an object of the table.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, object: &'static Object) -> Option<Fields<'n>> {
         let entries = self.entries(node, object.title)?;
-        let mut is_agent = false;
         for entry in entries.iter().filter(|entry| object.key(&entry.key).is_none()) {
-            if entry.key == "agent" && matches!(object.name, "task" | "phase" | "branch") {
-                is_agent = true;
-                self.problems
-                    .error(Code::Agent, entry.key_span, "`agent` tasks are not available in this release")
-                    .help("Call a model from a command with `run:`, or let a worker outside do it with `external:`.");
-            } else {
-                self.unknown_key(entry, object);
-            }
+            self.unknown_key(entry, object);
         }
         let fields = Fields { object, entries };
-        if is_agent {
-            return Some(fields);
-        }
         for key in object.keys.iter().filter(|key| key.required && fields.node(key.name).is_none()) {
             self.problems
                 .error(Code::MissingKey, node.span, format!("{} needs the key `{}`", object.title, key.name))

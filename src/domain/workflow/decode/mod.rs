@@ -4,6 +4,7 @@
 //! One file per concern; rules across tasks (needs, cycles, what templates read) are in `validate/`.
 
 mod actions;
+mod agents;
 mod fields;
 mod inputs;
 mod phases;
@@ -49,6 +50,10 @@ pub struct TaskPlaces {
     pub probe: Span,
     /// Its retry policy.
     pub retry: Span,
+    /// The key of its action.
+    pub action: Span,
+    /// Its `merge`.
+    pub merge: Span,
 }
 
 /// A text that is evaluated.
@@ -131,6 +136,8 @@ impl Decoder<'_> {
             env: Default::default(),
             pass_env: Vec::new(),
             retry: Default::default(),
+            models: Default::default(),
+            merge: Default::default(),
             phases: Vec::new(),
             children: Default::default(),
         };
@@ -161,6 +168,12 @@ impl Decoder<'_> {
         }
         if let Some(node) = fields.node("retry") {
             definition.retry = self.retry(node, &definition.retry);
+        }
+        if let Some(node) = fields.node("models") {
+            definition.models = self.models(node);
+        }
+        if let Some(node) = fields.node("merge") {
+            definition.merge = self.merge(node);
         }
         definition.phases = self.phases(&fields, &definition.retry);
         definition

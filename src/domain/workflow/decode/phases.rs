@@ -18,7 +18,13 @@ impl Decoder<'_> {
     pub(super) fn phases(&mut self, fields: &Fields<'_>, retry: &RetryRules) -> Vec<PhaseSpec> {
         if let Some(entry) = fields.entry("tasks") {
             let tasks = self.tasks(entry, retry);
-            return vec![PhaseSpec { phase: Phase::Build, tasks, approval: None, loop_back: None }];
+            return vec![PhaseSpec {
+                phase: Phase::Build,
+                tasks,
+                approval: None,
+                loop_back: None,
+                budget: Default::default(),
+            }];
         }
         let Some(node) = fields.node("phases") else { return Vec::new() };
         let mut declared = Vec::new();
@@ -45,10 +51,14 @@ impl Decoder<'_> {
     }
 
     fn phase(&mut self, phase: Phase, entry: &Entry, declared: &[Phase], retry: &RetryRules) -> PhaseSpec {
-        let mut spec = PhaseSpec { phase, tasks: Vec::new(), approval: None, loop_back: None };
+        let mut spec =
+            PhaseSpec { phase, tasks: Vec::new(), approval: None, loop_back: None, budget: Default::default() };
         let Some(fields) = self.fields(&entry.node, &keys::PHASE) else { return spec };
         if let Some(entry) = fields.entry("tasks") {
             spec.tasks = self.tasks(entry, retry);
+        }
+        if let Some(node) = fields.node("budget") {
+            spec.budget = self.part_budget(node);
         }
         self.scope = Scope::Gate(phase);
         spec.approval = fields.node("approval").and_then(|node| self.approval(node));

@@ -34,7 +34,11 @@ impl Decoder<'_> {
     }
 
     pub(super) fn budget(&mut self, node: &Node) -> Caps {
-        let Some(fields) = self.fields(node, &keys::BUDGET) else { return Caps::default() };
+        self.caps(node, &keys::BUDGET)
+    }
+
+    pub(super) fn caps(&mut self, node: &Node, object: &'static keys::Object) -> Caps {
+        let Some(fields) = self.fields(node, object) else { return Caps::default() };
         let usd = fields.node("usd").and_then(|node| self.number(node, 0.0, 1_000_000_000.0));
         Caps {
             calls: fields.node("calls").and_then(|node| self.count(node)),

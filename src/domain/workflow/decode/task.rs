@@ -18,6 +18,7 @@ impl Decoder<'_> {
         let Some(fields) = self.fields(&entry.node, &keys::TASK) else { return task };
         self.scope = Scope::Task(ix);
         if let Some(action) = fields.first_of(keys::ACTIONS) {
+            self.places[ix as usize].action = action.key_span;
             task.action = self.action(action).unwrap_or(task.action);
         }
         self.task_order(&fields, &mut task, ix);
@@ -44,11 +45,15 @@ impl Decoder<'_> {
         }
         if let Some(node) = fields.node("foreach") {
             self.scope = Scope::Items(ix);
-            task.foreach = self.expression(node);
+            (task.foreach, task.item_graph) = self.items(node);
             self.scope = Scope::Task(ix);
         }
         if let Some(priority) = fields.node("priority").and_then(|node| self.priority(node)) {
             task.priority = priority;
+        }
+        if let Some(entry) = fields.entry("merge") {
+            self.places[ix as usize].merge = entry.key_span;
+            task.merge = self.boolean(&entry.node).unwrap_or(false);
         }
         if let Some(node) = fields.node("group") {
             self.places[ix as usize].group = node.span;
@@ -151,7 +156,7 @@ impl Decoder<'_> {
     }
 
     /// An expression, or a literal that is turned into one.
-    fn expression(&mut self, node: &Node) -> Option<String> {
+    pub(super) fn expression(&mut self, node: &Node) -> Option<String> {
         if let Some(Resolved::Text(text)) = node.as_scalar().map(Scalar::resolve) {
             let text = text.to_owned();
             self.some_text(node, "the expression")?;

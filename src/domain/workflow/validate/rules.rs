@@ -3,12 +3,30 @@
 use super::Checker;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::near::{did_you_mean, listed};
-use crate::domain::workflow::spec::EffectClass;
+use crate::domain::workflow::spec::{Action, EffectClass, WorkspaceKind};
 
 impl Checker<'_> {
     pub(super) fn rules(&mut self) {
         for (ix, (_, task)) in self.tasks.clone().into_iter().enumerate() {
             let places = &self.decoded.places[ix];
+            if self.decoded.definition.workspace != WorkspaceKind::Worktree {
+                let key = match &task.action {
+                    _ if task.merge => Some((places.merge, "merge")),
+                    Action::Agent(_) => Some((places.action, "agent")),
+                    Action::Land(_) => Some((places.action, "land")),
+                    Action::Run(_)
+                    | Action::Approval(_)
+                    | Action::Wait(_)
+                    | Action::Http(_)
+                    | Action::Workflow(_)
+                    | Action::External(_) => None,
+                };
+                if let Some((span, key)) = key {
+                    self.problems
+                        .error(Code::Agent, span, format!("`{key}` needs a workflow whose tasks run in git worktrees"))
+                        .help("Add `workspace: worktree` to the workflow.");
+                }
+            }
             let groups = &self.decoded.definition.limits.groups;
             if let Some(group) = task.group.as_ref().filter(|group| !groups.contains_key(*group)) {
                 let known = || groups.keys().map(String::as_str);

@@ -1,0 +1,266 @@
+//! Calls inside an agent's step: on record before they are made, charged when their outcome is lost, answered by people, and
+//! parked when a provider says "later".
+
+use crate::domain::budget::Amounts;
+use crate::domain::call::{CallInput, CallIntent, CallKind, CallOutcome, RecordedCall};
+use crate::domain::effect::{Effect, TimerKey};
+use crate::domain::event::{Await, Decision, Event, HoldReason};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::{Attempt, CallIx, StepIx, TaskIx};
+use crate::domain::limits;
+use crate::domain::machine::TaskStatus;
+use crate::domain::retry::{OnExhausted, Verdict, split_mix};
+use crate::domain::workflow::EffectClass;
+
+use super::input::{Refusal, RefusalKind};
+use super::lifecycle::Taking;
+use super::state::Project;
+
+impl Taking<'_> {
+    /// An agent's walk puts something on record. A refusal ends the walk; it is not recorded itself.
+    pub fn call(&mut self, ix: TaskIx, attempt: Attempt, input: CallInput) -> Result<(), Refusal> {
+        self.is_walking(ix, attempt)?;
+        match input {
+            CallInput::Begin(intent) => {
+                self.may_begin(ix)?;
+                self.check_call(ix, &intent)?;
+                if let Some(dimension) = self.project.would_break(ix, intent.reserved) {
+                    self.hold(HoldReason::Budget { dimension });
+                    return Err(Refusal::new(RefusalKind::Budget, format!("the budget of {dimension} is used up")));
+                }
+                self.emit(Event::CallStarted { task: ix, attempt, call: intent });
+            }
+            CallInput::End(call, outcome) => {
+                let open = self.project.task(ix).calls().get(call.0 as usize);
+                if open.is_none_or(|open| open.outcome.is_some()) {
+                    return Err(out_of_step(format!("call {call} is not open")));
+                }
+                self.emit(Event::CallFinished { task: ix, attempt, call, outcome });
+            }
+            CallInput::Note(calls) => {
+                for (intent, outcome) in calls {
+                    self.check_call(ix, &intent)?;
+                    let (call, intent) = (intent.ix, Box::new(intent));
+                    self.emit(Event::CallStarted { task: ix, attempt, call: intent });
+                    self.emit(Event::CallFinished { task: ix, attempt, call, outcome: Box::new(outcome) });
+                }
+            }
+            CallInput::Ask(intent, question) => {
+                self.may_begin(ix)?;
+                self.check_call(ix, &intent)?;
+                self.emit(Event::CallStarted { task: ix, attempt, call: intent });
+                let ask = super::task_flow::cut(question, limits::COMMENT_BYTES);
+                self.emit(Event::StepInterrupted { task: ix, attempt, step: StepIx(0), crashed: false });
+                self.await_outside(ix, Await::Approval { ask }, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is a walk that may speak. What it has done already is put on record whatever became of the project.
+    fn is_walking(&self, ix: TaskIx, attempt: Attempt) -> Result<(), Refusal> {
+        let task = self.project.core.tasks.get(ix.at()).ok_or_else(|| out_of_step(format!("there is no task {ix}")))?;
+        let runs = task.status == TaskStatus::Running && task.attempt == attempt && task.open_step().is_some();
+        if runs {
+            Ok(())
+        } else {
+            Err(out_of_step(format!("{} is {} in attempt {}", task.name, task.status, task.attempt)))
+        }
+    }
+
+    fn may_begin(&self, ix: TaskIx) -> Result<(), Refusal> {
+        if !self.project.may_start() || self.is_given_up(ix) {
+            return Err(Refusal::new(RefusalKind::WrongState, format!("the project is {}", self.project.status())));
+        }
+        Ok(())
+    }
+
+    fn check_call(&self, ix: TaskIx, intent: &CallIntent) -> Result<(), Refusal> {
+        let calls = self.project.task(ix).calls();
+        if calls.len() >= limits::CALLS_PER_ATTEMPT {
+            let most = limits::CALLS_PER_ATTEMPT;
+            return Err(Refusal::new(RefusalKind::Limit, format!("an attempt has at most {most} calls")));
+        }
+        let again = calls.get(intent.ix.0 as usize).is_some_and(|known| known.outcome.is_none());
+        if again || intent.ix.0 as usize == calls.len() {
+            Ok(())
+        } else {
+            Err(out_of_step(format!("call {} is not the next one", intent.ix)))
+        }
+    }
+
+    /// Calls that cost money and were cut off are charged, once each time.
+    pub fn lose_calls(&mut self, ix: TaskIx) {
+        let task = self.project.task(ix);
+        let attempt = task.attempt;
+        let lost: Vec<(CallIx, Amounts)> = task
+            .calls()
+            .iter()
+            .filter(|call| call.is_open && call.effect == EffectClass::Paid)
+            .map(|call| (call.ix, call.reserved))
+            .collect();
+        for (call, charged) in lost {
+            self.emit(Event::CallUncertain { task: ix, attempt, call, charged });
+        }
+    }
+
+    /// A person answers what an agent asked: the answer is the call's outcome, and the same attempt goes on.
+    pub fn answer_agent(&mut self, ix: TaskIx, decision: &Decision, comment: &str) -> bool {
+        let task = self.project.task(ix);
+        let asked = task.calls().iter().find(|call| call.is_open && call.kind == CallKind::Ask);
+        let (Some(call), attempt) = (asked.map(|call| call.ix), task.attempt) else { return false };
+        let answer = serde_json::json!({ "approved": *decision == Decision::Approved, "comment": comment });
+        let result = self.turn.vault.keep(answer.to_string().into_bytes()).map_err(Failure::from);
+        let outcome = CallOutcome { result, duration_ms: 0, usage: None, full: None, tree: None };
+        self.emit_as_asked(Event::CallFinished { task: ix, attempt, call, outcome: Box::new(outcome) });
+        self.make_ready(ix);
+        true
+    }
+
+    /// Whether the failure of an agent's step is a provider's, so that the conversation goes on later instead of anew.
+    pub fn is_of_provider(&self, ix: TaskIx, failure: &Failure) -> bool {
+        let last = self.project.task(ix).calls().last();
+        last.is_some_and(|call| call.failed_with() == Some(failure.class) && call.asks_a_model())
+    }
+
+    /// The provider of a model makes an agent wait: until the policy's delay or the provider's own is over, or, when there is
+    /// nothing to wait for, until someone resumes the project.
+    pub fn park(&mut self, ix: TaskIx, failure: Failure) {
+        let attempt = self.project.task(ix).attempt;
+        let policy = self.project.retry_rules(ix).for_running();
+        let seed = self.project.created.seed ^ split_mix(u64::from(ix.0));
+        let in_a_row = self.project.failures_in_a_row(ix);
+        let verdict = match (failure.class, failure.retry_after_ms) {
+            // The provider knows when: waiting for it is no try.
+            (FailureClass::Quota, Some(delay_ms)) => Verdict::Retry { delay_ms },
+            _ => policy.verdict(in_a_row, 0, &failure, seed),
+        };
+        if let Verdict::Retry { delay_ms } = verdict {
+            let due = self.turn.now.plus(delay_ms);
+            self.emit(Event::TaskParked { task: ix, attempt, failure, due: Some(due) });
+            self.effect(Effect::SetTimer { due, key: TimerKey::Task(ix) });
+            return;
+        }
+        match policy.on_exhausted {
+            OnExhausted::Pause => {
+                let class = failure.class;
+                self.emit(Event::TaskParked { task: ix, attempt, failure, due: None });
+                self.hold(HoldReason::Exhausted { task: ix, class });
+            }
+            OnExhausted::Fail => self.fail_for_good(ix, failure, false),
+            OnExhausted::Continue => self.fail_for_good(ix, failure, true),
+        }
+    }
+}
+
+fn out_of_step(problem: String) -> Refusal {
+    Refusal::new(RefusalKind::WrongState, problem)
+}
+
+impl RecordedCall {
+    /// The class of its failure.
+    fn failed_with(&self) -> Option<FailureClass> {
+        self.outcome.as_ref().and_then(|outcome| outcome.result.as_ref().err()).map(|failure| failure.class)
+    }
+
+    fn asks_a_model(&self) -> bool {
+        matches!(self.kind, CallKind::Model | CallKind::Compact)
+    }
+}
+
+impl Project {
+    /// How many model calls failed since the last one that was answered, or since someone resumed the project.
+    fn failures_in_a_row(&self, ix: TaskIx) -> u32 {
+        let forgiven = self.task(ix).more.as_ref().map_or(0, |more| more.forgiven) as usize;
+        let since = self.task(ix).calls().iter().skip(forgiven).rev().filter(|call| call.asks_a_model());
+        since.take_while(|call| call.failed_with().is_some()).count() as u32
+    }
+
+    pub(super) fn apply_call_started(
+        &mut self,
+        task: TaskIx,
+        attempt: Attempt,
+        call: &CallIntent,
+    ) -> Result<(), String> {
+        self.check_attempt(task, attempt)?;
+        let at = call.ix.0 as usize;
+        let calls = &self.core.tasks[task.at()].more_mut().calls;
+        let again = calls.get(at).is_some_and(|known| !known.is_open && known.outcome.is_none());
+        if !again && at != calls.len() {
+            return Err(format!("call {} of task {task} starts where {} was due", call.ix, calls.len()));
+        }
+        let recorded = RecordedCall {
+            ix: call.ix,
+            kind: call.kind,
+            label: call.label.clone(),
+            input: call.input,
+            effect: call.effect,
+            reserved: call.reserved,
+            lost: calls.get(at).map_or(0, |known| known.lost),
+            is_open: true,
+            outcome: None,
+        };
+        self.reserve(task, call.reserved);
+        let calls = &mut self.core.tasks[task.at()].more_mut().calls;
+        calls.truncate(at);
+        calls.push(recorded);
+        Ok(())
+    }
+
+    pub(super) fn apply_call_finished(
+        &mut self,
+        task: TaskIx,
+        attempt: Attempt,
+        call: CallIx,
+        outcome: &CallOutcome,
+    ) -> Result<(), String> {
+        self.check_attempt(task, attempt)?;
+        let more = self.core.tasks[task.at()].more_mut();
+        more.crashes = 0;
+        let open = more.calls.get_mut(call.0 as usize).filter(|open| open.outcome.is_none());
+        let open = open.ok_or_else(|| format!("call {call} of task {task} is not open"))?;
+        let (was_open, reserved) = (open.is_open, open.reserved);
+        open.outcome = Some(Box::new(outcome.clone()));
+        open.is_open = false;
+        if was_open {
+            let mut used = outcome.used();
+            used.calls = reserved.calls;
+            self.settle_account(task, reserved, used);
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply_call_uncertain(
+        &mut self,
+        task: TaskIx,
+        attempt: Attempt,
+        call: CallIx,
+        charged: Amounts,
+    ) -> Result<(), String> {
+        self.check_attempt(task, attempt)?;
+        let more = self.core.tasks[task.at()].more_mut();
+        let open = more.calls.get_mut(call.0 as usize).filter(|open| open.is_open);
+        let open = open.ok_or_else(|| format!("call {call} of task {task} is not open"))?;
+        open.lost += 1;
+        open.is_open = false;
+        let reserved = open.reserved;
+        self.settle_account(task, reserved, charged);
+        Ok(())
+    }
+
+    /// At the end of a walk: what is still open was not made, or changed nothing that counts.
+    pub(super) fn release_open_calls(&mut self, task: TaskIx) {
+        let open: Vec<usize> =
+            self.task(task).calls().iter().enumerate().filter(|(_, call)| call.is_open).map(|(at, _)| at).collect();
+        for at in open {
+            let call = &mut self.core.tasks[task.at()].more_mut().calls[at];
+            // A question stays open until a person has answered it.
+            if call.kind == CallKind::Ask {
+                continue;
+            }
+            call.is_open = false;
+            let reserved = call.reserved;
+            self.release_account(task, reserved);
+        }
+    }
+}

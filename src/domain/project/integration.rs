@@ -1,0 +1,139 @@
+//! The integration branch as the journal knows it: what attempts begin from, what a merge is asked for, what it answered.
+//!
+//! A task with `merge: true` has one more step behind its validations: the merge queue puts its files on the branch. The
+//! record of that step's outcome and the task's completion are one commit, so "completed" and "reachable" are one transition.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::effect::{LandOrder, MergeOrder};
+use crate::domain::event::StepOutcome;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::{StepIx, TaskIx};
+use crate::domain::machine::Phase;
+use crate::domain::payload::PayloadSource;
+use crate::domain::workflow::{Action, WorkspaceKind};
+
+use super::state::{Feedback, Integration, Origin, Pinned, Project, Task};
+
+/// What the merge queue answers: the value of a merge step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// The task's own commit.
+    pub commit: String,
+    /// The head of the integration branch that contains it.
+    pub integration: String,
+    /// That head's tree.
+    pub tree: String,
+    /// How many merges made it.
+    pub position: u64,
+}
+
+impl Project {
+    /// Whether a step of a task is its merge: the one behind its last validation.
+    pub(super) fn is_merge_step(&self, ix: TaskIx, step: StepIx) -> bool {
+        let spec = &self.task(ix).spec;
+        spec.merge && self.tracks_trees() && step.0 as usize == spec.validate.len() + 1
+    }
+
+    /// Whether a failure is the conflict of a task's work with the integration branch.
+    pub(super) fn is_merge_conflict(&self, ix: TaskIx, failure: &Failure) -> bool {
+        let last = self.task(ix).steps().last();
+        failure.class == FailureClass::Conflict && last.is_some_and(|step| self.is_merge_step(ix, step.ix))
+    }
+
+    /// What a new attempt begins from. A resumed one keeps what it began from, however far the branch has gone since.
+    pub(super) fn pin(&self, ix: TaskIx) -> Option<Pinned> {
+        let task = self.task(ix);
+        let by_queue = task.spec.merge || matches!(task.spec.action, Action::Agent(_));
+        (self.tracks_trees() && (by_queue || self.core.integration.is_some())).then(|| Pinned {
+            commit: self.core.integration.as_ref().map(|head| head.commit.clone()),
+            trees: self.input_trees(ix),
+        })
+    }
+
+    /// What the merge queue is asked for.
+    pub(super) fn merge_order(&self, ix: TaskIx) -> MergeOrder {
+        let task = self.task(ix);
+        let pinned = task.more.as_ref().and_then(|more| more.pinned.as_ref());
+        let base = pinned.and_then(|pinned| pinned.commit.clone()).or_else(|| self.created.base_commit.clone());
+        let tree = match self.trees_after_action(ix).as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        MergeOrder {
+            task: task.name.to_string(),
+            tree,
+            base,
+            resolves: self.resolves(ix),
+            author: match &task.spec.action {
+                Action::Agent(agent) => agent.role.clone(),
+                other => other.keyword().to_owned(),
+            },
+            time: task.first_started.unwrap_or(self.created_at),
+            gates: self.definition.merge.gates.clone(),
+            batch: self.definition.merge.batch,
+        }
+    }
+
+    /// The work whose conflict a task resolves.
+    pub(super) fn resolves(&self, ix: TaskIx) -> Option<Box<MergeOrder>> {
+        let Origin::Branch { of, .. } = self.task(ix).origin else { return None };
+        self.task(ix).more.as_ref().filter(|more| more.merges_for)?;
+        Some(Box::new(self.merge_order(of)))
+    }
+
+    /// What is landed: the head of the integration branch.
+    pub(super) fn land_order(&self, ix: TaskIx, into: String) -> Result<LandOrder, Failure> {
+        let head = self.core.integration.as_ref().ok_or_else(|| {
+            Failure::new(FailureClass::Workspace, "there is nothing to land: no task with `merge: true` has completed")
+        })?;
+        let time = self.task(ix).first_started.unwrap_or(self.created_at);
+        Ok(LandOrder { into, commit: head.commit.clone(), time })
+    }
+
+    /// The branch has moved.
+    pub(super) fn apply_merged(&mut self, outcome: &StepOutcome, vault: &dyn PayloadSource) -> Result<(), String> {
+        let Ok(payload) = &outcome.result else { return Ok(()) };
+        let text = vault.read(payload).map_err(|error| error.to_string())?;
+        let merged: Merged = serde_json::from_slice(&text).map_err(|error| format!("no answer of a merge: {error}"))?;
+        let head = self.core.integration.as_ref();
+        // Members of a batch may be recorded in another order than they were merged in.
+        if head.is_none_or(|head| head.position < merged.position) {
+            let Merged { integration: commit, tree, position, .. } = merged;
+            self.core.integration = Some(Integration { commit, tree, position });
+        }
+        Ok(())
+    }
+
+    /// Keeps what was wrong in a phase, before its tasks are reset.
+    pub(super) fn remember_feedback(&mut self, from: Phase) {
+        let said = |task: &&Task| {
+            task.phase == from
+                && !task.retired
+                && (task.status == crate::domain::machine::TaskStatus::Failed)
+                && !matches!(task.origin, Origin::Branch { .. })
+                && !task.more.as_ref().is_some_and(|more| more.items.is_some())
+        };
+        let mut feedback: Vec<Feedback> = self
+            .core
+            .tasks
+            .iter()
+            .filter(said)
+            .map(|task| Feedback {
+                phase: from,
+                task: task.name.to_string(),
+                message: task.failure().map(ToString::to_string).unwrap_or_default(),
+                log: task.steps().last().and_then(|step| step.outcome.as_ref()).and_then(|outcome| outcome.log),
+            })
+            .collect();
+        if let Some((_, comment)) = self.core.gate.as_ref().and_then(|gate| gate.answered.clone()) {
+            feedback.push(Feedback { phase: from, task: String::new(), message: comment, log: None });
+        }
+        self.core.feedback = feedback;
+    }
+
+    /// Whether files flow along the edges.
+    pub(super) fn tracks_trees(&self) -> bool {
+        self.created.workspace == WorkspaceKind::Worktree
+    }
+}
