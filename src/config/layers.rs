@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::env_vars::Environment;
 use crate::domain::time::parse_duration;
-use crate::domain::workflow::did_you_mean;
+use crate::domain::workflow::{ModelsSpec, did_you_mean};
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 /// The file of a repository.
@@ -146,7 +146,13 @@ pub enum Error {
 
 /// All values that are in force, with their origins.
 #[derive(Debug, Clone)]
-pub struct Layers(BTreeMap<Key, Setting>);
+pub struct Layers {
+    settings: BTreeMap<Key, Setting>,
+    models: ModelsSpec,
+}
+
+/// The table of models in a file.
+const MODELS: &str = "models";
 
 impl Layers {
     /// Reads every layer. `repository` is the folder whose file counts; `flags` are those given.
@@ -155,7 +161,7 @@ impl Layers {
         repository: Option<&Path>,
         flags: &[(Key, &'static str, String)],
     ) -> Result<Self, Error> {
-        let mut layers = Self(BTreeMap::new());
+        let mut layers = Self { settings: BTreeMap::new(), models: ModelsSpec::default() };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
         let files = [environment.config_file(), repository.map(|folder| folder.join(REPOSITORY_FILE))];
         for path in files.into_iter().flatten() {
@@ -179,14 +185,19 @@ impl Layers {
     /// # Panics
     /// Never: the first layer has every key, which a test checks.
     pub fn get(&self, key: Key) -> &Setting {
-        self.0.get(&key).expect("defaults.toml has a value for every key")
+        self.settings.get(&key).expect("defaults.toml has a value for every key")
+    }
+
+    /// Models and providers: those of later files take the place of the same ones of earlier files.
+    pub fn models(&self) -> &ModelsSpec {
+        &self.models
     }
 
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
         if let Some(wanted) = key.refuses(&value) {
             return Err(Error::Value { key, value, origin, wanted });
         }
-        self.0.insert(key, Setting { value, origin });
+        self.settings.insert(key, Setting { value, origin });
         Ok(())
     }
 
@@ -196,8 +207,26 @@ impl Layers {
             Error::Syntax { path: path.to_owned(), problem: format!("line {line}: {}", error.message()) }
         })?;
         for (name, value) in table {
+            if name == MODELS {
+                let models = value.try_into::<ModelsSpec>();
+                let models = models.map_err(|error| Error::Syntax {
+                    path: path.to_owned(),
+                    problem: format!("[{MODELS}]: {}", error.message()),
+                })?;
+                // Whoever cloned a repository has not agreed to send their keys where it says.
+                if path.ends_with(REPOSITORY_FILE) && !models.providers.is_empty() {
+                    let problem = format!(
+                        "[{MODELS}.providers] is read from your own configuration only: a repository may choose models, not \
+                         where your keys are sent"
+                    );
+                    return Err(Error::Syntax { path: path.to_owned(), problem });
+                }
+                self.models = models.over(&self.models);
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let help = did_you_mean(&name, Key::ALL.iter().map(|key| key.name()));
+                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS]);
+                let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };
             let value = match value {
@@ -226,6 +255,25 @@ mod tests {
     }
 
     #[test]
+    fn models_of_a_repository_win_over_those_of_the_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = folder.path().join("user.toml");
+        let theirs = "[models]\ndefault = [\"openai/a\"]\nroles.planner = [\"openai/b\"]";
+        let provider = "\n[models.providers.local]\nbase_url = \"http://127.0.0.1:1/v1\"";
+        std::fs::write(&user, format!("{theirs}{provider}")).unwrap();
+        let own = folder.path().join(REPOSITORY_FILE);
+        std::fs::write(&own, "[models]\ndefault = [\"local/c\"]").unwrap();
+        let environment = Environment::of([("WFCTL_CONFIG", user.to_str().unwrap())]);
+        let layers = Layers::read(&environment, Some(folder.path()), &[]).unwrap();
+        assert_eq!(layers.models().default, ["local/c"]);
+        assert_eq!(layers.models().roles["planner"], ["openai/b"]);
+        assert!(layers.models().providers.contains_key("local"));
+        std::fs::write(&own, format!("[models]\ndefault = [\"local/c\"]{provider}")).unwrap();
+        let refused = Layers::read(&environment, Some(folder.path()), &[]).unwrap_err();
+        assert!(matches!(refused, Error::Syntax { problem, .. } if problem.contains("your keys")));
+    }
+
+    #[test]
     fn nonsense_is_refused_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let read = |text: &str| {
@@ -233,6 +281,7 @@ mod tests {
             Layers::read(&Environment::of([]), Some(folder.path()), &[]).unwrap_err()
         };
         assert!(matches!(read("wokers = 3"), Error::UnknownKey { help: Some(help), .. } if help.contains("workers")));
+        assert!(matches!(read("[models]\ndefalt = []"), Error::Syntax { problem, .. } if problem.contains("defalt")));
         assert!(matches!(read("grace = 3"), Error::Value { key: Key::Grace, .. }));
         assert!(matches!(read("a = 1\nb ="), Error::Syntax { problem, .. } if problem.starts_with("line 2")));
     }

@@ -57,6 +57,7 @@ pub struct Definition {
 
 /// Models and providers, as pinned with the workflow. Keys are never part of it, only the names of variables that hold them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelsSpec {
     /// For roles without models of their own: `provider/model`, most preferred first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,6 +71,21 @@ pub struct ModelsSpec {
 }
 
 impl ModelsSpec {
+    /// These, and of `under` what these do not say.
+    #[must_use]
+    pub fn over(mut self, under: &Self) -> Self {
+        if self.default.is_empty() {
+            self.default.clone_from(&under.default);
+        }
+        for (role, models) in &under.roles {
+            self.roles.entry(role.clone()).or_insert_with(|| models.clone());
+        }
+        for (name, provider) in &under.providers {
+            self.providers.entry(name.clone()).or_insert_with(|| provider.clone());
+        }
+        self
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -77,6 +93,7 @@ impl ModelsSpec {
 
 /// Where models are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProviderSpec {
     /// An OpenAI-compatible endpoint, up to and including its version (`https://host/v1`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -131,6 +131,24 @@ pub struct Inputs {
     pub inputs: Option<PathBuf>,
 }
 
+/// Which models the agents of a project use; pinned with it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Agents")]
+pub struct Models {
+    /// The model of all agents, `provider/model`; several: the later ones are fallbacks
+    #[arg(short, long = "model", value_name = "MODEL")]
+    pub model: Vec<String>,
+    /// An OpenAI-compatible endpoint, e.g. http://localhost:11434/v1; `--model` then names models of it
+    #[arg(long, value_name = "URL", requires = "model")]
+    pub base_url: Option<String>,
+    /// The environment variable that holds the key for --base-url [default: no key is sent]
+    #[arg(long, value_name = "NAME", requires = "base_url")]
+    pub key_env: Option<String>,
+    /// The models at --base-url cost nothing [default for one on this machine]
+    #[arg(long, requires = "base_url")]
+    pub free: bool,
+}
+
 /// `run`.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -138,11 +156,13 @@ pub struct Run {
     pub workflow: String,
     #[command(flatten)]
     pub inputs: Inputs,
+    #[command(flatten)]
+    pub models: Models,
     /// The id of the project; starting twice with the same one is one start
     #[arg(long)]
     pub id: Option<String>,
     /// The folder to run in [default: the git repository around here, else here]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", visible_alias = "repo")]
     pub dir: Option<PathBuf>,
     /// Start it in the background and print its id
     #[arg(short, long)]

@@ -31,3 +31,4 @@ pub mod why;
 
 mod command;
 mod drive;
+mod models;
