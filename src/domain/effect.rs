@@ -172,6 +172,8 @@ pub struct MergeOrder {
     pub time: Millis,
     /// What must be green before the branch moves.
     pub gates: Vec<String>,
+    /// The repository's own checks are gates, too.
+    pub checks: bool,
     /// Most members of a batch.
     pub batch: u32,
 }

@@ -71,6 +71,7 @@ impl Project {
             },
             time: task.first_started.unwrap_or(self.created_at),
             gates: self.definition.merge.gates.clone(),
+            checks: self.definition.merge.checks,
             batch: self.definition.merge.batch,
         }
     }

@@ -317,6 +317,7 @@ pub static MERGE: Object = Object {
     one_of: &[],
     keys: &[
         key("gates", COMMANDS, "Commands that must succeed on the merged files before the integration branch moves."),
+        key("checks", Shape::Boolean, "The repository's own checks (format, lint, tests) must be green, too."),
         key("batch", Shape::Integer(1, 64), "Most tasks merged and gated together (default 8)."),
     ],
 };

@@ -121,6 +121,9 @@ pub struct MergeSpec {
     /// Commands that must succeed on the merged files before the integration branch moves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<String>,
+    /// The repository's own checks must be green, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checks: bool,
     /// Most tasks merged and gated together.
     #[serde(default = "default_batch")]
     pub batch: u32,
@@ -132,7 +135,7 @@ fn default_batch() -> u32 {
 
 impl Default for MergeSpec {
     fn default() -> Self {
-        Self { gates: Vec::new(), batch: default_batch() }
+        Self { gates: Vec::new(), checks: false, batch: default_batch() }
     }
 }
 

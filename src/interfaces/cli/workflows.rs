@@ -9,7 +9,8 @@ use crate::domain::limits;
 use crate::domain::workflow::{self, Definition, Loader, did_you_mean};
 
 /// The workflows that are compiled in.
-pub const SHIPPED: [(&str, &str); 3] = [
+pub const SHIPPED: [(&str, &str); 4] = [
+    ("sdlc", include_str!("../../../workflows/sdlc.yaml")),
     ("release", include_str!("../../../workflows/release.yaml")),
     ("ci", include_str!("../../../workflows/ci.yaml")),
     ("nightly-data", include_str!("../../../workflows/nightly-data.yaml")),

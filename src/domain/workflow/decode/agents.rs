@@ -116,6 +116,7 @@ impl Decoder<'_> {
         if let Some(node) = fields.node("gates") {
             spec.gates = self.commands(node);
         }
+        spec.checks = fields.node("checks").and_then(|node| self.boolean(node)).unwrap_or(false);
         if let Some(batch) = fields.node("batch").and_then(|node| self.small(node, 1, 64)) {
             spec.batch = batch;
         }
