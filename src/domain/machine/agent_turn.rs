@@ -263,22 +263,8 @@ impl Turn {
     /// Takes `input`, or says why it may not happen.
     pub fn take(&mut self, input: Input) -> Result<TurnState, Illegal> {
         self.state = next(self.state, input)?;
-        match input {
-            Input::Compacted => self.compactions += 1,
-            Input::Retry => self.failures += 1,
-            Input::CallsTools
-            | Input::Tell
-            | Input::GoOn
-            | Input::Overflow
-            | Input::ToolsDone
-            | Input::Ask
-            | Input::Answered
-            | Input::Finish
-            | Input::Accept
-            | Input::Green
-            | Input::Red
-            | Input::Stuck
-            | Input::Fail => {}
+        if input == Input::Compacted {
+            self.compactions += 1;
         }
         Ok(self.state)
     }
@@ -318,9 +304,10 @@ impl Turn {
         left(self.compactions < limits::COMPACTIONS_PER_ATTEMPT)
     }
 
-    /// Whether a failed call may be followed by another one at once.
-    pub fn may_retry(&self) -> Allowance {
-        left(self.failures < limits::MODEL_FAILURES_IN_A_ROW)
+    /// A call of a model failed in a way that needs no waiting.
+    pub fn call_failed(&mut self) -> Allowance {
+        self.failures += 1;
+        left(self.failures <= limits::MODEL_FAILURES_IN_A_ROW)
     }
 }
 
@@ -372,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn compactions_and_failures_are_counted_by_their_inputs() {
+    fn summaries_and_failed_calls_end_one_past_their_bound() {
         let mut turn = Turn::default();
         for _ in 0..limits::COMPACTIONS_PER_ATTEMPT {
             assert_eq!(turn.may_compact(), Allowance::Left);
@@ -381,11 +368,10 @@ mod tests {
         }
         assert_eq!(turn.may_compact(), Allowance::UsedUp);
         for _ in 0..limits::MODEL_FAILURES_IN_A_ROW {
-            assert_eq!(turn.may_retry(), Allowance::Left);
-            turn.take(Input::Retry).unwrap();
+            assert_eq!(turn.call_failed(), Allowance::Left);
         }
-        assert_eq!(turn.may_retry(), Allowance::UsedUp);
+        assert_eq!(turn.call_failed(), Allowance::UsedUp);
         turn.replied();
-        assert_eq!(turn.may_retry(), Allowance::Left);
+        assert_eq!(turn.call_failed(), Allowance::Left, "a reply ends the series of failed calls");
     }
 }
