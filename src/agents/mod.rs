@@ -2,10 +2,14 @@
 //! [`Calls`], which puts it on record first; a walk that starts over reads back what is there.
 //!
 //! This room knows nothing of projects, journals or scheduling: it is given a task in words, a worktree and a line to the
-//! record, and ends with a typed answer. Reading order: `calls`, `provider/`, `tools/`.
+//! record, and ends with a typed answer. Reading order: `calls`, `provider/`, `tools/`, `roles/`, `signatures/`, `walk/`.
 
 pub mod calls;
+pub mod memory_calls;
 pub mod provider;
+pub mod roles;
+pub mod signatures;
 pub mod tools;
+pub mod walk;
 
 pub use calls::{Calls, Denied};

@@ -128,3 +128,46 @@ pub const REMEMBERED_FAILURE_BYTES: usize = 8 * 1024;
 pub const FEEDBACK_LOG_BYTES: usize = 8 * 1024;
 /// Most calls of one attempt of an agent.
 pub const CALLS_PER_ATTEMPT: usize = 10_000;
+/// Most replies in a row that a model is asked to repair (malformed calls, text where an answer is due), and most answers of one
+/// attempt that may be refused; what is not right by then will not be.
+pub const MALFORMED_REPAIRS: u32 = 3;
+/// Most times in a row that a reply cut at its output limit is continued.
+pub const CONTINUATIONS: u32 = 2;
+/// Most summaries of one attempt's conversation; beyond it the work is too large for one task.
+pub const COMPACTIONS_PER_ATTEMPT: u32 = 8;
+/// Most failed model calls in a row that are followed by another one without waiting.
+pub const MODEL_FAILURES_IN_A_ROW: u32 = 8;
+/// A request estimated at more than this share of the model's window is preceded by a summary.
+pub const COMPACT_AT_PERCENT: u64 = 80;
+/// Share of the window that the turns kept beside a summary may take.
+pub const KEPT_TURNS_PERCENT: u64 = 20;
+/// Longest tool result within a request for a summary, in bytes; the summary needs its gist.
+pub const SUMMARISED_RESULT_BYTES: usize = 4 * 1024;
+/// Window assumed for a model whose own is not known, in tokens: what every current model has.
+pub const ASSUMED_WINDOW_TOKENS: u64 = 128_000;
+/// Most tools of one reply that run at the same time.
+pub const PARALLEL_TOOLS: usize = 8;
+/// Most tool calls of one reply; further ones are answered with an error.
+pub const TOOL_CALLS_PER_REPLY: usize = 64;
+/// Most turns of one attempt that a role may ask for.
+pub const AGENT_TURNS: u32 = 1_000;
+/// Turns without a changed tree, fewer failing checks or a file read for the first time before an agent is told.
+pub const NO_PROGRESS_TURNS: u32 = 25;
+/// Turns that an agent has after it was told that it makes no progress.
+pub const NO_PROGRESS_GRACE_TURNS: u32 = 5;
+/// A tool that ran at least this long was waiting for something: its repetition is not counted.
+pub const WAITING_TOOL_MS: u64 = 10_000;
+/// Most tasks of one agent's plan; a larger one is made of several plans.
+pub const PLAN_TASKS: usize = 200;
+/// Largest role file.
+pub const ROLE_FILE_BYTES: usize = 64 * 1024;
+/// Longest excerpt of an earlier attempt's failure in the prompt of the next.
+pub const PREVIOUS_FAILURE_BYTES: usize = 4 * 1024;
+/// Most earlier failures in the prompt of an attempt: the newest ones.
+pub const PREVIOUS_FAILURES: usize = 5;
+/// Most standing instructions (`AGENTS.md`) in a prompt, in bytes over all files; the nearest ones come first.
+pub const STANDING_BYTES: usize = 48 * 1024;
+/// Most errors named in one refusal of an answer or of arguments.
+pub const SCHEMA_ERRORS: usize = 10;
+/// Most of a whole output that one reading of it gives back, in bytes.
+pub const READ_OUTPUT_BYTES: usize = 16 * 1024;

@@ -36,8 +36,10 @@ macro_rules! statuses {
     };
 }
 
+pub mod agent_turn;
 pub mod project;
 pub mod task;
 
+pub use agent_turn::TurnState;
 pub use project::{Phase, ProjectStatus};
 pub use task::TaskStatus;

@@ -1,0 +1,221 @@
+//! The walk's calls of models: which one, with what, and what comes of it.
+
+use super::driver::{Walk, defect};
+use super::models::{Choice, Tried, needs_waiting};
+use super::record::{Asked, outcome};
+use super::transcript::{bytes_of_request, unpaired};
+use crate::agents::provider::{CallContext, ModelFailure};
+use crate::domain::budget::Amounts;
+use crate::domain::call::{CallKind, CallOutcome};
+use crate::domain::chat::{Message, ModelReply, ModelRequest, Usage};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::CallIx;
+use crate::domain::limits;
+use crate::domain::machine::agent_turn::{Allowance, Input};
+use crate::domain::workflow::EffectClass;
+
+/// What a call of a model came to, on record.
+pub(super) struct Called {
+    pub(super) ix: CallIx,
+    pub(super) outcome: CallOutcome,
+    /// It was read back.
+    pub(super) known: bool,
+}
+
+impl Walk<'_> {
+    /// One request and what its reply leads to.
+    pub(super) async fn ask_model(&mut self) -> Result<(), Failure> {
+        if self.turn.turns >= self.pinned.turns {
+            let message = format!("no answer within {} turns", self.pinned.turns);
+            return Err(Failure::new(FailureClass::Turns, message));
+        }
+        let (request, bytes) = self.next_request(self.transcript.messages(), CallKind::Model)?;
+        if self.overflows(&request.model, bytes) {
+            return self.to(Input::Overflow);
+        }
+        let called = self.call(CallKind::Model, &request, None).await?;
+        match called.outcome.result.clone() {
+            Ok(payload) => {
+                let reply: ModelReply = self.record.json(called.ix, &payload)?;
+                self.replied(&request.model, bytes, &reply);
+                self.take_reply(reply)
+            }
+            Err(failure) if failure.class == FailureClass::ContextOverflow && self.may_sum_up() => {
+                self.to(Input::Overflow)
+            }
+            Err(failure) => self.call_failed(&request.model, failure, called.known),
+        }
+    }
+
+    /// A request of `messages` to whoever comes next, and its size.
+    pub(super) fn next_request(
+        &mut self,
+        messages: Vec<Message>,
+        kind: CallKind,
+    ) -> Result<(ModelRequest, u64), Failure> {
+        if let Some(fault) = unpaired(&messages) {
+            return Err(defect(&fault));
+        }
+        let mut request = ModelRequest {
+            model: String::new(),
+            messages,
+            tools: self.pinned.specs(),
+            answer: None,
+            max_output_tokens: self.pinned.max_output_tokens,
+            temperature: self.pinned.temperature,
+        };
+        let bytes = bytes_of_request(&request);
+        self.history.tokens = self.gauge.tokens(bytes);
+        request.model = self.choose(kind)?;
+        Ok((request, bytes))
+    }
+
+    /// The model of the next call: the one on record, else the router's choice.
+    fn choose(&self, kind: CallKind) -> Result<String, Failure> {
+        let talks = |other: CallKind| matches!(other, CallKind::Model | CallKind::Compact);
+        if let Some(call) = self.record.peek().filter(|call| call.kind == kind || talks(call.kind)) {
+            return Ok(call.label.clone());
+        }
+        match self.models.next(&self.policy, &self.history) {
+            Choice::Ask(model) => Ok(model),
+            Choice::Wait(failure) | Choice::GiveUp(failure) => Err(failure),
+        }
+    }
+
+    /// Whether a summary comes first. What is on record decides; a window that was configured anew changes nothing.
+    fn overflows(&self, model: &str, bytes: u64) -> bool {
+        match self.record.peek() {
+            Some(call) => call.kind == CallKind::Compact,
+            None => {
+                let allowed = self.models.window(model).map(|window| window / 100 * limits::COMPACT_AT_PERCENT);
+                allowed.is_some_and(|allowed| self.gauge.tokens(bytes) > allowed) && self.may_sum_up()
+            }
+        }
+    }
+
+    /// There is something to sum up, and the bound is not reached.
+    fn may_sum_up(&self) -> bool {
+        self.transcript.grown() && self.turn.may_compact() == Allowance::Left
+    }
+
+    /// Makes a call of a model, or reads it back. `changed`: for a summary, where the changed files go.
+    pub(super) async fn call(
+        &mut self,
+        kind: CallKind,
+        request: &ModelRequest,
+        changed: Option<Vec<String>>,
+    ) -> Result<Called, Failure> {
+        let asked = Asked {
+            kind,
+            label: request.model.clone(),
+            input: request.digest(),
+            shown: String::new(),
+            effect: EffectClass::Paid,
+        };
+        let slot = self.record.take(&asked)?;
+        let ix = slot.ix;
+        if let Some(outcome) = slot.known {
+            self.count(outcome.usage);
+            return Ok(Called { ix, outcome, known: true });
+        }
+        let reserved = self.models.reserve(request)?;
+        self.afford(reserved)?;
+        self.record.begin(&slot, &asked, reserved).await?;
+        let calls = self.record.calls();
+        let started = calls.monotonic_ms();
+        let alive = || calls.alive();
+        let answer = self.models.complete(request, &self.context(), &alive).await;
+        let duration_ms = calls.monotonic_ms().saturating_sub(started);
+        let made = match answer {
+            Ok(reply) => {
+                let kept = match &changed {
+                    Some(changed) => self.record.keep_json(&(&reply, changed))?,
+                    None => self.record.keep_json(&reply)?,
+                };
+                CallOutcome { usage: Some(reply.usage), ..outcome(Ok(kept), duration_ms) }
+            }
+            Err(failed) => {
+                let usage = charged(&failed, reserved);
+                CallOutcome { usage, ..outcome(Err(failed.failure), duration_ms) }
+            }
+        };
+        self.record.end(&slot, made.clone()).await?;
+        self.count(made.usage);
+        Ok(Called { ix, outcome: made, known: false })
+    }
+
+    fn context(&self) -> CallContext {
+        CallContext {
+            project: self.order.project.clone(),
+            task: self.order.task.clone(),
+            role: self.order.role.name.clone(),
+            attempt: self.order.attempt,
+            turn: self.turn.turns + self.turn.compactions + 1,
+        }
+    }
+
+    /// Whether the task's own bounds leave room for what is held back for a call.
+    fn afford(&self, reserved: Amounts) -> Result<(), Failure> {
+        let bounds = self.pinned.limits;
+        let tokens = self.usage.input_tokens + self.usage.output_tokens;
+        let refuse = |what: &str, used: u64, wanted: u64, cap: u64| {
+            let message = format!(
+                "the task's bound of {cap} {what} leaves no room: {used} are used, the next call may take {wanted}"
+            );
+            Err(Failure::new(FailureClass::Budget, message))
+        };
+        match (bounds.tokens, bounds.usd_micros) {
+            (Some(cap), _) if tokens.saturating_add(reserved.tokens) > cap => {
+                refuse("tokens", tokens, reserved.tokens, cap)
+            }
+            (_, Some(cap)) if self.usage.usd_micros.saturating_add(reserved.usd_micros) > cap => {
+                refuse("millionths of a dollar", self.usage.usd_micros, reserved.usd_micros, cap)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count(&mut self, usage: Option<Usage>) {
+        let Some(usage) = usage else { return };
+        let all = &mut self.usage;
+        all.input_tokens = all.input_tokens.saturating_add(usage.input_tokens);
+        all.cached_tokens = all.cached_tokens.saturating_add(usage.cached_tokens);
+        all.output_tokens = all.output_tokens.saturating_add(usage.output_tokens);
+        all.reasoning_tokens = all.reasoning_tokens.saturating_add(usage.reasoning_tokens);
+        all.usd_micros = all.usd_micros.saturating_add(usage.usd_micros);
+        all.estimated |= usage.estimated;
+    }
+
+    /// A reply arrived from `model` to a request of `bytes`.
+    pub(super) fn replied(&mut self, model: &str, bytes: u64, reply: &ModelReply) {
+        if !reply.usage.estimated {
+            self.gauge.learn(bytes, reply.usage.input_tokens);
+        }
+        self.history.last = Some(model.to_owned());
+        self.history.tried.clear();
+    }
+
+    /// A call failed: another one follows at once, or the walk ends here, for good or until it is taken up again.
+    pub(super) fn call_failed(&mut self, model: &str, failure: Failure, known: bool) -> Result<(), Failure> {
+        let waits = needs_waiting(failure.class);
+        self.history.tried.push(Tried { model: model.to_owned(), failure: failure.clone(), waited: known && waits });
+        if !waits && self.turn.call_failed() == Allowance::UsedUp {
+            return Err(failure);
+        }
+        if waits && !known {
+            match self.models.next(&self.policy, &self.history) {
+                Choice::Ask(other) if other != model => {}
+                Choice::Ask(_) => return Err(failure),
+                Choice::Wait(why) | Choice::GiveUp(why) => return Err(why),
+            }
+        }
+        self.to(Input::Retry)
+    }
+}
+
+/// What a failed call is charged with: what it used, or all that was held back when it may have been billed.
+fn charged(failed: &ModelFailure, reserved: Amounts) -> Option<Usage> {
+    let held_back =
+        Usage { input_tokens: reserved.tokens, usd_micros: reserved.usd_micros, estimated: true, ..Usage::default() };
+    failed.usage.or(failed.sent.then_some(held_back))
+}

@@ -1,0 +1,96 @@
+//! What a walk needs of the place it works in: tools, checks, the files as a tree that can be named and restored. The worktree, the
+//! toolbox and the checks of the repository stand behind it; so does a table in memory in tests.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::chat::ToolSpec;
+use crate::domain::failure::Failure;
+use crate::domain::workflow::EffectClass;
+
+/// Standing instructions found in the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Where, relative to the root.
+    pub path: String,
+    /// The text.
+    pub text: String,
+}
+
+/// What a conversation starts from, as the worktree has it at that moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Brief {
+    /// `AGENTS.md` and its like, nearest to the work first.
+    pub standing: Vec<Standing>,
+    /// The repository's map; empty when there is none.
+    pub map: String,
+}
+
+/// A tool on offer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offered {
+    /// How the model is told of it.
+    pub spec: ToolSpec,
+    /// What may be done when its outcome stays unknown; `Pure` ones run side by side.
+    pub effect: EffectClass,
+}
+
+/// One run of a tool.
+#[derive(Debug)]
+pub struct ToolRun<'r> {
+    /// The tool.
+    pub name: &'r str,
+    /// Its arguments; they fit its schema.
+    pub arguments: &'r Value,
+    /// An earlier run of this very call may have left traces outside the worktree.
+    pub maybe_ran: bool,
+}
+
+/// What a tool gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolResult {
+    /// The text for the model, cut to its budget.
+    pub text: String,
+    /// The text says why it was not done.
+    pub failed: bool,
+    /// The whole output, when the text is a part of it.
+    pub full: Option<Vec<u8>>,
+}
+
+/// What the repository's checks say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// Nothing failed.
+    pub green: bool,
+    /// The report for the model, cut to its budget.
+    pub text: String,
+    /// Names of the checks that failed.
+    pub failing: Vec<String>,
+}
+
+/// Where an agent works.
+#[async_trait]
+pub trait Worksite: Send + Sync {
+    /// What the conversation starts from.
+    async fn brief(&self) -> Result<Brief, Failure>;
+
+    /// The tools of these names in a stable order, or the name that there is no tool of. The walk's own
+    /// (`finish`, `ask_human`, `run_checks`, `read_output`) are not asked for.
+    fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure>;
+
+    /// Runs a tool; `Err` ends the attempt.
+    async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure>;
+
+    /// Keeps the present files and names them; `None` where files are not kept.
+    async fn checkpoint(&self) -> Result<Option<String>, Failure>;
+
+    /// Makes the files those of `tree`; nothing to do when they are.
+    async fn restore(&self, tree: &str) -> Result<(), Failure>;
+
+    /// Runs the repository's checks.
+    async fn check(&self) -> Result<CheckReport, Failure>;
+
+    /// The files that differ from where the attempt started, sorted.
+    async fn changed_files(&self) -> Result<Vec<String>, Failure>;
+}
