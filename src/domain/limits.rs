@@ -171,3 +171,45 @@ pub const STANDING_BYTES: usize = 48 * 1024;
 pub const SCHEMA_ERRORS: usize = 10;
 /// Most of a whole output that one reading of it gives back, in bytes.
 pub const READ_OUTPUT_BYTES: usize = 16 * 1024;
+/// Largest file that an agent's tool reads, searches, edits or writes: far above any source file, and held in memory once.
+pub const TOOL_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// Longest path that a tool accepts: Linux's own bound.
+pub const TOOL_PATH_BYTES: usize = 4096;
+/// Most entries of one folder that are listed; the rest is counted.
+pub const TOOL_FOLDER_ENTRIES: usize = 2_000;
+/// Most entries that one walk over a worktree visits; beyond it something is not ignored that should be.
+pub const TOOL_WALK_ENTRIES: usize = 500_000;
+/// Deepest folder that a walk enters; each level keeps a file descriptor open.
+pub const TOOL_WALK_DEPTH: usize = 64;
+/// Largest `.gitignore` that a walk obeys.
+pub const TOOL_IGNORE_BYTES: u64 = 1024 * 1024;
+/// Most lines that one `read_file` gives back.
+pub const TOOL_READ_LINES: usize = 2_000;
+/// Longest line shown to a model, in characters; more is cut with a note.
+pub const TOOL_LINE_CHARS: usize = 2_000;
+/// Most matches that one search gives back.
+pub const TOOL_MATCHES: usize = 1_000;
+/// Matches that a search gives back unless more are asked for: what a model can take in at once.
+pub const TOOL_MATCHES_DEFAULT: usize = 100;
+/// Largest compiled pattern of a search; ends patterns such as `(.{1000}){1000}`.
+pub const TOOL_PATTERN_BYTES: usize = 4 * 1024 * 1024;
+/// Most lines of one `tree`.
+pub const TOOL_TREE_LINES: usize = 500;
+/// Largest text of arguments of one tool call; larger than any model writes in one reply.
+pub const TOOL_ARGUMENT_BYTES: usize = 4 * 1024 * 1024;
+/// What a model is shown of one output; the whole is kept and can be paged.
+pub const TOOL_OUTPUT_BYTES: usize = 16 * 1024;
+/// Largest output of one tool that is kept; a command's own capture ends earlier.
+pub const TOOL_WHOLE_BYTES: usize = 64 * 1024 * 1024;
+/// Time limit of a tool's command unless it asks for another.
+pub const TOOL_COMMAND_MS: u64 = 120_000;
+/// Longest time limit that a tool's command may ask for.
+pub const TOOL_COMMAND_MOST_MS: u64 = 1_800_000;
+/// Most operations (files) of one patch.
+pub const TOOL_PATCH_FILES: usize = 200;
+/// Most lines of a diff that says what an edit changed.
+pub const TOOL_DIFF_LINES: usize = 120;
+/// Most work of looking for the region nearest to one that was not found, in compared lines.
+pub const TOOL_NEAREST_LINES: usize = 2_000_000;
+/// Most commits that one `git_log` gives back.
+pub const TOOL_LOG_COMMITS: usize = 100;

@@ -1,5 +1,8 @@
 //! Tools that a model may call, one file each. Text from a model is data: a path goes through the boundary of the worktree, a
 //! command line only to the runner of commands.
+//!
+//! Reading order: this file (the contract), `toolbox` (which tools there are, and how a call is checked and made), `arguments`,
+//! `truncate` (what of an output a model is shown), `control` (the tools that the conversation itself carries out), then a tool.
 
 use std::path::Path;
 
@@ -7,8 +10,30 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::domain::chat::ToolSpec;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::workflow::EffectClass;
+use crate::workspace::boundary::{self, Boundary};
+
+mod arguments;
+mod control;
+mod delete_file;
+mod edit_file;
+mod list_files;
+mod move_file;
+mod read_file;
+mod read_output;
+mod run_checks;
+mod run_command;
+mod search;
+mod text_file;
+mod toolbox;
+mod tree;
+mod truncate;
+mod write_file;
+
+pub use control::{CommitMessage, Control, Note, Question};
+pub use toolbox::{Kind, Planned, Problem, Toolbox};
+pub use truncate::{Shown, show};
 
 /// A tool. Its arguments have been checked against its schema before [`Tool::call`].
 #[async_trait]
@@ -31,12 +56,16 @@ pub struct Site<'s> {
     pub root: &'s Path,
     /// Runs command lines.
     pub commands: &'s dyn Commands,
+    /// Runs the checks of the project.
+    pub checks: &'s dyn Checks,
+    /// Whole outputs of earlier calls.
+    pub outputs: &'s dyn Outputs,
 }
 
 /// What a tool gives back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolOutput {
-    /// The text for the model; whoever calls the tool cuts it to its budget and keeps the whole.
+    /// The text for the model; whoever calls the tool cuts it to its budget ([`show`]) and keeps the whole.
     pub text: String,
 }
 
@@ -68,3 +97,63 @@ pub struct Ran {
     /// Bytes of output in all.
     pub output_bytes: u64,
 }
+
+/// Runs the checks (format, lint, build, tests) that the project has.
+#[async_trait]
+pub trait Checks: Send + Sync {
+    /// Runs the checks with these names, all of them when there is none, and reports for a model to read. Red checks are a
+    /// report, an unknown name is one as well; a failure is that they could not be run.
+    async fn run(&self, names: &[String]) -> Result<String, Failure>;
+}
+
+/// The whole of outputs that a model was shown a part of.
+pub trait Outputs: Send + Sync {
+    /// The output with this handle; `None` when this conversation never had one.
+    fn whole(&self, handle: &str) -> Result<Option<Vec<u8>>, Failure>;
+}
+
+impl From<boundary::Error> for ToolFault {
+    fn from(error: boundary::Error) -> Self {
+        error.ends().map_or_else(|| Self::Told(error.to_string()), Self::Ends)
+    }
+}
+
+impl ToolOutput {
+    fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+/// Opens the boundary of the site. A root that cannot be opened is the host's fault, not the model's.
+fn boundary(root: &Path) -> Result<Boundary, ToolFault> {
+    Boundary::open(root).map_err(|error| ToolFault::Ends(Failure::new(FailureClass::Workspace, error.to_string())))
+}
+
+/// Reads in a thread of its own: a walk over a large worktree must not hold up other tasks. Only for what changes nothing:
+/// when the call is given up, the thread still runs to its end.
+async fn reading<T: Send + 'static>(
+    site: &Site<'_>,
+    read: impl FnOnce(&Boundary) -> Result<T, ToolFault> + Send + 'static,
+) -> Result<T, ToolFault> {
+    let root = site.root.to_owned();
+    let done = tokio::task::spawn_blocking(move || read(&boundary(&root)?)).await;
+    match done {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(ToolFault::Ends(Failure::new(FailureClass::Interrupted, "the engine is stopping"))),
+        },
+    }
+}
+
+/// The schema of arguments: an object of `properties` and nothing else.
+fn object(properties: Value, required: &[&str]) -> Value {
+    serde_json::json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn spec(name: &str, description: &str, parameters: Value) -> ToolSpec {
+    ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters }
+}
+
+#[cfg(test)]
+mod testing;

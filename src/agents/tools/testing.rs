@@ -1,0 +1,126 @@
+//! A site for the tests of tools: a real folder, and stand-ins for what the engine gives.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{Checks, Commands, Outputs, Ran, Site, ToolFault, Toolbox};
+use crate::domain::chat::ToolCall;
+use crate::domain::failure::Failure;
+
+/// A worktree of a test and all tools.
+pub(super) struct Bench {
+    folder: tempfile::TempDir,
+    root: PathBuf,
+    toolbox: Toolbox,
+    seen: Seen,
+    outputs: Kept,
+}
+
+#[derive(Default)]
+struct Seen {
+    lines: Mutex<Vec<(String, u64)>>,
+    checks: Mutex<Vec<Vec<String>>>,
+    ran: Mutex<Option<Ran>>,
+}
+
+#[derive(Default)]
+struct Kept(BTreeMap<String, Vec<u8>>);
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        let toolbox = Toolbox::new(&Toolbox::names(), None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        Self { folder, root, toolbox, seen: Seen::default(), outputs: Kept::default() }
+    }
+
+    /// The root of the worktree; beside it is what must stay out of reach.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn outside(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn put(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(super) fn text(&self, path: &str) -> String {
+        String::from_utf8(fs::read(self.root().join(path)).unwrap()).unwrap()
+    }
+
+    pub(super) fn site(&self) -> Site<'_> {
+        Site { root: &self.root, commands: &self.seen, checks: &self.seen, outputs: &self.outputs }
+    }
+
+    /// What the next command is said to end with.
+    pub(super) fn next_command(&self, ran: Ran) {
+        *self.seen.ran.lock().unwrap() = Some(ran);
+    }
+
+    pub(super) fn commands(&self) -> Vec<(String, u64)> {
+        self.seen.lines.lock().unwrap().clone()
+    }
+
+    pub(super) fn checks(&self) -> Vec<Vec<String>> {
+        self.seen.checks.lock().unwrap().clone()
+    }
+
+    pub(super) fn keep(&mut self, handle: &str, output: &[u8]) {
+        self.outputs.0.insert(handle.to_owned(), output.to_vec());
+    }
+
+    /// Plans and makes a call as the conversation does.
+    pub(super) async fn call(&self, name: &str, arguments: Value) -> Result<String, ToolFault> {
+        let call = ToolCall { id: "1".into(), name: name.into(), arguments: arguments.to_string() };
+        let planned = self.toolbox.plan(&call)?;
+        self.toolbox.call(&planned, &self.site()).await.map(|output| output.text)
+    }
+
+    /// The text of a call that works.
+    pub(super) async fn does(&self, name: &str, arguments: Value) -> String {
+        self.call(name, arguments).await.unwrap()
+    }
+
+    /// What the model is told of a call that does not.
+    pub(super) async fn told(&self, name: &str, arguments: Value) -> String {
+        match self.call(name, arguments.clone()).await {
+            Err(ToolFault::Told(text)) => text,
+            other => panic!("{name} {arguments}: {other:?}"),
+        }
+    }
+}
+
+#[async_trait]
+impl Commands for Seen {
+    async fn run(&self, line: &str, timeout_ms: u64) -> Result<Ran, Failure> {
+        self.lines.lock().unwrap().push((line.to_owned(), timeout_ms));
+        let quiet = Ran { code: Some(0), timed_out: false, output: Vec::new(), output_bytes: 0 };
+        Ok(self.ran.lock().unwrap().take().unwrap_or(quiet))
+    }
+}
+
+#[async_trait]
+impl Checks for Seen {
+    async fn run(&self, names: &[String]) -> Result<String, Failure> {
+        self.checks.lock().unwrap().push(names.to_vec());
+        Ok("all green".to_owned())
+    }
+}
+
+impl Outputs for Kept {
+    fn whole(&self, handle: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.0.get(handle).cloned())
+    }
+}
