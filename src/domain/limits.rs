@@ -116,3 +116,17 @@ pub const CAPTURED_ENV_BYTES: usize = 64 * 1024;
 pub const UNDO_PLAN_TASKS: usize = 50_000;
 /// Most that an external worker is given; it is part of one record.
 pub const EXTERNAL_PAYLOAD_BYTES: usize = 64 * 1024;
+/// Most tasks that one run of the gates may stand for; a red run is then bisected in at most six steps.
+pub const MERGE_BATCH: u32 = 64;
+/// Most tasks waiting to be merged into one integration branch: more agents than any machine runs at once.
+pub const MERGE_WAITING: usize = 10_000;
+/// How often a merge is built anew because someone else moved the branch in between.
+pub const MERGE_REBUILDS: u32 = 16;
+/// Most commits looked at to find where a task's commit left the integration branch; beyond it libgit2 searches.
+pub const MERGE_ANCESTRY: usize = 10_000;
+/// Most conflicting paths whose contents are shown to whoever resolves them; the rest is named.
+pub const CONFLICT_PATHS: usize = 32;
+/// Most bytes of one side of one conflicting file that are shown: with three sides and all paths about 400 KiB.
+pub const CONFLICT_SIDE_BYTES: usize = 4 * 1024;
+/// Most commit messages of one side that are shown with a conflict.
+pub const CONFLICT_MESSAGES: usize = 16;

@@ -16,5 +16,5 @@ mod group;
 mod lease;
 mod procfs;
 
-pub use git::Unpublished;
+pub use git::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue, TaskCommit, Unpublished};
 pub use lease::{Lease, Workspaces};
