@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files;
-use super::git::{self, Pools, Queue, TaskCommit, Unpublished, Worktree, blocking};
+use super::git::{
+    self, ConflictContext, LandOrder, Landed, Pools, Prepared, Queue, TaskCommit, Unpublished, Worktree, blocking,
+};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ProjectId;
@@ -120,6 +122,35 @@ impl Workspaces {
     ) -> Result<Option<String>, Failure> {
         let (pools, project, order, message) = (self.pools.clone(), project.clone(), order.clone(), message.to_owned());
         blocking(move || pools.publish(&project, &order, &message, time)).await
+    }
+
+    /// Describes the conflict between the integration branch at `ours` and a task's commit `theirs`, bounded.
+    pub async fn conflict_context(
+        &self,
+        base_dir: &Path,
+        ours: &str,
+        theirs: &str,
+    ) -> Result<ConflictContext, Failure> {
+        let (base_dir, ours, theirs) = (base_dir.to_owned(), ours.to_owned(), theirs.to_owned());
+        blocking(move || git::conflict_context(&base_dir, &ours, &theirs)).await
+    }
+
+    /// The tree for a worktree in which that conflict is resolved; the same arguments give the same tree.
+    pub async fn prepare_conflict(&self, base_dir: &Path, ours: &str, theirs: &str) -> Result<Prepared, Failure> {
+        let (base_dir, ours, theirs) = (base_dir.to_owned(), ours.to_owned(), theirs.to_owned());
+        blocking(move || git::prepare_conflict(&base_dir, &ours, &theirs)).await
+    }
+
+    /// Like `commit_task` for what a conflict was resolved to; `parents` are the two commits that conflicted, the branch's
+    /// first. A failure of class `conflict` names the files that still have markers.
+    pub async fn commit_resolution(&self, order: TaskCommit) -> Result<String, Failure> {
+        blocking(move || git::commit_resolution(&order)).await
+    }
+
+    /// Moves a branch of the user's forward to what the project made, if nobody has it checked out and nothing conflicts;
+    /// else says what to type. Doing it twice is harmless.
+    pub async fn land(&self, order: LandOrder) -> Result<Landed, Failure> {
+        blocking(move || git::land(&order)).await
     }
 
     /// The projects that have worktrees in this home.

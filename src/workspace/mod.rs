@@ -16,5 +16,8 @@ mod group;
 mod lease;
 mod procfs;
 
-pub use git::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue, TaskCommit, Unpublished};
+pub use git::{
+    ConflictContext, ConflictPath, Flaky, Gate, GateReport, LandOrder, Landed, MergeFault, MergeRequest, Merged,
+    Prepared, Queue, Side, TaskCommit, Unpublished,
+};
 pub use lease::{Lease, Workspaces};

@@ -3,6 +3,8 @@
 //! `ai/generated/<project>/<task>` holds what an agent made until it is merged; `ai/generated/<project>/integration` is moved by the
 //! merge queue alone. A task may have any name; its branch has one that git accepts and that no other task's branch has.
 
+use std::path::PathBuf;
+
 use git2::Repository;
 
 use super::checkpoint;
@@ -13,7 +15,6 @@ use super::repo::{
 use super::threeway;
 use crate::domain::ids::{Digest, ProjectId};
 use crate::domain::time::Millis;
-use std::path::PathBuf;
 
 /// Names below a project's branches that are not tasks'.
 const RESERVED: [&str; 2] = ["integration", "result"];
@@ -129,7 +130,7 @@ pub fn commit_task(order: &TaskCommit) -> Result<String, Error> {
 }
 
 /// The tree that `text` names in hexadecimal.
-fn tree_named(repository: &Repository, text: &str) -> Result<git2::Oid, Error> {
+pub(super) fn tree_named(repository: &Repository, text: &str) -> Result<git2::Oid, Error> {
     let missing = || Error::NoSuchTree(text.to_owned());
     let id = git2::Oid::from_str(text).map_err(|_| missing())?;
     Ok(repository.find_tree(id).map_err(|_| missing())?.id())

@@ -11,7 +11,9 @@
 mod blocking;
 mod branches;
 mod checkpoint;
+mod conflict;
 mod error;
+mod land;
 mod merge;
 mod pool;
 mod queue;
@@ -22,7 +24,11 @@ mod threeway;
 
 pub(in crate::workspace) use blocking::blocking;
 pub use branches::{TaskCommit, commit_task};
+pub use conflict::{
+    ConflictContext, ConflictPath, Prepared, Side, commit_resolution, conflict_context, prepare_conflict,
+};
 pub use error::Error;
+pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use repo::base_commit;

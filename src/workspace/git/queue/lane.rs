@@ -89,6 +89,13 @@ impl Queue {
         held(&self.lanes).retain(|(of, ..), _| of != project);
     }
 
+    #[cfg(test)]
+    /// How many requests wait behind a batch that is being worked on.
+    pub fn waiting(&self) -> usize {
+        let lanes: Vec<Arc<Lane>> = held(&self.lanes).values().cloned().collect();
+        lanes.iter().map(|lane| held(&lane.waiting).tickets.len()).sum()
+    }
+
     fn lane(&self, request: &MergeRequest) -> Arc<Lane> {
         let key = (request.project.clone(), request.base_dir.clone(), request.base_commit.clone());
         let new = || Arc::new(Lane { waiting: Mutex::default(), store: Mutex::default() });
