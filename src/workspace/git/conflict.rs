@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use git2::{Blob, Index, IndexConflict, IndexEntry, MergeFileInput, MergeFileOptions, Oid, Repository};
+use git2::{Blob, Index, IndexConflict, IndexEntry, IndexTime, MergeFileInput, MergeFileOptions, Oid, Repository};
 
 use super::branches::{self, TaskCommit};
 use super::error::Error;
@@ -161,7 +161,7 @@ fn make_room(index: &Index, entry: &mut IndexEntry) {
 
 /// What is put into the tree for a conflict; `None`: nothing, both have removed it.
 fn resolved(repository: &Repository, conflict: &IndexConflict) -> Result<Option<IndexEntry>, Error> {
-    let copy = |entry: &IndexEntry| IndexEntry { flags: 0, flags_extended: 0, ..clone_of(entry) };
+    let copy = |entry: &IndexEntry| IndexEntry { mode: entry.mode, id: entry.id, ..blank(&entry.path) };
     let (our, their) = match (&conflict.our, &conflict.their) {
         (Some(our), Some(their)) => (our, their),
         (Some(side), None) | (None, Some(side)) => return Ok(Some(copy(side))),
@@ -192,20 +192,22 @@ fn resolved(repository: &Repository, conflict: &IndexConflict) -> Result<Option<
     Ok(Some(entry))
 }
 
-fn clone_of(entry: &IndexEntry) -> IndexEntry {
+/// An entry of an index without stat data.
+pub(super) fn blank(path: &[u8]) -> IndexEntry {
+    let never = IndexTime::new(0, 0);
     IndexEntry {
-        ctime: entry.ctime,
-        mtime: entry.mtime,
-        dev: entry.dev,
-        ino: entry.ino,
-        mode: entry.mode,
-        uid: entry.uid,
-        gid: entry.gid,
-        file_size: entry.file_size,
-        id: entry.id,
-        flags: entry.flags,
-        flags_extended: entry.flags_extended,
-        path: entry.path.clone(),
+        ctime: never,
+        mtime: never,
+        dev: 0,
+        ino: 0,
+        mode: MODE_FILE,
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id: Oid::ZERO_SHA1,
+        flags: 0,
+        flags_extended: 0,
+        path: path.to_vec(),
     }
 }
 

@@ -230,3 +230,81 @@ impl Descent<'_> {
         Ok(Verdict::Set(Some(Entry { id, mode })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Files = BTreeMap<&'static str, (Vec<u8>, i32)>;
+
+    const PLACES: [&str; 8] = ["a", "b", "d/a", "d/b", "d/e/a", "d/e/b", "f", "f/g"];
+    const TEXTS: [&str; 6] = ["", "1\n2\n3\n4\n5\n", "x\n2\n3\n4\n5\n", "1\n2\n3\n4\ny\n", "x\n2\n3\n4\ny\n", "\0"];
+
+    fn tree(repository: &Repository, files: &Files) -> Oid {
+        let mut index = Index::new().unwrap();
+        for (path, (content, mode)) in files {
+            let mut entry = crate::workspace::git::conflict::blank(path.as_bytes());
+            (entry.id, entry.mode) = (repository.blob(content).unwrap(), mode.cast_unsigned());
+            index.add(&entry).unwrap();
+        }
+        index.write_tree_to(repository).unwrap()
+    }
+
+    /// Files that do not stand in for folders of others.
+    fn files() -> impl Strategy<Value = Files> {
+        let mode = prop_oneof![5 => Just(0o100_644), 1 => Just(0o100_755), 1 => Just(0o120_000), 1 => Just(0o160_000)];
+        let one = (0..PLACES.len(), 0..TEXTS.len(), mode);
+        proptest::collection::vec(one, 0..8).prop_map(|all| {
+            let mut files = Files::new();
+            for (place, text, mode) in all {
+                files.insert(PLACES[place], (TEXTS[text].as_bytes().to_vec(), mode));
+            }
+            if files.contains_key("f") {
+                files.remove("f/g");
+            }
+            files
+        })
+    }
+
+    /// A few changes of `base`: whole random trees would nearly always conflict.
+    fn changed(base: &Files, by: &Files, kept: u8) -> Files {
+        let mut files = base.clone();
+        for (at, place) in PLACES.iter().enumerate() {
+            if kept & (1 << at) == 0 {
+                match by.get(place) {
+                    Some(file) => drop(files.insert(place, file.clone())),
+                    None => drop(files.remove(place)),
+                }
+            }
+        }
+        if files.contains_key("f") {
+            files.remove("f/g");
+        }
+        files
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn what_is_plain_is_merged_as_libgit2_merges_it(
+            base in files(), one in files(), two in files(), kept_one: u8, kept_two: u8,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let repository = Repository::init_bare(folder.path()).unwrap();
+            let (ours, theirs) = (changed(&base, &one, kept_one), changed(&base, &two, kept_two));
+            let ids = [&base, &ours, &theirs].map(|files| tree(&repository, files));
+            let found = (Descent { repository: &repository }).merge(Some(ids[0]), ids[1], ids[2]).unwrap();
+            let [base, ours, theirs] = ids.map(|id| repository.find_tree(id).unwrap());
+            let index = repository.merge_trees(&base, &ours, &theirs, Some(&options())).unwrap();
+            if let Some(found) = found {
+                prop_assert_eq!(outcome(&repository, index).unwrap(), Merge::Clean(found));
+                let new = added(&repository, found, &[ours.id(), theirs.id()]).unwrap();
+                prop_assert_eq!(new.contains(&found), found != ours.id() && found != theirs.id());
+            }
+        }
+    }
+}
