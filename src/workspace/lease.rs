@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files;
-use super::git::{self, Pools, Unpublished, Worktree};
+use super::git::{
+    self, ConflictContext, LandOrder, Landed, Pools, Prepared, Queue, TaskCommit, Unpublished, Worktree, blocking,
+};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ProjectId;
@@ -16,13 +18,14 @@ use crate::domain::workflow::WorkspaceKind;
 pub struct Workspaces {
     work_dir: PathBuf,
     pools: Arc<Pools>,
+    queue: Arc<Queue>,
 }
 
 /// A place to run in, for one step. A worktree is nobody else's until the lease is finished or dropped.
 #[derive(Debug)]
 pub struct Lease {
     dir: PathBuf,
-    worktree: Option<Worktree>,
+    worktree: Option<Arc<Worktree>>,
 }
 
 impl Lease {
@@ -30,12 +33,43 @@ impl Lease {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+
+    /// For a worktree: the tree of all its files that are not ignored, without giving the place back. Cheap when nothing changed.
+    pub async fn checkpoint(&self) -> Result<Option<String>, Failure> {
+        match self.worktree.clone() {
+            None => Ok(None),
+            Some(worktree) => blocking(move || worktree.checkpoint().map(Some)).await,
+        }
+    }
+
+    /// For a worktree: makes its files exactly those of `tree`, which a checkpoint returned; ignored ones stay.
+    /// Elsewhere files are not ours to change: that is a failure.
+    pub async fn restore(&self, tree: &str) -> Result<(), Failure> {
+        let Some(worktree) = self.worktree.clone() else {
+            let problem = format!("{} is no worktree: its files cannot be put back", self.dir.display());
+            return Err(Failure::new(FailureClass::Workspace, problem));
+        };
+        let tree = tree.to_owned();
+        blocking(move || worktree.restore(&tree)).await
+    }
 }
 
 impl Workspaces {
     /// Places under `home`; nothing is created before it is needed.
     pub fn new(home: &Path) -> Self {
-        Self { work_dir: home.join("work"), pools: Arc::new(Pools::new(home)) }
+        let pools = Arc::new(Pools::new(home));
+        Self { work_dir: home.join("work"), queue: Arc::new(Queue::new(pools.clone())), pools }
+    }
+
+    /// The merge queue of this home.
+    pub fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    /// Commits a checkpoint of a task to the branch `ai/generated/<project>/<task>` and returns the commit. The same order gives
+    /// the same commit, so that doing it twice is harmless; the commit is durable when this returns.
+    pub async fn commit_task(&self, order: TaskCommit) -> Result<String, Failure> {
+        blocking(move || git::commit_task(&order)).await
     }
 
     /// The commit that a new project's worktrees start from, in hexadecimal: HEAD of the repository that `dir` is in.
@@ -65,7 +99,7 @@ impl Workspaces {
             WorkspaceKind::Worktree => {
                 let (pools, project, order) = (self.pools.clone(), project.clone(), order.clone());
                 let worktree = blocking(move || pools.lease(&project, &order)).await?;
-                Ok(Lease { dir: worktree.dir().to_owned(), worktree: Some(worktree) })
+                Ok(Lease { dir: worktree.dir().to_owned(), worktree: Some(Arc::new(worktree)) })
             }
         }
     }
@@ -73,10 +107,7 @@ impl Workspaces {
     /// Gives the place back. For a worktree: the id of the tree of all its files that are not ignored, kept from git's
     /// garbage collection until the project is closed.
     pub async fn finish(&self, lease: Lease) -> Result<Option<String>, Failure> {
-        match lease.worktree {
-            None => Ok(None),
-            Some(worktree) => blocking(move || worktree.checkpoint().map(Some)).await,
-        }
+        lease.checkpoint().await
     }
 
     /// Commits the merge of `trees` over `base_commit` to the branch `ai/generated/<project>/result`, and returns the commit;
@@ -93,6 +124,35 @@ impl Workspaces {
         blocking(move || pools.publish(&project, &order, &message, time)).await
     }
 
+    /// Describes the conflict between the integration branch at `ours` and a task's commit `theirs`, bounded.
+    pub async fn conflict_context(
+        &self,
+        base_dir: &Path,
+        ours: &str,
+        theirs: &str,
+    ) -> Result<ConflictContext, Failure> {
+        let (base_dir, ours, theirs) = (base_dir.to_owned(), ours.to_owned(), theirs.to_owned());
+        blocking(move || git::conflict_context(&base_dir, &ours, &theirs)).await
+    }
+
+    /// The tree for a worktree in which that conflict is resolved; the same arguments give the same tree.
+    pub async fn prepare_conflict(&self, base_dir: &Path, ours: &str, theirs: &str) -> Result<Prepared, Failure> {
+        let (base_dir, ours, theirs) = (base_dir.to_owned(), ours.to_owned(), theirs.to_owned());
+        blocking(move || git::prepare_conflict(&base_dir, &ours, &theirs)).await
+    }
+
+    /// Like `commit_task` for what a conflict was resolved to; `parents` are the two commits that conflicted, the branch's
+    /// first. A failure of class `conflict` names the files that still have markers.
+    pub async fn commit_resolution(&self, order: TaskCommit) -> Result<String, Failure> {
+        blocking(move || git::commit_resolution(&order)).await
+    }
+
+    /// Moves a branch of the user's forward to what the project made, if nobody has it checked out and nothing conflicts;
+    /// else says what to type. Doing it twice is harmless.
+    pub async fn land(&self, order: LandOrder) -> Result<Landed, Failure> {
+        blocking(move || git::land(&order)).await
+    }
+
     /// The projects that have worktrees in this home.
     pub fn with_worktrees(&self) -> Vec<ProjectId> {
         self.pools.projects()
@@ -103,8 +163,10 @@ impl Workspaces {
         self.pools.unpublished(project)
     }
 
-    /// Removes the project's worktrees and the references that kept its trees. Its folder under `work` stays until `gc`.
+    /// Removes the project's worktrees, the references that kept its trees, and the branches of its tasks that are merged; one
+    /// that is not stays. Its folder under `work` stays until `gc`.
     pub async fn project_closed(&self, project: &ProjectId, base_dir: &Path) -> Result<(), Failure> {
+        self.queue.closed(project);
         let (pools, project, base_dir) = (self.pools.clone(), project.clone(), base_dir.to_owned());
         blocking(move || pools.close(&project, &base_dir)).await
     }
@@ -112,14 +174,5 @@ impl Workspaces {
     /// Removes the folder of a project of kind `none`.
     pub fn remove_work_dir(&self, project: &ProjectId) -> std::io::Result<()> {
         files::remove_tree(&self.work_dir.join(project.as_str()))
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, git::Error> + Send + 'static,
-) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(Failure::from),
-        Err(error) => Err(Failure::new(FailureClass::Internal, format!("the workspace failed: {error}"))),
     }
 }

@@ -17,5 +17,8 @@ mod group;
 mod lease;
 mod procfs;
 
-pub use git::Unpublished;
+pub use git::{
+    ConflictContext, ConflictPath, Flaky, Gate, GateReport, LandOrder, Landed, MergeFault, MergeRequest, Merged,
+    Prepared, Queue, Side, TaskCommit, Unpublished,
+};
 pub use lease::{Lease, Workspaces};

@@ -25,9 +25,11 @@ pub(super) fn take(repository: &Repository, root: &Path, admin: &Path) -> Result
     let mut index = Index::open(&admin.join(INDEX))?;
     let now = now_ns(&admin.join(CLOCK))?;
     let scan = scan(repository, root, &index, now, Objects::Write)?;
-    let changed_folders = replace_entries(&mut index, &scan.entries)?;
+    let (changed_folders, is_stale) = replace_entries(&mut index, &scan.entries)?;
     let tree = index.write_tree_to(repository)?;
-    index.write()?;
+    if is_stale {
+        index.write()?;
+    }
     let mut new = scan.written;
     new.extend(trees_of(repository, tree, &changed_folders)?);
     sync_objects(repository, &new)?;
@@ -35,8 +37,9 @@ pub(super) fn take(repository: &Repository, root: &Path, admin: &Path) -> Result
 }
 
 /// Makes `index` hold exactly `entries`, touching only what differs so that unchanged folders keep their cached trees.
-/// Returns the folders in which content changed, and all above them; the root is the empty path.
-fn replace_entries(index: &mut Index, entries: &[IndexEntry]) -> Result<BTreeSet<Vec<u8>>, Error> {
+/// Returns the folders in which content changed, and all above them (the root is the empty path), and whether anything at all
+/// had to be replaced.
+fn replace_entries(index: &mut Index, entries: &[IndexEntry]) -> Result<(BTreeSet<Vec<u8>>, bool), Error> {
     let mut old: BTreeMap<Vec<u8>, IndexEntry> = index.iter().map(|entry| (entry.path.clone(), entry)).collect();
     let mut changed = BTreeSet::new();
     let mut added = Vec::new();
@@ -55,6 +58,7 @@ fn replace_entries(index: &mut Index, entries: &[IndexEntry]) -> Result<BTreeSet
             }
         }
     }
+    let is_stale = !added.is_empty() || !old.is_empty();
     for path in old.keys() {
         add_folders(&mut changed, path);
         index.remove(Path::new(OsStr::from_bytes(path)), 0)?;
@@ -62,7 +66,7 @@ fn replace_entries(index: &mut Index, entries: &[IndexEntry]) -> Result<BTreeSet
     for entry in added {
         index.add(entry)?;
     }
-    Ok(changed)
+    Ok((changed, is_stale))
 }
 
 fn is_same(old: &IndexEntry, new: &IndexEntry) -> bool {

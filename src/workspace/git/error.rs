@@ -35,6 +35,15 @@ pub enum Error {
     /// The result branch exists with something else.
     #[error("branch {0} exists with another commit; delete or rename it")]
     BranchTaken(String),
+    /// No local branch of that name.
+    #[error("no branch {0} in this repository")]
+    NoSuchBranch(String),
+    /// A reference that we move is moved by others all the time.
+    #[error("{0} is moved by someone else again and again")]
+    Moving(String),
+    /// A resolution that still has the markers of the conflict.
+    #[error("conflict markers are left in: {}", paths(.0))]
+    Unresolved(Vec<String>),
     /// libgit2 said no.
     #[error("git: {}", .0.message())]
     Git(#[from] git2::Error),
@@ -72,7 +81,7 @@ impl<T> At<T> for io::Result<T> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let class = match &error {
-            Error::Conflict(_) => FailureClass::Conflict,
+            Error::Conflict(_) | Error::Unresolved(_) => FailureClass::Conflict,
             Error::TooLarge(_) => FailureClass::Oversized,
             Error::NoRepository(_)
             | Error::NoCommits(_)
@@ -81,6 +90,8 @@ impl From<Error> for Failure {
             | Error::NoSuchTree(_)
             | Error::Path(_)
             | Error::BranchTaken(_)
+            | Error::NoSuchBranch(_)
+            | Error::Moving(_)
             | Error::Git(_)
             | Error::Io { .. } => FailureClass::Workspace,
         };

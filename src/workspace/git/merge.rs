@@ -4,10 +4,11 @@
 //! under `refs/wfctl/<home>/<project>/<tree>`. That keeps it from garbage collection, and lets a merge find the nearest common
 //! ancestor: what two tasks both inherited from a third is no conflict. These commits are never on any branch.
 
-use git2::{MergeOptions, Oid, Repository};
+use git2::{Oid, Repository};
 
 use super::error::Error;
 use super::repo::{commit_tree, past_stale_lock};
+use super::threeway::{self, Merge};
 use crate::domain::time::Millis;
 
 /// The trees of one project in one repository.
@@ -71,20 +72,10 @@ impl History<'_> {
         if self.repository.graph_descendant_of(theirs, ours)? {
             return Ok(theirs);
         }
-        let (our, their) = (self.repository.find_commit(ours)?, self.repository.find_commit(theirs)?);
-        let mut index = self.repository.merge_commits(&our, &their, Some(&MergeOptions::new()))?;
-        if index.has_conflicts() {
-            let mut paths = Vec::new();
-            for conflict in index.conflicts()? {
-                let conflict = conflict?;
-                let side = conflict.our.or(conflict.their).or(conflict.ancestor);
-                paths.extend(side.map(|entry| String::from_utf8_lossy(&entry.path).into_owned()));
-            }
-            paths.sort_unstable();
-            paths.dedup();
-            return Err(Error::Conflict(paths));
-        }
-        let tree = index.write_tree_to(self.repository)?;
+        let tree = match threeway::commits(self.repository, ours, theirs)? {
+            Merge::Clean(tree) => tree,
+            Merge::Conflict(paths) => return Err(Error::Conflict(paths)),
+        };
         self.synthetic(tree, &[ours, theirs])
     }
 

@@ -1,21 +1,36 @@
 //! git, through libgit2 and a little by hand: worktrees of our own, exact checkpoints, merges in the object store.
 //!
-//! The user's checkout, index and branches are never touched: all that a project leaves in a repository is objects, references
-//! under `refs/wfctl/` and admin folders `worktrees/wfctl-*` while it runs, and one branch `ai/generated/<project>/result` at the end.
+//! The user's checkout and index are never touched: all that a project leaves in a repository is objects, references under
+//! `refs/wfctl/` and admin folders `worktrees/wfctl-*` while it runs, and branches under `ai/generated/<project>/`: `result`,
+//! `integration`, and those of tasks that were not merged. A branch of the user's is moved by `land` alone.
 //! No hook, filter or merge driver of a repository's configuration is ever run.
 //!
-//! Reading order: `repo`, `scan` (what is in a worktree), `checkpoint`, `restore`, `merge`, `pool`.
+//! Reading order: `repo`, `scan` (what is in a worktree), `checkpoint`, `restore`, `threeway`, `merge`, `pool`; then for tasks that
+//! commit: `branches`, `queue/`, `conflict`, `land`.
 
+mod blocking;
+mod branches;
 mod checkpoint;
+mod conflict;
 mod error;
+mod land;
 mod merge;
 mod pool;
+mod queue;
 mod repo;
 mod restore;
 mod scan;
+mod threeway;
 
+pub(in crate::workspace) use blocking::blocking;
+pub use branches::{TaskCommit, commit_task};
+pub use conflict::{
+    ConflictContext, ConflictPath, Prepared, Side, commit_resolution, conflict_context, prepare_conflict,
+};
 pub use error::Error;
+pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};
+pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use repo::base_commit;
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use git2::{Oid, Repository};
 
 use super::error::{At as _, Error};
 use super::merge::History;
-use super::repo::{commit_tree, create_ref, open, past_stale_lock, ref_component};
-use super::{checkpoint, restore};
+use super::repo::{commit_named, commit_tree, create_ref, open, past_stale_lock, ref_component};
+use super::{branches, checkpoint, restore};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::ids::{Digest, ProjectId};
 use crate::domain::time::Millis;
@@ -79,7 +79,8 @@ pub struct Worktree {
     admin: PathBuf,
     base: Oid,
     inputs: Vec<Oid>,
-    holds: Option<Oid>,
+    /// The tree that its files were last known to be.
+    holds: Mutex<Option<Oid>>,
 }
 
 impl Pools {
@@ -99,10 +100,11 @@ impl Pools {
         let slot = self.slots().entry(project.clone()).or_default().take(tree);
         let root = self.worktrees_dir.join(project.as_str()).join(slot.to_string());
         let admin = repository.commondir().join("worktrees").join(format!("{}{slot}", self.admin_prefix(project)));
-        let mut worktree =
-            Worktree { pools: self.clone(), project: project.clone(), slot, root, admin, base, inputs, holds: None };
+        let holds = Mutex::default();
+        let worktree =
+            Worktree { pools: self.clone(), project: project.clone(), slot, root, admin, base, inputs, holds };
         worktree.reset(tree)?;
-        worktree.holds = Some(tree);
+        *worktree.holds() = Some(tree);
         Ok(worktree)
     }
 
@@ -191,7 +193,8 @@ impl Pools {
         Ok(Some(commit.to_string()))
     }
 
-    /// Removes all that the project has in the home and in the repository but its result branch. Doing it twice is harmless.
+    /// Removes all that the project has in the home and in the repository but its result and integration branches and the
+    /// tasks' branches that were not merged. Doing it twice is harmless.
     pub fn close(&self, project: &ProjectId, base_dir: &Path) -> Result<(), Error> {
         self.try_to_close(project, base_dir).inspect_err(|error| self.refuse(project, error))
     }
@@ -227,7 +230,7 @@ impl Pools {
             let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
             past_stale_lock(repository, &name, || reference.delete())?;
         }
-        Ok(())
+        branches::remove_merged(repository, project)
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<ProjectId, Slots>> {
@@ -250,9 +253,10 @@ impl Worktree {
         &self.root
     }
 
-    /// Gives it back and returns the tree of its files, kept from garbage collection.
-    pub fn checkpoint(mut self) -> Result<String, Error> {
-        self.holds = None;
+    /// The tree of its files, kept from garbage collection. It costs a look at each file's stat data when nothing changed.
+    pub fn checkpoint(&self) -> Result<String, Error> {
+        let mut holds = self.holds();
+        *holds = None;
         self.link()?;
         let repository = Repository::open(&self.root)?;
         let tree = checkpoint::take(&repository, &self.root, &self.admin)?;
@@ -260,8 +264,23 @@ impl Worktree {
         let history = History { repository: &repository, prefix: &prefix, base: self.base };
         let commit = history.remember(tree, &self.inputs)?;
         checkpoint::sync_objects(&repository, &[commit])?;
-        self.holds = Some(tree);
+        *holds = Some(tree);
         Ok(tree.to_string())
+    }
+
+    /// Makes its files exactly those of `tree`; ignored ones stay. Only what differs is touched.
+    pub fn restore(&self, tree: &str) -> Result<(), Error> {
+        let id = Oid::from_str(tree).map_err(|_| Error::NoSuchTree(tree.to_owned()))?;
+        let mut holds = self.holds();
+        *holds = None;
+        self.reset(id)?;
+        *holds = Some(id);
+        Ok(())
+    }
+
+    /// Also the lock that keeps a checkpoint and a restore of one worktree apart.
+    fn holds(&self) -> MutexGuard<'_, Option<Oid>> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reset(&self, tree: Oid) -> Result<(), Error> {
@@ -298,19 +317,17 @@ impl Worktree {
 
 impl Drop for Worktree {
     fn drop(&mut self) {
+        let held = *self.holds();
         // After `close` its project is not known any more, and neither is the worktree.
         if let Some(slots) = self.pools.slots().get_mut(&self.project) {
             slots.leased.remove(&self.slot);
-            slots.free.insert(self.slot, self.holds);
+            slots.free.insert(self.slot, held);
         }
     }
 }
 
 fn base_of(repository: &Repository, order: &WorkspaceOrder) -> Result<Oid, Error> {
-    let text = order.base_commit.as_deref().unwrap_or("no base commit");
-    let missing = || Error::NoSuchCommit(text.to_owned());
-    let id = Oid::from_str(text).map_err(|_| missing())?;
-    Ok(repository.find_commit(id).map_err(|_| missing())?.id())
+    commit_named(repository, order.base_commit.as_deref().unwrap_or("no base commit"))
 }
 
 /// Writes a small file unless it has that content already.

@@ -236,6 +236,7 @@ fn worktrees_are_exclusive_reused_and_leave_nothing_behind() {
     let (first, second) = (one.dir().to_owned(), two.dir().to_owned());
     fs::write(second.join("b"), "2").unwrap();
     let tree = two.checkpoint().unwrap();
+    drop(two);
     drop(one);
     assert_eq!(rig.lease(&[&tree]).dir(), second, "the one that has the files already is preferred");
     assert_eq!(rig.lease(&[]).dir(), first);
