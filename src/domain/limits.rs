@@ -116,3 +116,13 @@ pub const CAPTURED_ENV_BYTES: usize = 64 * 1024;
 pub const UNDO_PLAN_TASKS: usize = 50_000;
 /// Most that an external worker is given; it is part of one record.
 pub const EXTERNAL_PAYLOAD_BYTES: usize = 64 * 1024;
+/// Most folders below the root of a tree that are looked at for tool chains of their own.
+pub const CHECK_FOLDERS: usize = 32;
+/// Longest excerpt of a failed check's output: a dozen compiler errors, and small beside a model's context.
+pub const CHECK_EXCERPT_BYTES: usize = 8 * 1024;
+/// Longest message of one failed test.
+pub const TEST_MESSAGE_BYTES: usize = 1024;
+/// Most tests named in the result of one check, failed ones first; more are only counted. A report is one payload of a record.
+pub const CHECK_TESTS: usize = 5_000;
+/// Most failed tests of a check that are run once more to see whether they are flaky; more of them are no accident.
+pub const FLAKY_TESTS: usize = 50;
