@@ -227,3 +227,13 @@ pub const CONFLICT_PATHS: usize = 32;
 pub const CONFLICT_SIDE_BYTES: usize = 4 * 1024;
 /// Most commit messages of one side that are shown with a conflict.
 pub const CONFLICT_MESSAGES: usize = 16;
+/// Most folders below the root of a tree that are looked at for tool chains of their own.
+pub const CHECK_FOLDERS: usize = 32;
+/// Longest excerpt of a failed check's output: a dozen compiler errors, and small beside a model's context.
+pub const CHECK_EXCERPT_BYTES: usize = 8 * 1024;
+/// Longest message of one failed test.
+pub const TEST_MESSAGE_BYTES: usize = 1024;
+/// Most tests named in the result of one check, failed ones first; more are only counted. A report is one payload of a record.
+pub const CHECK_TESTS: usize = 5_000;
+/// Most failed tests of a check that are run once more to see whether they are flaky; more of them are no accident.
+pub const FLAKY_TESTS: usize = 50;

@@ -25,7 +25,7 @@ pub fn last_line(output: &[u8]) -> String {
 }
 
 /// `text` without terminal escape sequences (ECMA-48: CSI, OSC, and two-character ones with an intermediate).
-fn without_escapes(text: &str) -> String {
+pub fn without_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {

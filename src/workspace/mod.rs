@@ -4,6 +4,9 @@
 //! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; `boundary` for agents' tools.
 
 pub mod boundary;
+//! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; then `checks/`.
+
+pub mod checks;
 pub mod command_line;
 pub mod detached;
 pub mod excerpt;
