@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod error;
+mod inspect;
 mod merge;
 mod pool;
 mod repo;
@@ -15,6 +16,7 @@ mod restore;
 mod scan;
 
 pub use error::Error;
+pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use repo::base_commit;
 
