@@ -114,6 +114,7 @@ impl Kept {
             effect: intent.effect,
             reserved: intent.reserved,
             lost: 0,
+            is_open: true,
             outcome: None,
         });
     }
@@ -124,6 +125,7 @@ impl Kept {
         let call = self.calls.get_mut(ix.0 as usize).expect("a call is begun before it ends");
         assert!(call.outcome.is_none(), "call {ix} ends twice");
         call.outcome = Some(Box::new(outcome));
+        call.is_open = false;
     }
 }
 

@@ -149,6 +149,8 @@ pub struct AgentRequest {
     pub previous: Vec<String>,
     /// It may not be done before checks have passed on what it leaves behind, and a commit goes to the integration branch.
     pub merges: bool,
+    /// The commit that its work is built on.
+    pub base: Option<String>,
     /// It resolves the conflict of this work with the integration branch.
     pub resolves: Option<Box<MergeOrder>>,
     /// A money cap is in force: a model without a known price is refused.

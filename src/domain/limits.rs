@@ -237,3 +237,11 @@ pub const TEST_MESSAGE_BYTES: usize = 1024;
 pub const CHECK_TESTS: usize = 5_000;
 /// Most failed tests of a check that are run once more to see whether they are flaky; more of them are no accident.
 pub const FLAKY_TESTS: usize = 50;
+/// How long one check of a repository may take.
+pub const CHECK_TIMEOUT_MS: u64 = 30 * 60 * 1000;
+/// Most of a report of checks that a model is shown.
+pub const CHECK_REPORT_BYTES: usize = 12 * 1024;
+/// Size of the repository's map in an agent's prompt.
+pub const REPOSITORY_MAP_TOKENS: usize = 2_000;
+/// Most words of its task that a map is focused on.
+pub const MAP_FOCUS_WORDS: usize = 200;

@@ -1,11 +1,14 @@
 //! The adapters that run one step of each kind: they turn an order into what `workspace/` or the network does, and what came
 //! of it into an outcome. They decide nothing: when to stop, retry or go on is the engine's.
 
+mod agent;
 mod http;
+mod merge;
 mod runner;
 mod shell;
 mod sink;
 mod value;
 
+pub use agent::ModelSource;
 pub use runner::{Runner, Settings, live_log};
 pub use sink::{MemorySink, PayloadSink};

@@ -4,12 +4,15 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::agent::{AgentStep, ModelSource, Shell};
 use super::http::{Client, HttpStep};
+use super::merge::MergeStep;
 use super::shell::ShellStep;
 use super::sink::PayloadSink;
 use crate::domain::budget::Amounts;
@@ -17,9 +20,9 @@ use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::event::StepOutcome;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
-use crate::domain::payload::{BlobRef, Payload};
+use crate::domain::payload::{BlobRef, Payload, PayloadSource};
 use crate::engine::ports::{Clock, StepControl, StepRunner};
-use crate::workspace::Workspaces;
+use crate::workspace::{Workspaces, checks};
 use crate::workspace::leftovers::Leftovers;
 
 /// What a runner is made of.
@@ -38,6 +41,14 @@ pub struct Settings {
     pub leftovers: Arc<Leftovers>,
     /// Where outputs go.
     pub sink: Arc<dyn PayloadSink>,
+    /// Where they are read back from.
+    pub source: Arc<dyn PayloadSource + Send + Sync>,
+    /// The models of agents.
+    pub models: Arc<dyn ModelSource>,
+    /// Variables that hold keys of providers: no command of an agent inherits them.
+    pub key_names: Vec<String>,
+    /// Where indexes of repositories are kept.
+    pub index_dir: PathBuf,
     /// Measures durations and signs of life.
     pub clock: Arc<dyn Clock>,
 }
@@ -71,8 +82,14 @@ impl Runner {
             StepRequest::Http { .. } => {
                 HttpStep { client: &self.http, settings: &self.settings, order: &order }.run(control).await
             }
-            StepRequest::Agent(_) | StepRequest::Merge(_) | StepRequest::Land(_) => {
-                Failure::new(FailureClass::Internal, "no adapter").into()
+            StepRequest::Agent(_) => {
+                let step = AgentStep { settings: self.settings.clone(), order: Arc::new(order) };
+                let walk: Pin<Box<dyn Future<Output = Done> + Send>> = Box::pin(step.run(control));
+                walk.await
+            }
+            StepRequest::Merge(_) | StepRequest::Land(_) => {
+                let order = Arc::new(order);
+                MergeStep { settings: &self.settings, order: &order }.run(control).await
             }
         }
     }
@@ -81,6 +98,20 @@ impl Runner {
 impl Settings {
     pub(super) fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
         live_log(&self.logs_dir, project, task, attempt, step)
+    }
+
+    /// Reads a value back.
+    pub(super) fn read(&self, payload: &Payload) -> Result<Vec<u8>, Failure> {
+        let read = || self.source.read(payload).map(std::borrow::Cow::into_owned);
+        Ok(if matches!(payload, Payload::Inline(_)) { read() } else { off_the_loop(read) }?)
+    }
+
+    /// Runs the checks that the repository in `dir` has; a scan for secrets is one of them.
+    pub(super) async fn checked(&self, shell: &Shell<'_>, dir: &Path) -> Result<checks::Report, Failure> {
+        let root = dir.to_owned();
+        let found = tokio::task::spawn_blocking(move || checks::detect(&root)).await;
+        let found = found.map_err(|error| Failure::new(FailureClass::Internal, format!("no checks are found: {error}")))?;
+        checks::run(&found, shell).await
     }
 
     /// Keeps a value that was made by `value.rs`.

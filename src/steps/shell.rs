@@ -95,7 +95,7 @@ impl ShellStep<'_> {
         let command = Command {
             line: line.to_owned(),
             dir: lease.dir().to_owned(),
-            env: self.environment(),
+            env: step_environment(settings, order),
             log: Some(settings.live_log(&order.project, order.task, order.attempt, order.step)),
             log_bytes_max: limits::BLOB_BYTES,
             value_bytes_max: value::KEPT_BYTES,
@@ -105,30 +105,6 @@ impl ShellStep<'_> {
         };
         let alive = || control.alive(settings.clock.monotonic_ms());
         process::run(&command, Some(&settings.leftovers), stop.stopped(), alive).await
-    }
-
-    /// The engine's environment without its own variables, then the step's, then what every step is told; later ones win.
-    fn environment(&self) -> Vec<(OsString, OsString)> {
-        let order = self.order;
-        let told = [
-            (leftovers::STEP_VARIABLE, order.key()),
-            (leftovers::ENGINE_VARIABLE, self.settings.leftovers.engine_marker().to_owned()),
-            ("WFCTL_PROJECT", order.project.to_string()),
-            ("WFCTL_TASK", order.name.to_string()),
-            ("WFCTL_ATTEMPT", order.attempt.to_string()),
-        ];
-        // An unattended git must neither ask for a password nor open an editor.
-        let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
-        let mut environment: Vec<(OsString, OsString)> =
-            self.settings.environment.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
-        let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let added = added.chain(order.env.iter().cloned());
-        let added = added.chain(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        for (name, value) in added {
-            environment.retain(|(known, _)| *known != *name);
-            environment.push((name.into(), value.into()));
-        }
-        environment
     }
 
     /// Makes an outcome of a command's end; its log becomes a blob, its live file goes away.
@@ -156,6 +132,29 @@ impl ShellStep<'_> {
             }
         }
     }
+}
+
+/// The engine's environment without its own variables, then the step's, then what every step is told; later ones win.
+pub(super) fn step_environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsString)> {
+    let told = [
+        (leftovers::STEP_VARIABLE, order.key()),
+        (leftovers::ENGINE_VARIABLE, settings.leftovers.engine_marker().to_owned()),
+        ("WFCTL_PROJECT", order.project.to_string()),
+        ("WFCTL_TASK", order.name.to_string()),
+        ("WFCTL_ATTEMPT", order.attempt.to_string()),
+    ];
+    // An unattended git must neither ask for a password nor open an editor.
+    let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
+    let mut environment: Vec<(OsString, OsString)> =
+        settings.environment.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
+    let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let added = added.chain(order.env.iter().cloned());
+    let added = added.chain(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    for (name, value) in added {
+        environment.retain(|(known, _)| *known != *name);
+        environment.push((name.into(), value.into()));
+    }
+    environment
 }
 
 fn is_own(name: &OsString) -> bool {

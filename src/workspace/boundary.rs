@@ -148,6 +148,11 @@ impl Boundary {
     /// Puts `content` at `path`, whole or not at all; the folders above it are made, permission bits stay. It is not forced to
     /// the disk: after a crash the worktree is put back from its checkpoint. A hard link elsewhere keeps the old content.
     pub fn write(&self, path: &RelPath, content: &[u8]) -> Result<Written, Error> {
+        self.write_with_mode(path, content, None)
+    }
+
+    /// As [`Boundary::write`]; a file that is created gets these permission bits (only those of `0o777`).
+    pub fn write_with_mode(&self, path: &RelPath, content: &[u8], mode: Option<u32>) -> Result<Written, Error> {
         let bytes = content.len() as u64;
         if bytes > limits::TOOL_FILE_BYTES {
             return Err(Error::TooLarge { path: path.to_string(), bytes, most: limits::TOOL_FILE_BYTES });
@@ -159,7 +164,7 @@ impl Boundary {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(path.error(error)),
         };
-        let done = replace(&folder, name, content, before.map(|facts| facts.mode));
+        let done = replace(&folder, name, content, before.map(|facts| facts.mode).or(mode.map(|mode| mode & 0o777)));
         if done.is_err() {
             // The error of the write is what matters; a file left here is replaced by the next write.
             let _removed = folder.remove_file(TEMPORARY);

@@ -153,6 +153,24 @@ impl Workspaces {
         blocking(move || git::land(&order)).await
     }
 
+    /// The files that differ between two trees of a project, sorted.
+    pub async fn changed_files(&self, base_dir: &Path, from: &str, to: &str) -> Result<Vec<String>, Failure> {
+        let (base_dir, from, to) = (base_dir.to_owned(), from.to_owned(), to.to_owned());
+        blocking(move || git::changed_files(&base_dir, &from, &to)).await
+    }
+
+    /// The tree of a commit.
+    pub async fn tree_of(&self, base_dir: &Path, commit: &str) -> Result<String, Failure> {
+        let (base_dir, commit) = (base_dir.to_owned(), commit.to_owned());
+        blocking(move || git::tree_of(&base_dir, &commit)).await
+    }
+
+    /// The branch that the user's checkout is on.
+    pub async fn checked_out_branch(&self, base_dir: &Path) -> Result<String, Failure> {
+        let base_dir = base_dir.to_owned();
+        blocking(move || git::checked_out_branch(&base_dir)).await
+    }
+
     /// The projects that have worktrees in this home.
     pub fn with_worktrees(&self) -> Vec<ProjectId> {
         self.pools.projects()

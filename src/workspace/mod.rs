@@ -1,11 +1,10 @@
 //! Everything that touches the host: process groups, people's files, git repositories.
 //!
 //! This room knows nothing of machines, journals or scheduling; it is told what to do and says how it ended. No other room
-//! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; `boundary` for agents' tools.
+//! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; for agents
+//! `boundary` and `checks/`.
 
 pub mod boundary;
-//! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; then `checks/`.
-
 pub mod checks;
 pub mod command_line;
 pub mod detached;

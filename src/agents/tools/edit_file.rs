@@ -8,10 +8,9 @@ use super::{Site, Tool, ToolFault, ToolOutput, arguments, boundary, object, spec
 use crate::domain::chat::ToolSpec;
 
 mod matching;
-mod nearest;
 
+use super::nearest::{excerpt, nearest};
 use matching::{How, Miss, Replaced};
-use nearest::{excerpt, nearest};
 
 /// Most line numbers that a message about several matches names.
 const PLACES: usize = 20;

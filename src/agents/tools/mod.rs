@@ -14,12 +14,15 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::workflow::EffectClass;
 use crate::workspace::boundary::{self, Boundary};
 
+mod apply_patch;
 mod arguments;
 mod control;
 mod delete_file;
 mod edit_file;
+mod git_history;
 mod list_files;
 mod move_file;
+mod nearest;
 mod read_file;
 mod read_output;
 mod run_checks;
@@ -157,3 +160,5 @@ fn spec(name: &str, description: &str, parameters: Value) -> ToolSpec {
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

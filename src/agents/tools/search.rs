@@ -80,8 +80,10 @@ fn matcher(arguments: &Arguments) -> Result<RegexMatcher, ToolFault> {
     builder
         .case_insensitive(arguments.ignore_case)
         .fixed_strings(arguments.literal)
-        .line_terminator(Some(b'\n'))
         .crlf(true)
+        // After `crlf`, which sets another one: the searcher's must be the same, or it refuses to search.
+        .line_terminator(Some(b'\n'))
+        .ban_byte(Some(0))
         .size_limit(limits::TOOL_PATTERN_BYTES)
         .dfa_size_limit(limits::TOOL_PATTERN_BYTES);
     builder.build(&arguments.pattern).map_err(|error| {
@@ -150,7 +152,7 @@ fn found(
     }
     if hits.skipped > 0 {
         notes.push(format!(
-            "{} files larger than {} bytes or unreadable were not searched",
+            "{} files were not searched: unreadable, or larger than {} bytes",
             hits.skipped,
             limits::TOOL_FILE_BYTES
         ));
@@ -167,11 +169,14 @@ impl Hits {
         self.files += 1;
         let undo = (self.lines.len(), self.shown, self.more);
         let mut sink = Lines { hits: self, path, binary: false };
-        // The sink's own error type cannot be made, and a slice is read without one.
         let searched = searcher.search_slice(matcher, content, &mut sink);
-        if sink.binary || searched.is_err() {
-            (self.shown, self.more) = (undo.1, undo.2);
+        let is_binary = sink.binary;
+        if is_binary || searched.is_err() {
             self.lines.truncate(undo.0);
+            (self.shown, self.more) = (undo.1, undo.2);
+        }
+        if searched.is_err() {
+            self.skipped += 1;
         }
     }
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::control::Control;
 use super::{Site, Tool, ToolFault, ToolOutput, arguments};
 use super::{
-    delete_file, edit_file, list_files, move_file, read_file, read_output, run_checks, run_command, search, tree,
-    write_file,
+    apply_patch, delete_file, edit_file, git_history, list_files, move_file, read_file, read_output, run_checks,
+    run_command, search, tree, write_file,
 };
 use crate::domain::chat::{ToolCall, ToolSpec};
 use crate::domain::failure::{Failure, FailureClass};
@@ -87,10 +87,14 @@ fn all() -> Vec<Box<dyn Tool>> {
         Box::new(search::Search),
         Box::new(edit_file::EditFile),
         Box::new(write_file::WriteFile),
+        Box::new(apply_patch::ApplyPatch),
         Box::new(delete_file::DeleteFile),
         Box::new(move_file::MoveFile),
         Box::new(run_command::RunCommand),
         Box::new(run_checks::RunChecks),
+        Box::new(git_history::GitStatus),
+        Box::new(git_history::GitDiff),
+        Box::new(git_history::GitLog),
         Box::new(read_output::ReadOutput),
     ]
 }
@@ -252,7 +256,7 @@ mod tests {
             .into_iter()
             .filter(|name| toolbox.kind(name) == Some(Kind::Works(EffectClass::Pure)))
             .collect();
-        insta::assert_snapshot!(pure.join(" "), @"read_file list_files tree search read_output");
+        insta::assert_snapshot!(pure.join(" "), @"read_file list_files tree search git_status git_diff git_log read_output");
         assert_eq!(toolbox.kind("run_command"), Some(Kind::Works(EffectClass::Restorable)));
         assert_eq!(toolbox.kind("finish"), Some(Kind::Control(Control::Finish)));
     }

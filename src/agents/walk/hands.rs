@@ -1,6 +1,6 @@
 //! The walk's calls of tools: those that change nothing side by side, the others one after another in the model's order.
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 
 use super::driver::{Answered, Walk};
@@ -143,12 +143,16 @@ impl Walk<'_> {
             self.make_ground_ready().await?;
         }
         let (site, calls) = (self.site, self.record.calls());
-        let runs = slots.iter().filter(|(_, slot, _)| slot.known.is_none()).map(|(asked, _, arguments)| async move {
-            let started = calls.monotonic_ms();
-            let result = site.run(ToolRun { name: &asked.label, arguments, maybe_ran: false }).await;
-            calls.alive();
-            (result, calls.monotonic_ms().saturating_sub(started))
-        });
+        let mut runs = Vec::new();
+        for (asked, _, arguments) in slots.iter().filter(|(_, slot, _)| slot.known.is_none()) {
+            let run = async move {
+                let started = calls.monotonic_ms();
+                let result = site.run(ToolRun { name: &asked.label, arguments, maybe_ran: false }).await;
+                calls.alive();
+                (result, calls.monotonic_ms().saturating_sub(started))
+            };
+            runs.push(run.boxed());
+        }
         let mut results = stream::iter(runs).buffered(limits::PARALLEL_TOOLS).collect::<Vec<_>>().await.into_iter();
         let (mut made, mut outcomes) = (Vec::new(), Vec::new());
         for (asked, slot, arguments) in slots {

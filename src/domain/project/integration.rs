@@ -9,7 +9,7 @@ use crate::domain::effect::{LandOrder, MergeOrder};
 use crate::domain::event::StepOutcome;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{StepIx, TaskIx};
-use crate::domain::machine::Phase;
+use crate::domain::machine::{Phase, TaskStatus};
 use crate::domain::payload::PayloadSource;
 use crate::domain::workflow::{Action, WorkspaceKind};
 
@@ -51,11 +51,20 @@ impl Project {
         })
     }
 
+    /// The commit that the work of the present attempt is built on. Before it has begun: what it would be.
+    pub(super) fn built_on(&self, ix: TaskIx) -> Option<String> {
+        let task = self.task(ix);
+        let goes_on = task.more.as_ref().is_some_and(|more| more.interrupted) || task.status != TaskStatus::Ready;
+        let pinned = task.more.as_ref().and_then(|more| more.pinned.as_ref()).filter(|_| goes_on);
+        let head = || self.core.integration.as_ref().map(|head| head.commit.clone());
+        let commit = pinned.map_or_else(head, |pinned| pinned.commit.clone());
+        commit.or_else(|| self.created.base_commit.clone())
+    }
+
     /// What the merge queue is asked for.
     pub(super) fn merge_order(&self, ix: TaskIx) -> MergeOrder {
         let task = self.task(ix);
-        let pinned = task.more.as_ref().and_then(|more| more.pinned.as_ref());
-        let base = pinned.and_then(|pinned| pinned.commit.clone()).or_else(|| self.created.base_commit.clone());
+        let base = self.built_on(ix);
         let tree = match self.trees_after_action(ix).as_slice() {
             [only] => Some(only.clone()),
             _ => None,
@@ -111,7 +120,7 @@ impl Project {
         let said = |task: &&Task| {
             task.phase == from
                 && !task.retired
-                && (task.status == crate::domain::machine::TaskStatus::Failed)
+                && (task.status == TaskStatus::Failed)
                 && !matches!(task.origin, Origin::Branch { .. })
                 && !task.more.as_ref().is_some_and(|more| more.items.is_some())
         };

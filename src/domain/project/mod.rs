@@ -26,6 +26,7 @@ mod views;
 mod why;
 
 pub use apply::ReplayError;
+pub use integration::Merged;
 pub use input::{Command, Decided, Input, Refusal, RefusalKind, Turn, Vault};
 pub use recover::{RecoveryItem, RecoveryKind};
 pub use snapshot::SNAPSHOT_FORMAT;

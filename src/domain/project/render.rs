@@ -114,6 +114,7 @@ impl Taking<'_> {
             models: self.project.definition.clone(),
             previous: task.more.as_ref().map(|more| more.previous.clone()).unwrap_or_default(),
             merges: task.spec.merge,
+            base: self.project.built_on(ix),
             resolves: self.project.resolves(ix),
             priced: self.project.limits_money(ix),
         })))

@@ -38,6 +38,9 @@ pub enum Error {
     /// No local branch of that name.
     #[error("no branch {0} in this repository")]
     NoSuchBranch(String),
+    /// The user's checkout is on no branch.
+    #[error("the checkout is on no branch (its HEAD is detached); name the branch to merge into")]
+    NoBranch,
     /// A reference that we move is moved by others all the time.
     #[error("{0} is moved by someone else again and again")]
     Moving(String),
@@ -90,6 +93,7 @@ impl From<Error> for Failure {
             | Error::NoSuchTree(_)
             | Error::Path(_)
             | Error::BranchTaken(_)
+            | Error::NoBranch
             | Error::NoSuchBranch(_)
             | Error::Moving(_)
             | Error::Git(_)

@@ -13,6 +13,8 @@ mod branches;
 mod checkpoint;
 mod conflict;
 mod error;
+mod inquire;
+mod inspect;
 mod land;
 mod merge;
 mod pool;
@@ -28,6 +30,8 @@ pub use conflict::{
     ConflictContext, ConflictPath, Prepared, Side, commit_resolution, conflict_context, prepare_conflict,
 };
 pub use error::Error;
+pub use inquire::{changed_files, checked_out_branch, tree_of};
+pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};

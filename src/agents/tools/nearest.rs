@@ -17,14 +17,14 @@ const SHOWN_LINES: usize = 30;
 
 /// A region of lines, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Near {
-    pub(in super::super) first: usize,
-    pub(in super::super) last: usize,
-    pub(in super::super) percent: u32,
+pub(super) struct Near {
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(super) percent: u32,
 }
 
 /// The region of `text` with as many lines as `wanted` that is most like it.
-pub(in super::super) fn nearest(text: &str, wanted: &str) -> Option<Near> {
+pub(super) fn nearest(text: &str, wanted: &str) -> Option<Near> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let wanted: Vec<&str> = wanted.lines().map(str::trim).collect();
     let size = wanted.len().min(lines.len());
@@ -54,7 +54,7 @@ pub(in super::super) fn nearest(text: &str, wanted: &str) -> Option<Near> {
 }
 
 /// The lines from `first` to `last` with their numbers.
-pub(in super::super) fn excerpt(text: &str, first: usize, last: usize) -> String {
+pub(super) fn excerpt(text: &str, first: usize, last: usize) -> String {
     let mut out = String::new();
     for (number, line) in text.lines().enumerate().skip(first - 1).take((last + 1 - first).min(SHOWN_LINES)) {
         let line: String = line.chars().take(limits::TOOL_LINE_CHARS).collect();

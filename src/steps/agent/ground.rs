@@ -1,0 +1,210 @@
+//! Where an agent works: its worktree, the tools over it, the repository's checks.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::super::runner::Settings;
+use super::process::Shell;
+use crate::agents::tools::{self, Site, Toolbox, ToolFault};
+use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, Worksite};
+use crate::domain::chat::ToolCall;
+use crate::domain::effect::StepOrder;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::limits;
+use crate::engine::ports::StepControl;
+use crate::workspace::boundary::Boundary;
+use crate::workspace::checks::{self, Status};
+use crate::workspace::{ConflictContext, Lease, Side};
+
+/// Standing instructions of a repository, the more particular ones first.
+const STANDING: [&str; 2] = [".wfctl/AGENTS.md", "AGENTS.md"];
+
+pub(super) struct Ground<'g> {
+    settings: Arc<Settings>,
+    order: Arc<StepOrder>,
+    lease: &'g Lease,
+    control: &'g StepControl,
+    /// The files that the attempt began with.
+    began_with: Option<String>,
+    /// Paths that conflict when it begins.
+    conflict: Vec<String>,
+}
+
+impl<'g> Ground<'g> {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        order: Arc<StepOrder>,
+        lease: &'g Lease,
+        control: &'g StepControl,
+        began_with: Option<String>,
+        conflict: Vec<String>,
+    ) -> Self {
+        Self { settings, order, lease, control, began_with, conflict }
+    }
+
+    fn shell(&self) -> Shell<'_> {
+        Shell::new(&self.settings, &self.order, self.control, self.lease.dir())
+    }
+
+    async fn checked(&self) -> Result<checks::Report, Failure> {
+        self.settings.checked(&self.shell(), self.lease.dir()).await
+    }
+}
+
+#[async_trait]
+impl Worksite for Ground<'_> {
+    async fn brief(&self) -> Result<Brief, Failure> {
+        let root = self.lease.dir().to_owned();
+        let focus = focus_of(&self.order);
+        let index = self.settings.index_dir.clone();
+        let brief = tokio::task::spawn_blocking(move || Brief {
+            standing: standing(&root),
+            map: crate::workspace::index::map(&root, &index, limits::REPOSITORY_MAP_TOKENS, &focus),
+        });
+        brief.await.map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))
+    }
+
+    fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
+        let toolbox = toolbox(names)?;
+        let offered = toolbox.specs().into_iter().map(|spec| {
+            let effect = match toolbox.kind(&spec.name) {
+                Some(tools::Kind::Works(effect)) => effect,
+                // A note changes nothing.
+                Some(tools::Kind::Control(_)) | None => crate::domain::workflow::EffectClass::Pure,
+            };
+            Offered { spec, effect }
+        });
+        Ok(offered.collect())
+    }
+
+    async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure> {
+        let toolbox = toolbox(&[run.name.to_owned()])?;
+        let shell = self.shell();
+        let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &NoOutputs };
+        let call =
+            ToolCall { id: String::new(), name: run.name.to_owned(), arguments: run.arguments.to_string() };
+        let done = match toolbox.plan(&call) {
+            Ok(planned) if matches!(planned.kind, tools::Kind::Control(_)) => Ok(tools::ToolOutput { text: "noted".to_owned() }),
+            Ok(planned) => toolbox.call(&planned, &site).await,
+            Err(fault) => Err(fault),
+        };
+        let (text, failed) = match done {
+            Ok(output) => (output.text, false),
+            Err(ToolFault::Told(text)) => (text, true),
+            Err(ToolFault::Ends(failure)) => return Err(failure),
+        };
+        let shown = tools::show(text.as_bytes(), limits::TOOL_OUTPUT_BYTES);
+        let Some(handle) = shown.handle else { return Ok(ToolResult { text: shown.text, failed, full: None }) };
+        // The walk has a name of its own for the whole of it, which it tells the model.
+        let text_shown = shown.text.replace(&format!("; read_output shows the whole, handle {handle}"), "");
+        Ok(ToolResult { text: text_shown, failed, full: Some(text.into_bytes()) })
+    }
+
+    async fn checkpoint(&self) -> Result<Option<String>, Failure> {
+        self.lease.checkpoint().await
+    }
+
+    async fn restore(&self, tree: &str) -> Result<(), Failure> {
+        self.lease.restore(tree).await
+    }
+
+    async fn check(&self) -> Result<CheckReport, Failure> {
+        let report = self.checked().await?;
+        let failing = report.checks.iter().filter(|check| check.status == Status::Failed);
+        let mut failing: Vec<String> = failing.map(|check| check.name.clone()).collect();
+        let mut text = report.to_text(limits::CHECK_REPORT_BYTES);
+        let marked = self.still_marked();
+        if !marked.is_empty() {
+            text = format!("conflict markers are left in: {}\n{text}", marked.join(", "));
+            failing.push("conflict markers".to_owned());
+        }
+        Ok(CheckReport { green: report.green && marked.is_empty(), text, failing })
+    }
+
+    async fn changed_files(&self) -> Result<Vec<String>, Failure> {
+        let (Some(from), Some(to)) = (&self.began_with, self.lease.checkpoint().await?) else { return Ok(Vec::new()) };
+        let base_dir = Path::new(&*self.order.workspace.base_dir);
+        self.settings.workspaces.changed_files(base_dir, from, &to).await
+    }
+}
+
+impl Ground<'_> {
+    /// Of the files that conflicted, those that still have both sides in them.
+    fn still_marked(&self) -> Vec<String> {
+        let Ok(boundary) = Boundary::open(self.lease.dir()) else { return self.conflict.clone() };
+        let marked = |path: &&String| {
+            let read = boundary.path(path).and_then(|path| boundary.read(&path, limits::CHECKPOINT_FILE_BYTES));
+            // One that was deleted is resolved, too.
+            read.is_ok_and(|bytes| bytes.starts_with(b"<<<<<<< ") || bytes.windows(9).any(|at| at == b"\n<<<<<<< "))
+        };
+        self.conflict.iter().filter(marked).cloned().collect()
+    }
+}
+
+#[async_trait]
+impl tools::Checks for Ground<'_> {
+    async fn run(&self, _: &[String]) -> Result<String, Failure> {
+        Ok(self.checked().await?.to_text(limits::CHECK_REPORT_BYTES))
+    }
+}
+
+/// The walk answers `read_output` itself: whole outputs are on its record.
+struct NoOutputs;
+
+impl tools::Outputs for NoOutputs {
+    fn whole(&self, _: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(None)
+    }
+}
+
+fn toolbox(names: &[String]) -> Result<Toolbox, Failure> {
+    Toolbox::new(names, None).map_err(|problem| Failure::new(FailureClass::NotFound, problem.to_string()))
+}
+
+fn standing(root: &Path) -> Vec<Standing> {
+    let Ok(boundary) = Boundary::open(root) else { return Vec::new() };
+    let read = |path: &&str| {
+        let bytes = boundary.path(path).and_then(|path| boundary.read(&path, limits::STANDING_BYTES as u64)).ok()?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        (!text.trim().is_empty()).then(|| Standing { path: (*path).to_owned(), text })
+    };
+    STANDING.iter().filter_map(read).collect()
+}
+
+/// The words that a map of the repository should favour: the names of files and things in what the agent is given.
+fn focus_of(order: &StepOrder) -> Vec<String> {
+    let crate::domain::effect::StepRequest::Agent(request) = &order.request else { return Vec::new() };
+    let text = request.with.to_string();
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.len() > 3);
+    let mut focus: Vec<String> = words.map(str::to_lowercase).collect();
+    focus.sort_unstable();
+    focus.dedup();
+    focus.truncate(limits::MAP_FOCUS_WORDS);
+    focus
+}
+
+/// A conflict in the words of the merger's input.
+pub(super) fn told_of(context: &ConflictContext) -> Value {
+    let side = |side: &Option<Side>| match side {
+        None => json!("(not there)"),
+        Some(side) => json!({ "from_line": side.first_line, "text": side.text, "cut": side.is_cut }),
+    };
+    let paths: Vec<Value> = context
+        .paths
+        .iter()
+        .map(|path| {
+            json!({ "path": path.path, "base": side(&path.base), "integrated": side(&path.ours), "task": side(&path.theirs) })
+        })
+        .collect();
+    json!({
+        "about": "The files have both sides between conflict markers. `integrated` is what is merged already, `task` is the work \
+                  that could not be merged. Keep what both were for.",
+        "paths": paths,
+        "more_paths": context.more,
+        "integrated_commits": context.our_messages,
+        "task_commits": context.their_messages,
+    })
+}

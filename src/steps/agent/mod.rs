@@ -1,0 +1,205 @@
+//! Steps of kind `agent`: the walk of `agents/walk`, joined to the record, a worktree, the models and the checks.
+//!
+//! Order of things: worktree made ready at what the attempt began from, role read there, walk (which puts each of its calls on
+//! record), artifacts written beside the work, files kept. An answer that says "this is not good" (a review that asks for
+//! changes, tests that fail, findings) fails the step as `rejected`: it is an answer, and nothing to try again.
+
+mod diary;
+mod ground;
+mod line;
+mod models;
+mod process;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::runner::{Done, Settings, stopped};
+use crate::agents::roles::Role;
+use crate::agents::signatures::Signature;
+use crate::agents::walk::{self, AgentEnd, AgentOrder, Limits};
+use crate::domain::effect::{AgentRequest, StepOrder, StepRequest};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::limits;
+use crate::domain::workflow::ModelsSpec;
+use crate::engine::ports::StepControl;
+use crate::workspace::Lease;
+use diary::Diary;
+use ground::Ground;
+use line::Line;
+pub use models::ModelSource;
+pub(super) use process::Shell;
+
+/// Where a repository keeps roles of its own.
+const ROLES: &str = ".wfctl/roles";
+/// Where artifacts are written in a worktree whose work is merged.
+const ARTIFACTS: &str = ".wfctl/artifacts";
+
+/// One step of kind `agent`.
+pub(super) struct AgentStep {
+    pub settings: Arc<Settings>,
+    pub order: Arc<StepOrder>,
+}
+
+impl AgentStep {
+    pub async fn run(self, control: StepControl) -> Done {
+        let StepRequest::Agent(request) = &self.order.request else {
+            return Failure::new(FailureClass::Internal, "this is not an agent").into();
+        };
+        let mut stop = control.clone();
+        let walked = tokio::select! {
+            biased;
+            cause = stop.stopped() => return stopped(cause).into(),
+            walked = self.walk(request, &control) => walked,
+        };
+        walked.unwrap_or_else(Done::from)
+    }
+
+    async fn walk(&self, request: &AgentRequest, control: &StepControl) -> Result<Done, Failure> {
+        let workspaces = &self.settings.workspaces;
+        let lease = workspaces.prepare(&self.order.project, &self.order.workspace).await?;
+        let role = role(lease.dir(), &request.spec.role)?;
+        let (with, conflict) = self.meet(request, &lease).await?;
+        let began_with = lease.checkpoint().await?;
+        let diary = Diary::open(&self.settings.live_log(
+            &self.order.project,
+            self.order.task,
+            self.order.attempt,
+            self.order.step,
+        ));
+        let line = Line::new(&self.settings, &self.order, control, &diary);
+        let models = self.settings.models.models(&spec_of(request), &role.name, request.priced).await?;
+        let agent = self.order_of(request, role, with)?;
+        let ground = Ground::new(self.settings.clone(), self.order.clone(), &lease, control, began_with, conflict);
+        let end = walk::run(&agent, &line, &*models, &ground).await;
+        let mut done = self.ended(request, &agent.role, end, &lease, &diary).await;
+        done.log = diary.kept(&*self.settings.sink);
+        Ok(done)
+    }
+
+    fn order_of(&self, request: &AgentRequest, mut role: Role, with: Value) -> Result<AgentOrder, Failure> {
+        let models = if request.spec.models.is_empty() {
+            let spec = &request.models.models;
+            spec.roles.get(&role.name).filter(|models| !models.is_empty()).unwrap_or(&spec.default).clone()
+        } else {
+            request.spec.models.clone()
+        };
+        let models = if models.is_empty() { role.models.clone() } else { models };
+        if models.is_empty() {
+            let message = format!("no model is chosen for the role {}: give --model, or [models] in the configuration", role.name);
+            return Err(Failure::new(FailureClass::ModelNotFound, message));
+        }
+        if !request.spec.tools.is_empty() {
+            role.tools.clone_from(&request.spec.tools);
+        }
+        Ok(AgentOrder {
+            project: self.order.project.to_string(),
+            task: self.order.name.to_string(),
+            role,
+            with,
+            attempt: self.order.attempt.0,
+            previous: request.previous.clone(),
+            models,
+            limits: Limits {
+                turns: request.spec.turns,
+                tokens: request.spec.budget.tokens,
+                usd_micros: request.spec.budget.usd_micros,
+                no_progress_turns: None,
+            },
+        })
+    }
+
+    /// What a merger is given: the files with both sides of each conflict, and what both sides were about.
+    async fn meet(&self, request: &AgentRequest, lease: &Lease) -> Result<(Value, Vec<String>), Failure> {
+        let (Some(theirs), Some(ours)) = (&request.resolves, &request.base) else {
+            return Ok((request.with.clone(), Vec::new()));
+        };
+        let base_dir = Path::new(&*self.order.workspace.base_dir);
+        let theirs = super::merge::commit(&self.settings, &self.order.project, base_dir, theirs).await?;
+        let workspaces = &self.settings.workspaces;
+        let prepared = workspaces.prepare_conflict(base_dir, ours, &theirs).await?;
+        let context = workspaces.conflict_context(base_dir, ours, &theirs).await?;
+        lease.restore(&prepared.tree).await?;
+        let mut with = request.with.clone();
+        if let Value::Object(fields) = &mut with {
+            fields.insert("conflict".to_owned(), ground::told_of(&context));
+        }
+        Ok((with, prepared.paths))
+    }
+
+    async fn ended(
+        &self,
+        request: &AgentRequest,
+        role: &Role,
+        end: AgentEnd,
+        lease: &Lease,
+        diary: &Diary,
+    ) -> Done {
+        let answer = match end.answer {
+            Ok(answer) => answer,
+            Err(failure) => return Done { tree: end.tree, ..failure.into() },
+        };
+        if request.merges
+            && let Err(failure) = self.write_artifacts(&end.artifacts, lease)
+        {
+            return failure.into();
+        }
+        let tree = match lease.checkpoint().await {
+            Ok(tree) => tree,
+            Err(failure) => return failure.into(),
+        };
+        let text = serde_json::to_string_pretty(&answer).unwrap_or_default();
+        diary.say(&format!("\n== answer ==\n{text}\n"));
+        let signature = Signature::named(&role.output);
+        let result = match signature.filter(|signature| !signature.claims_success(&answer)) {
+            Some(_) => Err(Failure::new(FailureClass::Rejected, verdict(&role.name, &answer))),
+            None => self.settings.keep(answer.to_string().as_bytes()),
+        };
+        Done { result, log: None, code: None, tree }
+    }
+
+    /// Artifacts become files of the branch, in a folder that tasks do not share.
+    fn write_artifacts(&self, artifacts: &[walk::Artifact], lease: &Lease) -> Result<(), Failure> {
+        let boundary = crate::workspace::boundary::Boundary::open(lease.dir())
+            .map_err(|error| Failure::new(FailureClass::Workspace, error.to_string()))?;
+        let folder = format!("{ARTIFACTS}/{}/{}", self.order.project, file_name(&self.order.name));
+        for artifact in artifacts {
+            let content = self.settings.read(&artifact.content)?;
+            let path = format!("{folder}/{}", artifact.name);
+            boundary
+                .path(&path)
+                .and_then(|path| boundary.write(&path, &content))
+                .map_err(|error| Failure::new(FailureClass::Workspace, format!("cannot write {path}: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// The models of a workflow, with what a task names in their place.
+fn spec_of(request: &AgentRequest) -> ModelsSpec {
+    request.models.models.clone()
+}
+
+/// The role as the worktree has it at the beginning of the attempt, or as it is shipped.
+fn role(root: &Path, name: &str) -> Result<Role, Failure> {
+    let path = format!("{ROLES}/{name}.md");
+    let own = crate::workspace::boundary::Boundary::open(root)
+        .and_then(|boundary| boundary.read(&boundary.path(&path)?, limits::ROLE_FILE_BYTES as u64 + 1))
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    Role::load(name, own.as_deref()).map_err(|error| Failure::new(FailureClass::NotFound, error.to_string()))
+}
+
+/// A task's name as the name of a folder.
+fn file_name(task: &str) -> String {
+    task.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
+}
+
+/// The one line that stands for a negative answer; the whole of it is the step's log.
+fn verdict(role: &str, answer: &Value) -> String {
+    let summary = answer.get("summary").and_then(Value::as_str).unwrap_or("see its log");
+    let line = summary.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(limits::MESSAGE_CHARS).collect();
+    format!("the {role} says no: {short}")
+}

@@ -1,0 +1,137 @@
+//! Commands of agents and of checks: each a process group of the step, its whole output kept for the caller. Keys of providers are
+//! taken out of what they inherit.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::super::runner::{Settings, off_the_loop, stopped};
+use super::super::shell::step_environment;
+use crate::agents::tools;
+use crate::domain::effect::{StepOrder, StopCause};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::limits;
+use crate::engine::ports::StepControl;
+use crate::workspace::process::{self, Command, End};
+use crate::workspace::{checks, files};
+
+/// Runs command lines in one folder.
+pub(in crate::steps) struct Shell<'s> {
+    settings: &'s Settings,
+    order: &'s StepOrder,
+    control: &'s StepControl,
+    dir: &'s Path,
+    /// Numbers the files that outputs go through.
+    made: AtomicU32,
+}
+
+/// How a command ended.
+struct Ran {
+    code: Option<i32>,
+    timed_out: bool,
+    output: Vec<u8>,
+    output_bytes: u64,
+    duration_ms: u64,
+}
+
+impl<'s> Shell<'s> {
+    pub(in crate::steps) fn new(
+        settings: &'s Settings,
+        order: &'s StepOrder,
+        control: &'s StepControl,
+        dir: &'s Path,
+    ) -> Self {
+        Self { settings, order, control, dir, made: AtomicU32::new(0) }
+    }
+
+    async fn run_line(&self, line: &str, timeout_ms: u64) -> Result<Ran, Failure> {
+        let settings = self.settings;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let log = settings.live_log(&self.order.project, self.order.task, self.order.attempt, self.order.step);
+        let log = log.with_extension(format!("{number}.out"));
+        let command = Command {
+            line: line.to_owned(),
+            dir: self.dir.to_owned(),
+            env: environment(settings, self.order),
+            log: Some(log.clone()),
+            log_bytes_max: limits::BLOB_BYTES,
+            value_bytes_max: 0,
+            grace: settings.grace,
+            shutdown_grace: settings.shutdown_grace,
+            key: self.order.key(),
+        };
+        let mut control = self.control.clone();
+        let stop = async {
+            tokio::select! {
+                cause = control.stopped() => cause,
+                () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => StopCause::Timeout,
+            }
+        };
+        let began_ms = settings.clock.monotonic_ms();
+        let alive = || self.control.alive(settings.clock.monotonic_ms());
+        let report = process::run(&command, Some(&settings.leftovers), stop, alive).await;
+        let output = off_the_loop(|| taken(&log));
+        let duration_ms = settings.clock.monotonic_ms().saturating_sub(began_ms);
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return Ok(refused(&error.to_string(), duration_ms)),
+        };
+        let (code, timed_out) = match report.end {
+            End::Exited(code) => (Some(code), false),
+            End::Signalled(_) | End::Flooded => (None, false),
+            End::Stopped(StopCause::Timeout) => (None, true),
+            End::Stopped(cause @ (StopCause::Idle | StopCause::Cancel | StopCause::Shutdown)) => return Err(stopped(cause)),
+            End::LogFailed(error) => {
+                return Err(Failure::new(FailureClass::Internal, format!("an output cannot be written: {error}")));
+            }
+        };
+        let output = output.map_err(|error| {
+            Failure::new(FailureClass::Internal, format!("cannot read an output at {}: {error}", log.display()))
+        })?;
+        Ok(Ran { code, timed_out, output_bytes: report.output.log_bytes, output, duration_ms })
+    }
+}
+
+/// A command that could not be started says so like one that was not found by a shell.
+fn refused(problem: &str, duration_ms: u64) -> Ran {
+    const NOT_FOUND: i32 = 127;
+    let output = problem.as_bytes().to_vec();
+    Ran { code: Some(NOT_FOUND), timed_out: false, output_bytes: output.len() as u64, output, duration_ms }
+}
+
+fn taken(log: &Path) -> std::io::Result<Vec<u8>> {
+    let output = match files::read_bounded(log, limits::BLOB_BYTES) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        output => output?,
+    };
+    files::remove_if_there(log)?;
+    Ok(output)
+}
+
+/// What an agent's commands inherit: what every command does, without what pays for models.
+fn environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsString)> {
+    let secret = |name: &OsString| {
+        let text = name.to_string_lossy();
+        text.ends_with("_API_KEY") || settings.key_names.iter().any(|key| *key == text)
+    };
+    step_environment(settings, order).into_iter().filter(|(name, _)| !secret(name)).collect()
+}
+
+#[async_trait]
+impl tools::Commands for Shell<'_> {
+    async fn run(&self, line: &str, timeout_ms: u64) -> Result<tools::Ran, Failure> {
+        let Ran { code, timed_out, output, output_bytes, .. } = self.run_line(line, timeout_ms).await?;
+        Ok(tools::Ran { code, timed_out, output, output_bytes })
+    }
+}
+
+#[async_trait]
+impl checks::Runner for Shell<'_> {
+    async fn run(&self, line: &str) -> Result<checks::Ran, Failure> {
+        let Ran { code, timed_out, output, duration_ms, .. } = self.run_line(line, limits::CHECK_TIMEOUT_MS).await?;
+        Ok(checks::Ran { code, timed_out, output, duration_ms })
+    }
+}

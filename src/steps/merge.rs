@@ -1,0 +1,179 @@
+//! Steps of kind `merge` and `land`: a task's files become a commit, the commit a part of the integration branch, and that a part
+//! of a branch of the user's. All of it is looked for first, so doing it twice is harmless.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::agent::Shell;
+use super::runner::{Done, Settings, stopped};
+use crate::domain::effect::{LandOrder, MergeOrder, StepOrder, StepRequest};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::ProjectId;
+use crate::domain::limits;
+use crate::domain::project::Merged;
+use crate::engine::ports::StepControl;
+use crate::workspace::{self, Gate, GateReport, MergeFault, MergeRequest, TaskCommit};
+
+/// The gate that stands for the repository's own checks.
+const CHECKS: &str = "the repository's checks";
+
+/// One step of kind `merge` or `land`.
+pub(super) struct MergeStep<'r> {
+    pub settings: &'r Arc<Settings>,
+    pub order: &'r Arc<StepOrder>,
+}
+
+impl MergeStep<'_> {
+    pub async fn run(&self, control: StepControl) -> Done {
+        let mut stop = control.clone();
+        let done = async {
+            match &self.order.request {
+                StepRequest::Merge(order) => self.merge(order, &control).await,
+                StepRequest::Land(order) => self.land(order).await,
+                StepRequest::Run { .. } | StepRequest::Http { .. } | StepRequest::Agent(_) => {
+                    Err(Failure::new(FailureClass::Internal, "this is no merge"))
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            cause = stop.stopped() => stopped(cause).into(),
+            done = done => done.unwrap_or_else(Done::from),
+        }
+    }
+
+    fn base_dir(&self) -> PathBuf {
+        PathBuf::from(&*self.order.workspace.base_dir)
+    }
+
+    async fn merge(&self, merge: &MergeOrder, control: &StepControl) -> Result<Done, Failure> {
+        let (project, base_dir) = (&self.order.project, self.base_dir());
+        let commit = commit(self.settings, project, &base_dir, merge).await?;
+        let base_commit = self.order.workspace.base_commit.as_deref().map(str::to_owned);
+        let base_commit = base_commit
+            .ok_or_else(|| Failure::new(FailureClass::Workspace, "the project is not in a git repository"))?;
+        let mut gates = merge.gates.clone();
+        if merge.checks {
+            gates.push(CHECKS.to_owned());
+        }
+        let request = MergeRequest {
+            project: project.clone(),
+            base_dir,
+            base_commit,
+            task: merge.task.clone(),
+            commit: commit.clone(),
+            message: String::new(),
+            time: merge.time,
+            gates,
+            batch_max: merge.batch,
+            conflict_of: merge.resolves.as_ref().map(|other| other.task.clone()),
+        };
+        let gate = Gates { settings: self.settings.clone(), order: self.order.clone(), control: control.clone() };
+        match self.settings.workspaces.queue().merge(request, Arc::new(gate)).await {
+            Ok(merged) => {
+                if let Some(flaky) = &merged.flaky {
+                    tracing::warn!(task = merge.task, gate = flaky.gate, "a gate was red and then green");
+                }
+                let workspace::Merged { commit: integration, tree, position, .. } = merged;
+                let answer = Merged { commit, integration, tree: tree.clone(), position };
+                let answer = serde_json::to_vec(&answer)
+                    .map_err(|error| Failure::new(FailureClass::Internal, error.to_string()))?;
+                Ok(Done { result: Ok(self.settings.keep(&answer)?), log: None, code: None, tree: Some(tree) })
+            }
+            Err(fault) => Err(refused(fault)),
+        }
+    }
+
+    async fn land(&self, land: &LandOrder) -> Result<Done, Failure> {
+        let (workspaces, base_dir) = (&self.settings.workspaces, self.base_dir());
+        let branch = match land.into.as_str() {
+            "" => workspaces.checked_out_branch(&base_dir).await?,
+            named => named.to_owned(),
+        };
+        let landed = workspaces.land(workspace::LandOrder {
+            base_dir,
+            project: self.order.project.clone(),
+            branch,
+            commit: land.commit.clone(),
+            message: format!("Merge the result of {}\n", self.order.project),
+            time: land.time,
+        });
+        let landed = landed.await?;
+        let value = json!({
+            "branch": landed.branch,
+            "moved": landed.moved,
+            "from": landed.from,
+            "to": landed.to,
+            "why_not": landed.why_not,
+        });
+        Ok(Done { result: Ok(self.settings.keep(value.to_string().as_bytes())?), log: None, code: None, tree: None })
+    }
+}
+
+/// The commit of a task's work; the same order gives the same one. The work whose conflict it resolves becomes its second parent.
+pub(super) async fn commit(
+    settings: &Settings,
+    project: &ProjectId,
+    base_dir: &Path,
+    merge: &MergeOrder,
+) -> Result<String, Failure> {
+    let base = merge.base.clone().ok_or_else(|| Failure::new(FailureClass::Workspace, "the work began from no commit"))?;
+    let mut parents = vec![base.clone()];
+    if let Some(other) = &merge.resolves {
+        parents.push(Box::pin(commit(settings, project, base_dir, other)).await?);
+    }
+    let workspaces = &settings.workspaces;
+    let tree = match &merge.tree {
+        Some(tree) => tree.clone(),
+        None => workspaces.tree_of(base_dir, &base).await?,
+    };
+    let order = TaskCommit {
+        base_dir: base_dir.to_owned(),
+        project: project.clone(),
+        task: merge.task.clone(),
+        tree,
+        parents,
+        message: format!("{}\n\nProject: {project}\nRole: {}\n", merge.task, merge.author),
+        author: format!("wfctl agent ({})", merge.author),
+        time: merge.time,
+    };
+    if merge.resolves.is_some() { workspaces.commit_resolution(order).await } else { workspaces.commit_task(order).await }
+}
+
+fn refused(fault: MergeFault) -> Failure {
+    match fault {
+        MergeFault::Conflict { paths, .. } => {
+            let message = format!("it conflicts with what is merged already, in {}", paths.join(", "));
+            Failure::new(FailureClass::Conflict, message)
+        }
+        MergeFault::Red { gate, excerpt } => {
+            let mut text = format!("with it, {gate} fail on the integration branch:\n{excerpt}");
+            text.truncate(text.floor_char_boundary(limits::REMEMBERED_FAILURE_BYTES));
+            Failure::new(FailureClass::Validation, text)
+        }
+        MergeFault::Failed(failure) => failure,
+    }
+}
+
+/// Gates as commands in the queue's worktree.
+struct Gates {
+    settings: Arc<Settings>,
+    order: Arc<StepOrder>,
+    control: StepControl,
+}
+
+#[async_trait]
+impl Gate for Gates {
+    async fn check(&self, gate: &str, dir: &Path) -> Result<GateReport, Failure> {
+        let shell = Shell::new(&self.settings, &self.order, &self.control, dir);
+        let report = if gate == CHECKS {
+            self.settings.checked(&shell, dir).await?
+        } else {
+            workspace::checks::run(&[workspace::checks::Check::named(gate, gate)], &shell).await?
+        };
+        Ok(GateReport { passed: report.green, excerpt: report.to_text(limits::REMEMBERED_FAILURE_BYTES / 2) })
+    }
+}

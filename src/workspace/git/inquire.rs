@@ -1,0 +1,42 @@
+//! Questions about a repository that change nothing: which files two trees differ in, the tree of a commit, the branch that the
+//! user is on.
+
+use std::path::Path;
+
+use git2::{Delta, Oid};
+
+use super::error::Error;
+use super::repo::{commit_named, open};
+
+/// The files that differ between two trees, sorted; bytes that are no UTF-8 are replaced.
+pub fn changed_files(dir: &Path, from: &str, to: &str) -> Result<Vec<String>, Error> {
+    if from == to {
+        return Ok(Vec::new());
+    }
+    let repository = open(dir)?;
+    let (from, to) = (repository.find_tree(Oid::from_str(from)?)?, repository.find_tree(Oid::from_str(to)?)?);
+    let diff = repository.diff_tree_to_tree(Some(&from), Some(&to), None)?;
+    let path = |delta: git2::DiffDelta<'_>| {
+        let file = if delta.status() == Delta::Deleted { delta.old_file() } else { delta.new_file() };
+        file.path_bytes().map(|path| String::from_utf8_lossy(path).into_owned())
+    };
+    let mut paths: Vec<String> = diff.deltas().filter_map(path).collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// The tree of a commit.
+pub fn tree_of(dir: &Path, commit: &str) -> Result<String, Error> {
+    let repository = open(dir)?;
+    let commit = commit_named(&repository, commit)?;
+    Ok(repository.find_commit(commit)?.tree_id().to_string())
+}
+
+/// The branch that the user's checkout is on.
+pub fn checked_out_branch(dir: &Path) -> Result<String, Error> {
+    let repository = open(dir)?;
+    let head = repository.find_reference("HEAD")?;
+    let target = head.symbolic_target_bytes().map(|name| String::from_utf8_lossy(name).into_owned());
+    let branch = target.as_deref().and_then(|name| name.strip_prefix("refs/heads/")).map(str::to_owned);
+    branch.ok_or(Error::NoBranch)
+}
