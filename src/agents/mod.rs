@@ -5,7 +5,9 @@
 //! record, and ends with a typed answer. Reading order: `calls`, `provider/`, `tools/`.
 
 pub mod calls;
+pub mod prices;
 pub mod provider;
+pub mod secrets;
 pub mod tools;
 
 pub use calls::{Calls, Denied};
