@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod prices;
 pub mod provider;
+pub mod router;
 pub mod secrets;
 pub mod tools;
 
