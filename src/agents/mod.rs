@@ -9,6 +9,10 @@ pub mod memory_calls;
 pub mod provider;
 pub mod roles;
 pub mod signatures;
+pub mod prices;
+pub mod provider;
+pub mod router;
+pub mod secrets;
 pub mod tools;
 pub mod walk;
 

@@ -245,3 +245,15 @@ pub const CHECK_REPORT_BYTES: usize = 12 * 1024;
 pub const REPOSITORY_MAP_TOKENS: usize = 2_000;
 /// Most words of its task that a map is focused on.
 pub const MAP_FOCUS_WORDS: usize = 200;
+/// Largest single event of a model's stream; a whole reply of a provider that does not stream fits.
+pub const MODEL_EVENT_BYTES: usize = 8 * 1024 * 1024;
+/// Largest reply of a model, text and arguments of its calls together: some hundred times what any model may put out.
+pub const MODEL_REPLY_BYTES: usize = 8 * 1024 * 1024;
+/// Most tool calls of one reply; real ones have a few dozen.
+pub const MODEL_REPLY_CALLS: usize = 256;
+/// Most that is read of a provider's error answer: whole pages of HTML happen.
+pub const MODEL_ERROR_BYTES: usize = 64 * 1024;
+/// Longest file of scripted answers: a run of some hundred tasks that write files fits.
+pub const SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
+/// Most models of one policy: one preferred, and what to fall back on.
+pub const POLICY_MODELS: usize = 16;

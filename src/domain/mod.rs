@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod machine;
 pub mod payload;
+pub mod policy;
 pub mod project;
 pub mod retry;
 pub mod time;

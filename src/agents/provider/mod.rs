@@ -1,12 +1,25 @@
 //! Providers of models: one request in, one complete reply out. None of them retries or records anything.
+//!
+//! `openai/` speaks to every endpoint of that protocol, `presets` knows the well-known ones; `scripted` answers from a file.
+
+pub mod conversation;
+pub mod openai;
+pub mod presets;
+pub mod scripted;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::domain::chat::{ModelReply, ModelRequest, Usage};
 use crate::domain::failure::Failure;
+use crate::domain::time::Millis;
+
+/// Wall-clock time, handed in: what a provider's dates mean.
+pub type WallClock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// What a provider may need to know beyond the request. Scripted providers choose their answer by it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallContext {
     /// The project's id.
     pub project: String,

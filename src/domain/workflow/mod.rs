@@ -5,6 +5,7 @@
 //! `keys` is the table of the format, `schema` publishes it. `expressions` evaluates, `draw` and `diff` show.
 
 mod codes;
+mod data;
 mod decode;
 mod diagnostic;
 mod diff;
@@ -22,6 +23,7 @@ mod validate;
 mod yaml;
 
 pub use codes::{Code, Explanation, explain, explanations};
+pub use data::read_data;
 pub use diagnostic::{Diagnostic, Diagnostics, Note, Severity, Snippet};
 pub use diff::{Change, Diff, diff};
 pub use draw::{Status, dot, mermaid, svg, tree};

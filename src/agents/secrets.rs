@@ -1,0 +1,196 @@
+//! Keys of providers: from the environment (its values are handed in) or from a file that only its owner may read.
+//! A [`Secret`] cannot be printed or serialised; whoever sends it says so with [`Secret::expose`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::domain::limits;
+
+/// What stands for a secret wherever it would be shown.
+const SHOWN: &str = "[secret]";
+/// Shorter values are not searched for in texts: they would hit innocent words.
+const SHORTEST_SEARCHED: usize = 8;
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a value, without the white space around it; `None` when nothing is left.
+    pub fn new(value: &str) -> Option<Self> {
+        let value = value.trim();
+        (!value.is_empty()).then(|| Self(value.to_owned()))
+    }
+
+    /// The value itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` without this value in it.
+    pub fn redact(&self, text: &str) -> String {
+        if self.0.len() < SHORTEST_SEARCHED { text.to_owned() } else { text.replace(&self.0, SHOWN) }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHOWN)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHOWN)
+    }
+}
+
+/// What is wrong with a file of secrets. No message shows any of its content.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// It cannot be read.
+    #[error("cannot read the secrets file {path}: {cause}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Others may read it.
+    #[error("the secrets file {path} may be read by others (mode {mode:04o}); run: chmod 600 {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It is longer than a list of keys can be.
+    #[error("the secrets file {path} has more than {} bytes", limits::SMALL_FILE_BYTES)]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not TOML with one text per name.
+    #[error("the secrets file {path} is not a list of NAME = \"value\" lines (line {line})")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where reading stopped, from 1.
+        line: usize,
+    },
+}
+
+/// Secrets by the name of their environment variable.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(BTreeMap<String, Secret>);
+
+impl Secrets {
+    /// Those of `environment` that have a value.
+    pub fn from_environment(environment: &BTreeMap<String, String>) -> Self {
+        let secret = |(name, value): (&String, &String)| Some((name.clone(), Secret::new(value)?));
+        Self(environment.iter().filter_map(secret).collect())
+    }
+
+    /// Adds those of a TOML file (`OPENAI_API_KEY = "..."`); the environment wins. A file that is not there adds nothing.
+    pub fn with_file(mut self, path: &Path) -> Result<Self, SecretsError> {
+        let unreadable = |cause| SecretsError::Unreadable { path: path.to_owned(), cause };
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(SecretsError::Open { path: path.to_owned(), mode });
+        }
+        let mut text = String::new();
+        file.take(limits::SMALL_FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > limits::SMALL_FILE_BYTES {
+            return Err(SecretsError::TooLong { path: path.to_owned() });
+        }
+        let values: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
+            // The parser's own message quotes the line, and with it the secret.
+            let before = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
+            SecretsError::Malformed { path: path.to_owned(), line }
+        })?;
+        for (name, value) in values {
+            if let Some(secret) = Secret::new(&value) {
+                self.0.entry(name).or_insert(secret);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The secret of this name.
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)
+    }
+
+    /// `text` without any of these secrets in it.
+    pub fn redact(&self, text: &str) -> String {
+        self.0.values().fold(text.to_owned(), |text, secret| secret.redact(&text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secrets.toml");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (dir, path)
+    }
+
+    fn environment(pairs: &[(&str, &str)]) -> Secrets {
+        Secrets::from_environment(&pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secrets = environment(&[("A_KEY", " sk-very-secret\n"), ("EMPTY", " ")]);
+        let secret = secrets.get("A_KEY").unwrap();
+        assert_eq!(secret.expose(), "sk-very-secret");
+        assert!(secrets.get("EMPTY").is_none());
+        for shown in [format!("{secret}"), format!("{secret:?}"), format!("{secrets:#?}")] {
+            assert!(!shown.contains("very"), "{shown}");
+        }
+        assert_eq!(secrets.redact("wrong key sk-very-secret!"), "wrong key [secret]!");
+    }
+
+    #[test]
+    fn a_file_adds_what_the_environment_does_not_have() {
+        let (_dir, path) = file("A_KEY = \"of the file\"\nB_KEY = \"of the file\"\n", 0o600);
+        let secrets = environment(&[("A_KEY", "of the environment")]).with_file(&path).unwrap();
+        assert_eq!(secrets.get("A_KEY").unwrap().expose(), "of the environment");
+        assert_eq!(secrets.get("B_KEY").unwrap().expose(), "of the file");
+        assert!(environment(&[]).with_file(Path::new("/nowhere/secrets.toml")).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused() {
+        for mode in [0o640, 0o604, 0o660] {
+            let (_dir, path) = file("A = \"x\"", mode);
+            let error = environment(&[]).with_file(&path).unwrap_err().to_string();
+            assert!(error.contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_without_showing_it() {
+        let (_dir, path) = file("A = \"x\"\nB = sk-very-secret\n", 0o600);
+        let error = environment(&[]).with_file(&path).unwrap_err();
+        assert!(error.to_string().contains("line 2"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("very"));
+        let (_dir, path) = file(&"#".repeat(limits::SMALL_FILE_BYTES as usize + 1), 0o600);
+        assert!(matches!(environment(&[]).with_file(&path), Err(SecretsError::TooLong { .. })));
+    }
+}
