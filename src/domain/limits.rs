@@ -126,3 +126,5 @@ pub const TEST_MESSAGE_BYTES: usize = 1024;
 pub const CHECK_TESTS: usize = 5_000;
 /// Most failed tests of a check that are run once more to see whether they are flaky; more of them are no accident.
 pub const FLAKY_TESTS: usize = 50;
+/// Most secrets told of one scan; whoever has that many has to look at more than the list.
+pub const SECRET_FINDINGS: usize = 100;
