@@ -1,7 +1,8 @@
 //! Everything that touches the host: process groups, people's files, git repositories.
 //!
 //! This room knows nothing of machines, journals or scheduling; it is told what to do and says how it ended. No other room
-//! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; then `checks/`, `secrets`.
+//! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; then `checks/`,
+//! `secrets`, `index/`.
 
 pub mod checks;
 pub mod command_line;
@@ -9,6 +10,7 @@ pub mod detached;
 pub mod excerpt;
 pub mod files;
 pub mod git;
+pub mod index;
 pub mod leftovers;
 pub mod process;
 pub mod secrets;
