@@ -257,3 +257,21 @@ pub const MODEL_ERROR_BYTES: usize = 64 * 1024;
 pub const SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 /// Most models of one policy: one preferred, and what to fall back on.
 pub const POLICY_MODELS: usize = 16;
+/// Most secrets told of one scan; whoever has that many has to look at more than the list.
+pub const SECRET_FINDINGS: usize = 100;
+/// Largest source file that is indexed; beyond it a file was written by a program.
+pub const INDEX_FILE_BYTES: u64 = 1024 * 1024;
+/// Most source files of one index.
+pub const INDEX_FILES: usize = 100_000;
+/// Most symbols of one file.
+pub const INDEX_SYMBOLS_PER_FILE: usize = 10_000;
+/// Longest name of a symbol; a longer one was made by a program.
+pub const INDEX_NAME_BYTES: usize = 128;
+/// Longest signature and first line of documentation: what fits on a line.
+pub const INDEX_SIGNATURE_BYTES: usize = 240;
+/// Most names of nested containers told with a symbol; the innermost ones.
+pub const INDEX_CONTAINERS: usize = 4;
+/// Longest line of a source file that people write; a file with a longer one is minified.
+pub const INDEX_LINE_BYTES: usize = 10_000;
+/// Largest cache of an index that is read.
+pub const INDEX_CACHE_BYTES: u64 = 256 * 1024 * 1024;

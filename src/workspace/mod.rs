@@ -3,6 +3,8 @@
 //! This room knows nothing of machines, journals or scheduling; it is told what to do and says how it ended. No other room
 //! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; for agents
 //! `boundary` and `checks/`.
+//! spawns a process or writes into a person's folder. Reading order: `command_line`, `process`, `git/`, `lease`; then `checks/`,
+//! `secrets`, `index/`.
 
 pub mod boundary;
 pub mod checks;
@@ -11,8 +13,10 @@ pub mod detached;
 pub mod excerpt;
 pub mod files;
 pub mod git;
+pub mod index;
 pub mod leftovers;
 pub mod process;
+pub mod secrets;
 
 mod capture;
 mod group;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, sift};
 use crate::domain::limits;
+use crate::workspace::secrets::Finding;
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,10 +105,18 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
-    /// The result of a check that is made without a command, such as the secret scan. Each finding is a failed "test".
-    pub fn of_findings(name: &str, kind: Kind, findings: Vec<TestResult>) -> Self {
+    /// The result of a secret scan. Each finding is a failed "test", so that a model is told of it like of any other.
+    pub fn of_secrets(findings: &[Finding], duration_ms: u64) -> Self {
         let status = if findings.is_empty() { Status::Passed } else { Status::Failed };
-        Self::new(name, kind, status).with_tests(findings)
+        let told = |finding: &Finding| TestResult {
+            name: finding.kind.name().to_owned(),
+            status: TestStatus::Failed,
+            message: finding.excerpt.clone(),
+            file: Some(finding.file.clone()),
+            line: Some(finding.line),
+        };
+        let result = Self::new("secret scan", Kind::SecretScan, status);
+        Self { duration_ms, ..result.with_tests(findings.iter().map(told).collect()) }
     }
 
     pub(super) fn new(name: &str, kind: Kind, status: Status) -> Self {
@@ -299,6 +308,17 @@ mod tests {
         let report = Report::new(vec![skipped]);
         assert!(!report.green);
         assert!(report.with(check("b", Status::Flaky, Vec::new())).green);
+    }
+
+    #[test]
+    fn secrets_are_told_with_their_place() {
+        let key = format!("k = gh{}_{}", "p", "q7Zt4Lx9Kw2Pn8Vb3Rm6Ys1Dc5Hf0JgXuT4e");
+        let findings = crate::workspace::secrets::scan("src/k.rs", key.as_bytes());
+        let report = Report::new(vec![CheckResult::of_secrets(&findings, 1)]);
+        let expected =
+            "1 check failed.\nsecret scan: FAILED (1 failed)\n  github-token at src/k.rs:1\n    ghp_… (40 characters)";
+        assert_eq!(report.to_text(1_000), expected);
+        assert!(Report::new(vec![CheckResult::of_secrets(&[], 1)]).green);
     }
 
     #[test]
