@@ -280,6 +280,30 @@ async fn bad_requests_are_told_so_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_member_whose_files_are_gone_breaks_nobody_elses_merge() {
+    let rig = Rig::new(&[("a", POEM)]);
+    let broken = rig.edit("broken", "b", "new\n");
+    let tree = rig.repository().find_commit(broken.parse().unwrap()).unwrap().tree_id().to_string();
+    std::fs::remove_file(rig.dir().join(".git/objects").join(&tree[..2]).join(&tree[2..])).unwrap();
+    let good = rig.edit("good", "g", "new\n");
+    let requests = vec![rig.request("broken", &broken), rig.request("good", &good)];
+    let answers = together(&rig, &LookGate::new(0, |_, _| Some(true)), requests).await;
+    assert!(matches!(&answers[0], Err(MergeFault::Failed(_))), "{answers:?}");
+    assert!(answers[1].is_ok(), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_branch_in_the_way_is_named() {
+    let rig = Rig::new(&[("a", POEM)]);
+    let commit = rig.edit("t", "a", "new\n");
+    let repository = rig.repository();
+    repository.find_reference("refs/heads/ai/generated/p/t").unwrap().delete().unwrap();
+    repository.reference("refs/heads/ai/generated/p", rig.base.parse().unwrap(), false, "").unwrap();
+    let fault = rig.merge("t", &commit).await.unwrap_err();
+    assert!(matches!(&fault, MergeFault::Failed(failure) if failure.message.contains("ai/generated/p")), "{fault:?}");
+}
+
+#[tokio::test]
 async fn a_batch_has_at_most_as_many_members_as_asked_for() {
     let rig = Rig::new(&[("a", POEM)]);
     let requests: Vec<MergeRequest> = (0..limits::MERGE_BATCH + 1)
