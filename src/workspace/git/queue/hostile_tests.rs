@@ -155,7 +155,10 @@ async fn a_hostile_repository_is_merged_byte_by_byte_and_its_user_sees_nothing()
             })
             .await,
     ];
-    let last = merged.into_iter().map(Result::unwrap).last().unwrap();
+    let last = {
+        let [_, _, _, last] = merged.map(Result::unwrap);
+        last
+    };
     assert_eq!(last.position, 4);
     let repository = Repository::open(bench.dir()).unwrap();
     let tree = repository.find_tree(last.tree.parse().unwrap()).unwrap();
