@@ -216,11 +216,11 @@ pub const TOOL_LOG_COMMITS: usize = 100;
 /// Most tasks that one run of the gates may stand for; a red run is then bisected in at most six steps.
 pub const MERGE_BATCH: u32 = 64;
 /// Most tasks waiting to be merged into one integration branch: more agents than any machine runs at once.
-pub const MERGE_WAITING: usize = 10_000;
+pub const MERGE_WAITING: usize = 1_024;
 /// How often a merge is built anew because someone else moved the branch in between.
 pub const MERGE_REBUILDS: u32 = 16;
 /// Most commits looked at to find where a task's commit left the integration branch; beyond it libgit2 searches.
-pub const MERGE_ANCESTRY: usize = 10_000;
+pub const MERGE_ANCESTRY: usize = 1_000;
 /// Most conflicting paths whose contents are shown to whoever resolves them; the rest is named.
 pub const CONFLICT_PATHS: usize = 32;
 /// Most bytes of one side of one conflicting file that are shown: with three sides and all paths about 400 KiB.

@@ -152,10 +152,12 @@ fn with_markers(repository: &Repository, ours: Oid, theirs: Oid) -> Result<(Oid,
 
 /// A file that would lie where a folder of the other side is gets another name, as git does it.
 fn make_room(index: &Index, entry: &mut IndexEntry) {
-    let folder = [entry.path.as_slice(), b"/"].concat();
-    while index.iter().any(|other| other.path.starts_with(&folder) || other.path == entry.path) {
+    let is_taken = |path: &[u8]| {
+        let folder = [path, b"/"].concat();
+        index.iter().any(|other| other.path == path || other.path.starts_with(&folder))
+    };
+    while is_taken(&entry.path) {
         entry.path.extend_from_slice(b"~conflict");
-        return make_room(index, entry);
     }
 }
 

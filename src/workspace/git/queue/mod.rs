@@ -24,6 +24,8 @@ pub use lane::Queue;
 pub use request::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged};
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod storm;

@@ -100,7 +100,7 @@ pub struct GateReport {
 /// Runs gates. Dropping the future stops the gate.
 #[async_trait]
 pub trait Gate: Send + Sync {
-    /// Runs `gate` in `dir`, which has the files of the merged tasks and is nobody else's. An error means that there is no
-    /// verdict; then nothing is merged.
+    /// Runs `gate` in `dir`, which has the files of the merged tasks and is nobody else's. A gate that
+    /// runs out of time is red. An error means that there is no verdict: then nothing of the batch is merged.
     async fn check(&self, gate: &str, dir: &Path) -> Result<GateReport, Failure>;
 }

@@ -37,7 +37,8 @@ pub(super) struct Step {
     objects: Vec<Oid>,
 }
 
-/// What became of a batch in the object store; nothing is moved yet.
+/// What became of a batch in the object store; nothing is moved yet. Members that are neither steps nor answered have to be
+/// planned again after the steps.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Where the branch was; `None`: there was none.
@@ -46,8 +47,6 @@ pub(super) struct Plan {
     pub steps: Vec<Step>,
     /// The members whose answer is known already.
     pub answers: Vec<(usize, Result<Merged, MergeFault>)>,
-    /// The members to try again when these steps are in the branch, or are known not to be.
-    pub deferred: Vec<usize>,
 }
 
 /// A merge of one member, tried.
@@ -123,51 +122,56 @@ impl Store {
     pub fn plan(&mut self, requests: &[MergeRequest]) -> Result<Plan, Error> {
         let mut plan = Plan { from: self.refresh()?, ..Plan::default() };
         let length = self.line.len();
-        let planned = self.plan_on(&mut plan, requests, length);
+        self.plan_all(&mut plan, requests, length);
         // What is only planned is not in the branch.
         self.line.truncate(length);
-        planned.map(|()| plan)
+        Ok(plan)
     }
 
-    fn plan_on(&mut self, plan: &mut Plan, requests: &[MergeRequest], length: usize) -> Result<(), Error> {
+    fn plan_all(&mut self, plan: &mut Plan, requests: &[MergeRequest], length: usize) {
         let start = self.line.head();
         for (member, request) in requests.iter().enumerate() {
-            let theirs = match commit_named(&self.repository, &request.commit) {
-                Ok(theirs) => theirs,
-                Err(error) => {
-                    plan.answers.push((member, Err(error.into())));
-                    continue;
-                }
-            };
-            match self.find(theirs)? {
-                Some(position) if position < length => plan.answers.push((member, Ok(self.answer(position)?))),
-                // It comes in with another member.
-                Some(_) => plan.deferred.push(member),
-                None => match self.try_on(self.line.head(), member, request, theirs, length)? {
-                    Tried::Merged(step) => {
-                        self.line.push(step.commit, step.brought.clone());
-                        plan.steps.push(step);
-                    }
-                    Tried::Conflict { paths, base } => {
-                        let alone = match plan.steps.is_empty() {
-                            true => Some((paths, base)),
-                            false => self.conflict_with(start, theirs)?.map(|paths| (paths, base)),
-                        };
-                        match alone {
-                            Some((paths, base)) => {
-                                let fault = MergeFault::Conflict {
-                                    paths,
-                                    ours: start.to_string(),
-                                    theirs: theirs.to_string(),
-                                    base: base.map(|id| id.to_string()),
-                                };
-                                plan.answers.push((member, Err(fault)));
-                            }
-                            None => plan.deferred.push(member),
-                        }
-                    }
-                },
+            // A member that breaks is told so; the others are none of its business.
+            if let Err(error) = self.plan_one(plan, member, request, (start, length)) {
+                plan.answers.push((member, Err(error.into())));
             }
+        }
+    }
+
+    /// One more member. The branch is at `start`, the last of `length` commits; what is planned comes behind them.
+    fn plan_one(
+        &mut self,
+        plan: &mut Plan,
+        member: usize,
+        request: &MergeRequest,
+        (start, length): (Oid, usize),
+    ) -> Result<(), Error> {
+        let theirs = commit_named(&self.repository, &request.commit)?;
+        match self.find(theirs)? {
+            Some(position) if position < length => plan.answers.push((member, Ok(self.answer(position)?))),
+            // It comes in with another member, and is answered for in the next round.
+            Some(_) => {}
+            None => match self.try_on(self.line.head(), member, request, theirs, length)? {
+                Tried::Merged(step) => {
+                    self.line.push(step.commit, step.brought.clone());
+                    plan.steps.push(step);
+                }
+                Tried::Conflict { paths, base } => {
+                    let alone = match plan.steps.is_empty() {
+                        true => Some(paths),
+                        false => self.conflict_with(start, theirs)?,
+                    };
+                    // With a member before it alone: it is tried again when that one is in the branch, or is known not to be.
+                    let Some(paths) = alone else { return Ok(()) };
+                    let fault = MergeFault::Conflict {
+                        paths,
+                        ours: start.to_string(),
+                        theirs: theirs.to_string(),
+                        base: base.map(|id| id.to_string()),
+                    };
+                    plan.answers.push((member, Err(fault)));
+                }
+            },
         }
         Ok(())
     }

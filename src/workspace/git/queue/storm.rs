@@ -122,7 +122,7 @@ async fn agent(rig: Arc<Rig>, seen: Arc<Mutex<Seen>>, number: u64, tasks: u64) {
             }
         };
         // Half of the agents work on what was there when they began: their conflicts are with more.
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             start = rig.base.clone();
         }
     }

@@ -280,6 +280,121 @@ async fn bad_requests_are_told_so_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_member_whose_files_are_gone_breaks_nobody_elses_merge() {
+    let rig = Rig::new(&[("a", POEM)]);
+    let broken = rig.edit("broken", "b", "new\n");
+    let tree = rig.repository().find_commit(broken.parse().unwrap()).unwrap().tree_id().to_string();
+    std::fs::remove_file(rig.dir().join(".git/objects").join(&tree[..2]).join(&tree[2..])).unwrap();
+    let good = rig.edit("good", "g", "new\n");
+    let requests = vec![rig.request("broken", &broken), rig.request("good", &good)];
+    let answers = together(&rig, &LookGate::new(0, |_, _| Some(true)), requests).await;
+    assert!(matches!(&answers[0], Err(MergeFault::Failed(_))), "{answers:?}");
+    assert!(answers[1].is_ok(), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_branch_in_the_way_is_named() {
+    let rig = Rig::new(&[("a", POEM)]);
+    let commit = rig.edit("t", "a", "new\n");
+    let repository = rig.repository();
+    repository.find_reference("refs/heads/ai/generated/p/t").unwrap().delete().unwrap();
+    repository.reference("refs/heads/ai/generated/p", rig.base.parse().unwrap(), false, "").unwrap();
+    let fault = rig.merge("t", &commit).await.unwrap_err();
+    assert!(matches!(&fault, MergeFault::Failed(failure) if failure.message.contains("ai/generated/p")), "{fault:?}");
+}
+
+#[tokio::test]
+async fn one_more_than_may_wait_is_refused() {
+    let rig = Rig::new(&[("a", POEM)]);
+    let gate = LookGate::new(1, |_, _| Some(true));
+    let mut request = rig.request("plug", &rig.edit("plug", "plug", "new\n"));
+    request.gates = vec!["test".to_owned()];
+    let ask = |request: &MergeRequest| {
+        let (queue, request, gate) = (rig.queue.clone(), request.clone(), gate.clone());
+        tokio::spawn(async move { queue.merge(request, gate).await })
+    };
+    let plug = ask(&request);
+    gate.begun.acquire().await.unwrap().forget();
+    let waiting: Vec<_> = (0..limits::MERGE_WAITING).map(|_| ask(&request)).collect();
+    while rig.queue.waiting() < limits::MERGE_WAITING {
+        tokio::task::yield_now().await;
+    }
+    let fault = ask(&request).await.unwrap().unwrap_err();
+    assert!(matches!(&fault, MergeFault::Failed(failure) if failure.message.contains("1024 tasks wait")), "{fault:?}");
+    gate.go.add_permits(1);
+    let merged = plug.await.unwrap().unwrap();
+    for asked in waiting {
+        assert_eq!(asked.await.unwrap().unwrap(), merged);
+    }
+    assert_eq!(gate.runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_task_with_more_commits_than_are_looked_at_comes_in_all_the_same() {
+    let rig = Rig::new(&[("a", POEM), ("b", "x\n")]);
+    let first = rig.edit("first", "b", "y\n");
+    rig.merge("first", &first).await.unwrap();
+    let repository = rig.repository();
+    let mut tip = repository.find_commit(rig.edit("long", "a", "new\n").parse().unwrap()).unwrap();
+    let author = tip.author().to_owned();
+    for _ in 0..limits::MERGE_ANCESTRY {
+        let next = repository.commit(None, &author, &author, "step", &tip.tree().unwrap(), &[&tip]).unwrap();
+        tip = repository.find_commit(next).unwrap();
+    }
+    let long = tip.id().to_string();
+    let merged = rig.merge("long", &long).await.unwrap();
+    let files = rig.files(&merged.commit);
+    assert_eq!((files["a"].as_str(), files["b"].as_str(), merged.position), ("new\n", "y\n", 2));
+    assert_eq!(rig.merge("long", &long).await.unwrap(), merged);
+    let again = Queue::new(rig.pools.clone());
+    assert_eq!(again.merge(rig.request("long", &long), Arc::new(NoGate)).await.unwrap(), merged);
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_conflict_is_bounded_and_a_file_finds_room_beside_a_folder() {
+    let rig = Rig::new(&[("z", POEM)]);
+    let side = |word: &str| {
+        let mut files = rig.files(&rig.base);
+        for number in 0..=limits::CONFLICT_PATHS {
+            files.insert(format!("f{number:03}"), format!("{word}\n"));
+        }
+        files.insert("big".to_owned(), word.repeat(limits::CONFLICT_SIDE_BYTES + usize::from(word == "b")));
+        files
+    };
+    let (mut ours, mut theirs) = (side("a"), side("b"));
+    ours.insert("d".to_owned(), "a file\n".to_owned());
+    theirs.insert("d/inside".to_owned(), "in a folder\n".to_owned());
+    ours.insert("z".to_owned(), POEM.replace("one", "1"));
+    let mut start = rig.base.clone();
+    for _ in 0..=limits::CONFLICT_MESSAGES {
+        start = rig.task(&format!("t{}", start.len()), &[&start], &theirs);
+        theirs.insert("n".to_owned(), start.clone());
+    }
+    let (ours, theirs) = (rig.task("ours", &[&rig.base], &ours), start);
+    let context = conflict_context(&rig.dir(), &ours, &theirs).unwrap();
+    assert_eq!(context.paths.len(), limits::CONFLICT_PATHS);
+    assert_eq!(context.more.len(), 3, "{:?}", context.more);
+    let big = context.paths.iter().find(|path| path.path == "big").unwrap();
+    let shown = [&big.ours, &big.theirs].map(|side| side.as_ref().map(|side| (side.text.len(), side.is_cut)).unwrap());
+    assert_eq!(shown, [(limits::CONFLICT_SIDE_BYTES, false), (limits::CONFLICT_SIDE_BYTES, true)]);
+    assert_eq!((context.our_messages.len(), context.their_messages.len()), (1, limits::CONFLICT_MESSAGES));
+    let prepared = prepare_conflict(&rig.dir(), &ours, &theirs).unwrap();
+    let files = rig.files(&rig.task("look", &[], &{
+        let repository = rig.repository();
+        let commit = super::super::repo::commit_tree(
+            &repository,
+            prepared.tree.parse().unwrap(),
+            &[],
+            "look",
+            crate::domain::time::Millis(0),
+        );
+        rig.files(&commit.unwrap().to_string())
+    }));
+    assert_eq!((files["d/inside"].as_str(), files["d~conflict"].as_str()), ("in a folder\n", "a file\n"));
+    assert_eq!(files["z"], POEM.replace("one", "1"));
+}
+
+#[tokio::test]
 async fn a_batch_has_at_most_as_many_members_as_asked_for() {
     let rig = Rig::new(&[("a", POEM)]);
     let requests: Vec<MergeRequest> = (0..limits::MERGE_BATCH + 1)
