@@ -157,5 +157,3 @@ pub const PREVIOUS_FAILURES: usize = 5;
 pub const STANDING_BYTES: usize = 48 * 1024;
 /// Most errors named in one refusal of an answer or of arguments.
 pub const SCHEMA_ERRORS: usize = 10;
-/// Most of a whole output that one reading of it gives back, in bytes.
-pub const READ_OUTPUT_BYTES: usize = 16 * 1024;
