@@ -3,7 +3,6 @@
 
 use super::driver::Walk;
 use super::stuck::Verdict;
-use super::transcript::Gauge;
 use crate::domain::call::CallKind;
 use crate::domain::chat::ModelReply;
 use crate::domain::failure::{Failure, FailureClass};
@@ -54,7 +53,6 @@ impl Walk<'_> {
         self.squeezed = 0;
         let text = self.summary_text(summary, changed);
         self.transcript.sum_up(text, room / 100 * limits::KEPT_TURNS_PERCENT);
-        self.gauge = Gauge::default();
         if let Verdict::Stuck(message) = self.watch.summed_up() {
             return Err(Failure::new(FailureClass::Stuck, message));
         }

@@ -108,7 +108,7 @@ pub(super) struct Walk<'w> {
     pub(super) last_report: Option<CheckReport>,
     pub(super) notes: Vec<String>,
     pub(super) files_read: BTreeSet<String>,
-    /// Whole outputs of results that were cut, by the name the model was told.
+    /// Whole outputs of results that were cut, by their digest.
     pub(super) outputs: BTreeMap<String, Payload>,
     /// How often the request for a summary itself was too long.
     pub(super) squeezed: u32,

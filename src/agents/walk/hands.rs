@@ -1,20 +1,25 @@
 //! The walk's calls of tools: those that change nothing side by side, the others one after another in the model's order.
 
+use std::collections::BTreeMap;
+
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 
 use super::driver::{Answered, Walk};
-use super::own_tools::{OwnTool, ReadOutput};
+use super::own_tools::OwnTool;
 use super::record::{Asked, Slot, digest_of, outcome, shown};
 use super::stuck::Action;
-use super::worksite::{Offered, ToolRun};
+use super::worksite::{Offered, ToolResult, ToolRun, WholeOutputs};
+use crate::agents::calls::Calls;
 use crate::agents::signatures::schema_faults;
+use crate::domain::budget::Amounts;
 use crate::domain::call::{CallKind, CallOutcome};
 use crate::domain::chat::{Message, ToolCall};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::Digest;
 use crate::domain::limits;
 use crate::domain::machine::agent_turn::{Allowance, Input};
+use crate::domain::payload::Payload;
 use crate::domain::workflow::EffectClass;
 
 /// What begins the text of a result that says why something was not done.
@@ -60,7 +65,8 @@ impl Walk<'_> {
                 Planned::Run { effect, arguments } => self.run_alone(at, *effect, arguments).await?,
                 Planned::Own(OwnTool::RunChecks, _) => self.check().await?.text,
                 Planned::Own(OwnTool::AskHuman, arguments) => self.ask_human(arguments).await?,
-                Planned::Own(OwnTool::ReadOutput, arguments) => self.read_output(at, arguments).await?,
+                Planned::Own(OwnTool::Note, arguments) => self.note(at, arguments).await?,
+                Planned::Own(OwnTool::GitCommit, arguments) => self.commit(at, arguments).await?,
                 Planned::Own(OwnTool::Finish, answer) => match finish.replace((at, answer.clone())) {
                     None => String::new(),
                     Some(first) => {
@@ -143,11 +149,12 @@ impl Walk<'_> {
             self.make_ground_ready().await?;
         }
         let (site, calls) = (self.site, self.record.calls());
+        let outputs = &Recorded { outputs: &self.outputs, calls };
         let mut runs = Vec::new();
         for (asked, _, arguments) in slots.iter().filter(|(_, slot, _)| slot.known.is_none()) {
             let run = async move {
                 let started = calls.monotonic_ms();
-                let result = site.run(ToolRun { name: &asked.label, arguments, maybe_ran: false }).await;
+                let result = site.run(ToolRun { name: &asked.label, arguments, maybe_ran: false, outputs }).await;
                 calls.alive();
                 (result, calls.monotonic_ms().saturating_sub(started))
             };
@@ -156,7 +163,6 @@ impl Walk<'_> {
         let mut results = stream::iter(runs).buffered(limits::PARALLEL_TOOLS).collect::<Vec<_>>().await.into_iter();
         let (mut made, mut outcomes) = (Vec::new(), Vec::new());
         for (asked, slot, arguments) in slots {
-            let ix = slot.ix;
             let outcome = match slot.known.clone() {
                 Some(known) => known,
                 None => {
@@ -167,11 +173,11 @@ impl Walk<'_> {
                     outcome
                 }
             };
-            outcomes.push((ix, arguments, outcome));
+            outcomes.push((arguments, outcome));
         }
         self.record.note(made).await?;
-        for (at, (ix, arguments, outcome)) in outcomes.into_iter().enumerate() {
-            let text = self.take_result(from + at, ix.0, &arguments, &outcome)?;
+        for (at, (arguments, outcome)) in outcomes.into_iter().enumerate() {
+            let text = self.take_result(from + at, &arguments, &outcome)?;
             self.pending.results[from + at] = Some(text);
         }
         Ok(())
@@ -181,20 +187,20 @@ impl Walk<'_> {
     async fn run_alone(&mut self, at: usize, effect: EffectClass, arguments: &Value) -> Result<String, Failure> {
         let asked = asked(&self.pending.calls[at], effect, arguments);
         let slot = self.record.take(&asked)?;
-        let ix = slot.ix;
         let outcome = match slot.known.clone() {
             Some(known) => known,
             None => {
                 self.make_ground_ready().await?;
-                self.record.begin(&slot, &asked, crate::domain::budget::Amounts::default()).await?;
+                self.record.begin(&slot, &asked, Amounts::default()).await?;
                 let calls = self.record.calls();
                 let started = calls.monotonic_ms();
                 let result = if slot.lost && effect == EffectClass::Once {
                     let text = "the engine stopped while this ran, and it must not run twice; look whether it happened"
                         .to_owned();
-                    Ok(super::worksite::ToolResult { text, failed: true, full: None })
+                    Ok(ToolResult { text, failed: true, full: None })
                 } else {
-                    self.site.run(ToolRun { name: &asked.label, arguments, maybe_ran: slot.lost }).await
+                    let outputs = &Recorded { outputs: &self.outputs, calls };
+                    self.site.run(ToolRun { name: &asked.label, arguments, maybe_ran: slot.lost, outputs }).await
                 };
                 calls.alive();
                 let mut outcome = self.tool_outcome(result, calls.monotonic_ms().saturating_sub(started))?;
@@ -204,15 +210,11 @@ impl Walk<'_> {
             }
         };
         self.ground.changed(outcome.tree.as_ref());
-        self.take_result(at, ix.0, arguments, &outcome)
+        self.take_result(at, arguments, &outcome)
     }
 
     /// The outcome of a tool for the record. What only stopped it is no outcome.
-    fn tool_outcome(
-        &self,
-        result: Result<super::worksite::ToolResult, Failure>,
-        duration_ms: u64,
-    ) -> Result<CallOutcome, Failure> {
+    fn tool_outcome(&self, result: Result<ToolResult, Failure>, duration_ms: u64) -> Result<CallOutcome, Failure> {
         match result {
             Ok(result) => {
                 let text = if result.failed { format!("{ERROR}{}", result.text) } else { result.text };
@@ -228,7 +230,7 @@ impl Walk<'_> {
     }
 
     /// The text of an outcome for the model, with what the walk remembers of it.
-    fn take_result(&mut self, at: usize, ix: u32, arguments: &Value, outcome: &CallOutcome) -> Result<String, Failure> {
+    fn take_result(&mut self, at: usize, arguments: &Value, outcome: &CallOutcome) -> Result<String, Failure> {
         let mut text = self.record.text(&outcome.result.clone()?)?;
         let call = &self.pending.calls[at];
         let error = text.starts_with(ERROR);
@@ -240,25 +242,18 @@ impl Walk<'_> {
         if outcome.duration_ms < limits::WAITING_TOOL_MS && !self.facts.actions.contains(&action) {
             self.facts.actions.push(action);
         }
-        let words = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::to_owned);
-        if call.name == "note" && !error {
-            self.notes.extend(words("text"));
-        }
         if call.name == "read_file" && !error {
-            self.facts.first_reads |= words("path").is_some_and(|path| self.files_read.insert(path));
+            self.facts.first_reads |= self.files_read.insert(word(arguments, "path").to_owned());
         }
         if text.is_empty() {
             text.push_str("(no output)");
         }
         if let Some(full) = &outcome.full {
-            let name = format!("call-{ix}");
-            if self.pinned.own.contains(&OwnTool::ReadOutput) {
-                text.push_str(&format!(
-                    "\n[{} bytes in all: `read_output` with output {name:?} reads the rest]",
-                    full.bytes()
-                ));
-            }
-            self.outputs.insert(name, full.clone());
+            let handle = match full {
+                Payload::Blob(blob) => blob.digest,
+                Payload::Inline(bytes) => Digest::of(bytes),
+            };
+            self.outputs.insert(handle.to_hex(), full.clone());
         }
         Ok(text)
     }
@@ -275,7 +270,7 @@ impl Walk<'_> {
     }
 
     async fn ask_human(&mut self, arguments: &Value) -> Result<String, Failure> {
-        let question = arguments.get("question").and_then(Value::as_str).unwrap_or_default();
+        let question = word(arguments, "question");
         let asked = Asked {
             kind: CallKind::Ask,
             label: OwnTool::AskHuman.name().to_owned(),
@@ -293,34 +288,40 @@ impl Walk<'_> {
         }
     }
 
-    async fn read_output(&mut self, at: usize, arguments: &Value) -> Result<String, Failure> {
+    async fn note(&mut self, at: usize, arguments: &Value) -> Result<String, Failure> {
         let asked = asked(&self.pending.calls[at], EffectClass::Pure, arguments);
         let slot = self.record.take(&asked)?;
-        let ix = slot.ix;
         let outcome = match slot.known.clone() {
             Some(known) => known,
             None => {
-                let text = self.excerpt(arguments)?;
-                let outcome = outcome(Ok(self.record.keep(text.as_bytes())?), 0);
+                let outcome = outcome(Ok(self.record.keep(b"noted")?), 0);
                 self.record.note(vec![(slot, asked, outcome.clone())]).await?;
                 outcome
             }
         };
-        self.take_result(at, ix.0, arguments, &outcome)
+        self.notes.push(word(arguments, "text").to_owned());
+        self.take_result(at, arguments, &outcome)
     }
 
-    fn excerpt(&self, arguments: &Value) -> Result<String, Failure> {
-        let wanted: ReadOutput = match serde_json::from_value(arguments.clone()) {
-            Ok(wanted) => wanted,
-            Err(problem) => return Ok(format!("{ERROR}{problem}")),
-        };
-        match self.outputs.get(&wanted.output) {
-            Some(full) => Ok(wanted.excerpt(&self.record.text(full)?, limits::READ_OUTPUT_BYTES)),
+    async fn commit(&mut self, at: usize, arguments: &Value) -> Result<String, Failure> {
+        let asked = Asked { kind: CallKind::Commit, ..asked(&self.pending.calls[at], EffectClass::Probed, arguments) };
+        let slot = self.record.take(&asked)?;
+        let outcome = match slot.known.clone() {
+            Some(known) => known,
             None => {
-                let known: Vec<&str> = self.outputs.keys().map(String::as_str).collect();
-                Ok(format!("{ERROR}there is no output {:?}; there are: {}", wanted.output, known.join(", ")))
+                self.make_ground_ready().await?;
+                self.record.begin(&slot, &asked, Amounts::default()).await?;
+                let started = self.record.calls().monotonic_ms();
+                let made = self.site.commit(word(arguments, "message")).await;
+                let result =
+                    made.map(|id| ToolResult { text: format!("committed as {id}"), failed: false, full: None });
+                let duration_ms = self.record.calls().monotonic_ms().saturating_sub(started);
+                let outcome = self.tool_outcome(result, duration_ms)?;
+                self.record.end(&slot, outcome.clone()).await?;
+                outcome
             }
-        }
+        };
+        self.take_result(at, arguments, &outcome)
     }
 
     /// Takes an answer given by its tool.
@@ -353,6 +354,27 @@ impl Walk<'_> {
 
 fn asked(call: &ToolCall, effect: EffectClass, arguments: &Value) -> Asked {
     let text = arguments.to_string();
-    let kind = if call.name == "git_commit" { CallKind::Commit } else { CallKind::Tool };
-    Asked { kind, label: call.name.clone(), input: digest_of(&[&call.name, &text]), shown: shown(&text), effect }
+    Asked {
+        kind: CallKind::Tool,
+        label: call.name.clone(),
+        input: digest_of(&[&call.name, &text]),
+        shown: shown(&text),
+        effect,
+    }
+}
+
+fn word<'a>(arguments: &'a Value, key: &str) -> &'a str {
+    arguments.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The whole outputs on record.
+struct Recorded<'r> {
+    outputs: &'r BTreeMap<String, Payload>,
+    calls: &'r dyn Calls,
+}
+
+impl WholeOutputs for Recorded<'_> {
+    fn whole(&self, handle: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.outputs.get(handle).map(|kept| self.calls.read(kept)).transpose()
+    }
 }

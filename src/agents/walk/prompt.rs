@@ -63,8 +63,7 @@ impl Pinned {
         brief: &Brief,
     ) -> Result<Self, Failure> {
         let role = &order.role;
-        let mut own = vec![OwnTool::Finish];
-        own.extend(role.tools.iter().filter_map(|name| OwnTool::named(name)).filter(|tool| *tool != OwnTool::Finish));
+        let own = OwnTool::of_role(&role.tools);
         if let Some(twice) = offered.iter().find(|tool| OwnTool::named(&tool.spec.name).is_some()) {
             let message = format!("the tool {:?} belongs to the conversation itself", twice.spec.name);
             return Err(Failure::new(FailureClass::Internal, message));

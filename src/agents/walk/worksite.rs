@@ -36,8 +36,13 @@ pub struct Offered {
     pub effect: EffectClass,
 }
 
+/// The whole of outputs that the model was shown a part of.
+pub trait WholeOutputs: Send + Sync {
+    /// The output whose digest in hexadecimal is `handle`; `None` when this conversation had none of it.
+    fn whole(&self, handle: &str) -> Result<Option<Vec<u8>>, Failure>;
+}
+
 /// One run of a tool.
-#[derive(Debug)]
 pub struct ToolRun<'r> {
     /// The tool.
     pub name: &'r str,
@@ -45,12 +50,14 @@ pub struct ToolRun<'r> {
     pub arguments: &'r Value,
     /// An earlier run of this very call may have left traces outside the worktree.
     pub maybe_ran: bool,
+    /// Whole outputs of earlier calls.
+    pub outputs: &'r dyn WholeOutputs,
 }
 
 /// What a tool gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolResult {
-    /// The text for the model, cut to its budget.
+    /// The text for the model, cut to its budget; where it is cut it names the digest of the whole.
     pub text: String,
     /// The text says why it was not done.
     pub failed: bool,
@@ -76,7 +83,7 @@ pub trait Worksite: Send + Sync {
     async fn brief(&self) -> Result<Brief, Failure>;
 
     /// The tools of these names in a stable order, or the name that there is no tool of. The walk's own
-    /// (`finish`, `ask_human`, `run_checks`, `read_output`) are not asked for.
+    /// (`finish`, `ask_human`, `run_checks`, `note`, `git_commit`) are not asked for.
     fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure>;
 
     /// Runs a tool; `Err` ends the attempt.
@@ -90,6 +97,10 @@ pub trait Worksite: Send + Sync {
 
     /// Runs the repository's checks.
     async fn check(&self) -> Result<CheckReport, Failure>;
+
+    /// Commits the present files on the task's branch and gives the commit's id. It may have happened before: the same files with
+    /// the same message give the same commit.
+    async fn commit(&self, message: &str) -> Result<String, Failure>;
 
     /// The files that differ from where the attempt started, sorted.
     async fn changed_files(&self) -> Result<Vec<String>, Failure>;
