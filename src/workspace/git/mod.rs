@@ -21,4 +21,8 @@ pub use pool::{Pools, Unpublished, Worktree};
 pub use repo::base_commit;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use testing::commit_all;

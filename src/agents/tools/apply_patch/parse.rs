@@ -226,7 +226,7 @@ impl Head {
         }
         let change = match (from, to, old.as_deref(), new.as_deref()) {
             (Some(from), Some(to), ..) => FileChange { path: from, change: Change::Update { to: Some(to), hunks } },
-            (.., Some(NOTHING), Some(NOTHING)) | (.., None, _) | (.., _, None) => {
+            (.., Some(NOTHING), Some(NOTHING)) | (.., None, _) | (.., None) => {
                 return Err("a file of the unified diff has no `--- ` and `+++ ` lines with its name".to_owned());
             }
             (.., Some(NOTHING), Some(path)) => {
