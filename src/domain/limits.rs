@@ -199,8 +199,8 @@ pub const TOOL_TREE_LINES: usize = 500;
 pub const TOOL_ARGUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// What a model is shown of one output; the whole is kept and can be paged.
 pub const TOOL_OUTPUT_BYTES: usize = 16 * 1024;
-/// Largest output of one tool that is kept; a command's own capture ends earlier.
-pub const TOOL_WHOLE_BYTES: usize = 64 * 1024 * 1024;
+/// Diffs of more files are left out of one `git_diff` beyond this; the files are counted.
+pub const TOOL_GIT_DIFF_BYTES: usize = 4 * 1024 * 1024;
 /// Time limit of a tool's command unless it asks for another.
 pub const TOOL_COMMAND_MS: u64 = 120_000;
 /// Longest time limit that a tool's command may ask for.

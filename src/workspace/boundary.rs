@@ -190,7 +190,7 @@ impl Boundary {
 
     /// Moves a file or a folder to a place where nothing is; the folders above it are made.
     pub fn rename(&self, from: &RelPath, to: &RelPath) -> Result<(), Error> {
-        let (from_parents, from_name) = from.split().ok_or_else(|| Error::Root)?;
+        let (from_parents, from_name) = from.split().ok_or(Error::Root)?;
         let (to_parents, to_name) = to.split().ok_or_else(|| Error::Exists(to.to_string()))?;
         let from_folder = self.folder(from, from_parents)?;
         let meta = from_folder.symlink_metadata(from_name).map_err(|error| from.error(error))?;

@@ -102,7 +102,7 @@ impl Tool for GitDiff {
             let (inspection, changes) = changes(&root, boundary, path.as_deref(), against.as_deref())?;
             let mut out = String::new();
             for (done, change) in changes.iter().enumerate() {
-                if out.len() > limits::TOOL_WHOLE_BYTES {
+                if out.len() > limits::TOOL_GIT_DIFF_BYTES {
                     let left = changes.len() - done;
                     writeln!(out, "({left} more files are left out; give a path)")
                         .expect("writing to a string does not fail");
@@ -194,16 +194,16 @@ fn file_diff(inspection: &Inspection, boundary: &Boundary, change: &Changed) -> 
     if change.special {
         return brief("a symbolic link or a repository of its own");
     }
-    let before = inspection.before(change).map_err(fault)?.unwrap_or_default();
+    let Some(before) = inspection.before(change, limits::TOOL_FILE_BYTES).map_err(fault)? else {
+        return brief("too large to compare");
+    };
     let now = match (change.difference, now(boundary, change)) {
         (Difference::Deleted, _) => Vec::new(),
         (Difference::Added | Difference::Modified, Some(content)) => content,
         (Difference::Added | Difference::Modified, None) => return brief("it cannot be read as text"),
     };
-    if before.len() as u64 > limits::TOOL_FILE_BYTES
-        || [&before, &now].iter().any(|side| text_file::guess(side).is_some())
-    {
-        return brief("binary or too large to compare");
+    if [&before, &now].iter().any(|side| text_file::guess(side).is_some()) {
+        return brief("binary");
     }
     let (old, new) = (String::from_utf8_lossy(&before), String::from_utf8_lossy(&now));
     let (from, to) = match change.difference {

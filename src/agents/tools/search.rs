@@ -80,6 +80,7 @@ fn matcher(arguments: &Arguments) -> Result<RegexMatcher, ToolFault> {
     builder
         .case_insensitive(arguments.ignore_case)
         .fixed_strings(arguments.literal)
+        .multi_line(true)
         .crlf(true)
         // After `crlf`, which sets another one: the searcher's must be the same, or it refuses to search.
         .line_terminator(Some(b'\n'))

@@ -64,6 +64,11 @@ impl Bench {
         Site { root: &self.root, commands: &self.seen, checks: &self.seen, outputs: &self.outputs }
     }
 
+    /// Commits everything that is there, ignored files too, as git would: with a repository that is made at the first time.
+    pub(super) fn commit(&self, message: &str) {
+        crate::workspace::git::commit_all(self.root(), message);
+    }
+
     /// What the next command is said to end with.
     pub(super) fn next_command(&self, ran: Ran) {
         *self.seen.ran.lock().unwrap() = Some(ran);

@@ -221,8 +221,8 @@ async fn search_finds_lines_and_bounds_them() {
     );
     insta::assert_snapshot!(bench.told("search", json!({ "pattern": "fn (one" })).await, @r"
     the pattern is not valid: regex parse error:
-        fn (one
-           ^
+        (?:fn (one)
+        ^
     error: unclosed group
     (set `literal` to search for plain text)
     ");
@@ -423,4 +423,81 @@ async fn a_patch_changes_everything_or_nothing() {
     assert_eq!((bench.text("a"), bench.text("c")), ("one\ntwo\n".into(), "c\n".into()));
     let many: String = (0..=limits::TOOL_PATCH_FILES).map(|n| format!("*** Add File: many/{n}\n+x\n")).collect();
     assert!(bench.told("apply_patch", patch(&many)).await.contains("changes 201 files, more than 200"));
+}
+
+#[tokio::test]
+async fn the_worktree_is_compared_with_its_history() {
+    let bench = Bench::new();
+    for (path, text) in
+        [("a", "one\ntwo\n"), ("gone", "x\n"), ("same", "x\n"), (".gitignore", "out\n"), ("out/kept", "x\n")]
+    {
+        bench.put(path, text);
+    }
+    bench.commit("base\n\nwhy");
+    assert_eq!(bench.does("git_status", json!({})).await, "no differences\n");
+    assert_eq!(bench.does("git_diff", json!({})).await, "no differences\n");
+    bench.put("a", "one\n2\n");
+    bench.put("new/b", "b");
+    bench.put("new/binary", b"\0\x01");
+    bench.put("out/ignored", "x");
+    fs::remove_file(bench.root().join("gone")).unwrap();
+    symlink("/etc/passwd", bench.root().join("link")).unwrap();
+    fs::write(bench.root().join(OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
+    insta::assert_snapshot!(bench.does("git_status", json!({})).await, @r"
+    M a
+    A caf\xe9
+    D gone
+    A link
+    A new/b
+    A new/binary
+    ");
+    insta::assert_snapshot!(bench.does("git_diff", json!({})).await, @r"
+    --- a/a
+    +++ b/a
+    @@ -1,2 +1,2 @@
+     one
+    -two
+    +2
+    A caf\xe9 (it cannot be read as text)
+    --- a/gone
+    +++ /dev/null
+    @@ -1 +0,0 @@
+    -x
+    A link (a symbolic link or a repository of its own)
+    --- /dev/null
+    +++ b/new/b
+    @@ -0,0 +1 @@
+    +b
+    \ No newline at end of file
+    A new/binary (binary)
+    ");
+    assert_eq!(bench.does("git_status", json!({ "path": "new" })).await.lines().count(), 2);
+    assert_eq!(bench.does("git_status", json!({ "path": "ne" })).await, "no differences\n");
+    bench.commit("second");
+    let log = bench.does("git_log", json!({ "max": 1 })).await;
+    assert!(log.contains(" 1970-01-01T00:00:01") && log.ends_with("a: second\n(there are older ones)\n"), "{log}");
+    assert!(bench.does("git_status", json!({ "against": "HEAD~1" })).await.contains("D gone"));
+    for unknown in ["nowhere", "HEAD~9", "@{", ":(", "-x", ":/base\u{1}"] {
+        let text = bench.told("git_diff", json!({ "against": unknown })).await;
+        assert!(text.contains("not a commit of this repository"), "{unknown}: {text}");
+    }
+    assert!(bench.told("git_status", json!({ "path": "../x" })).await.contains("is not a path inside"));
+}
+
+#[tokio::test]
+async fn a_large_diff_is_cut_and_counted() {
+    let bench = Bench::new();
+    bench.put("a", "x\n");
+    bench.commit("base");
+    for name in ["b", "c", "d"] {
+        bench.put(name, "y".repeat(limits::TOOL_GIT_DIFF_BYTES / 2));
+    }
+    let shown = bench.does("git_diff", json!({})).await;
+    assert!(shown.ends_with("(1 more files are left out; give a path)\n"), "{}", &shown[shown.len() - 100..]);
+    for n in 0..limits::TOOL_LOG_COMMITS {
+        bench.commit(&n.to_string());
+    }
+    let most = limits::TOOL_LOG_COMMITS;
+    assert_eq!(bench.does("git_log", json!({ "max": most })).await.lines().count(), most + 1);
+    assert!(bench.told("git_log", json!({ "max": most + 1 })).await.contains("at `/max`"));
 }

@@ -95,6 +95,24 @@ pub(super) fn diff(old: &str, new: &str) -> String {
     format!("{}\n({} more lines of the diff are left out)\n", shown.join("\n"), lines - limits::TOOL_DIFF_LINES)
 }
 
+/// The last place at or before `at` where `text` can be cut.
+pub(super) fn cut_before(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The first place at or behind `at` where `text` can be cut.
+pub(super) fn cut_behind(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
+
 /// Lines of a text as people count them: a last one without a line end counts.
 pub(super) fn line_count(text: &str) -> usize {
     text.lines().count()

@@ -1,6 +1,7 @@
 //! What a model is shown of an output: its head and its tail within a budget, and the handle under which the whole is kept. The
 //! handle is the digest of the output as it came, so it is the same on every walk. Pure.
 
+use super::text_file::{cut_before, cut_behind};
 use crate::domain::ids::Digest;
 
 /// Kept free for the line that says what is left out: its text, two numbers of 20 digits, a digest of 64.
@@ -46,7 +47,7 @@ pub fn show(output: &[u8], budget_bytes: usize) -> Shown {
         format!("[... {lines} lines / {bytes} bytes left out; read_output shows the whole, handle {handle} ...]");
     let mut text = format!("{head}{break_after}{note}\n{tail}");
     // Only a budget smaller than the note itself gets here.
-    text.truncate(text.floor_char_boundary(budget_bytes));
+    text.truncate(cut_before(&text, budget_bytes));
     Shown { text, handle: Some(handle) }
 }
 
@@ -98,7 +99,7 @@ fn without_escapes(line: &str) -> String {
 
 /// The start of `text` in at most `room` bytes: whole lines, unless the first ones are too long for that.
 fn head(text: &str, room: usize) -> &str {
-    let cut = &text[..text.floor_char_boundary(room)];
+    let cut = &text[..cut_before(text, room)];
     match cut.rfind('\n') {
         Some(at) if at >= room / 2 => &cut[..=at],
         Some(_) | None => cut,
@@ -107,7 +108,7 @@ fn head(text: &str, room: usize) -> &str {
 
 /// The end of `text` in at most `room` bytes: whole lines, unless the last ones are too long for that.
 fn tail(text: &str, room: usize) -> &str {
-    let cut = &text[text.ceil_char_boundary(text.len().saturating_sub(room))..];
+    let cut = &text[cut_behind(text, text.len().saturating_sub(room))..];
     match cut.find('\n') {
         Some(at) if at < room / 2 => &cut[at + 1..],
         Some(_) | None => cut,

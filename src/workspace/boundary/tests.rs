@@ -278,3 +278,28 @@ fn a_walk_ends_at_its_depth() {
     let (seen, done) = walked(&boundary, ".", Ignored::Skip);
     assert_eq!((seen.len(), done.closed), (limits::TOOL_WALK_DEPTH, 1));
 }
+
+#[test]
+fn a_walk_ends_one_entry_past_its_bound() {
+    let (dir, boundary) = place();
+    for name in ["a", "b", "c"] {
+        fs::write(dir.path().join("root").join(name), "").unwrap();
+    }
+    let walked = |most| {
+        let visit: &mut dyn FnMut(&Visited<'_>) -> Step = &mut |_| ControlFlow::Continue(Enter::Yes);
+        boundary.walk_at_most(&RelPath::root(), Ignored::Skip, most, visit).unwrap()
+    };
+    assert_eq!(walked(3), Walked { entries: 3, ..Walked::default() });
+    assert_eq!(walked(2), Walked { entries: 2, cut: true, ..Walked::default() });
+}
+
+#[test]
+fn an_ignore_file_one_byte_past_its_bound_is_not_obeyed() {
+    let (dir, boundary) = place();
+    fs::write(dir.path().join("root/x"), "").unwrap();
+    let most = usize::try_from(limits::TOOL_IGNORE_BYTES).unwrap();
+    for (bytes, ignored) in [(most, 1), (most + 1, 0)] {
+        fs::write(dir.path().join("root/.gitignore"), format!("x\n{}", "#".repeat(bytes - 2))).unwrap();
+        assert_eq!(walked(&boundary, ".", Ignored::Skip).1.ignored, ignored);
+    }
+}

@@ -85,7 +85,17 @@ impl Boundary {
         ignored: Ignored,
         visit: &mut dyn FnMut(&Visited<'_>) -> Step,
     ) -> Result<Walked, Error> {
-        let mut walk = Walk { rules: Vec::new(), ignored, visit, done: Walked::default() };
+        self.walk_at_most(start, ignored, limits::TOOL_WALK_ENTRIES, visit)
+    }
+
+    pub(super) fn walk_at_most(
+        &self,
+        start: &RelPath,
+        ignored: Ignored,
+        most: usize,
+        visit: &mut dyn FnMut(&Visited<'_>) -> Step,
+    ) -> Result<Walked, Error> {
+        let mut walk = Walk { rules: Vec::new(), ignored, most, visit, done: Walked::default() };
         let mut folder = self.root.try_clone().map_err(|error| start.error(error))?;
         let mut place = PathBuf::new();
         walk.push_rules(&folder, &place);
@@ -109,6 +119,7 @@ struct Walk<'w> {
     /// The rules of the folders from the root to the present one.
     rules: Vec<Gitignore>,
     ignored: Ignored,
+    most: usize,
     visit: &'w mut dyn FnMut(&Visited<'_>) -> Step,
     done: Walked,
 }
@@ -119,7 +130,7 @@ impl Walk<'_> {
             self.done.closed += 1;
             return ControlFlow::Continue(());
         };
-        let room = limits::TOOL_WALK_ENTRIES - self.done.entries;
+        let room = self.most - self.done.entries;
         let mut names: Vec<OsString> =
             entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name())).take(room + 1).collect();
         names.sort();
@@ -134,7 +145,7 @@ impl Walk<'_> {
                 self.done.ignored += 1;
                 continue;
             }
-            if self.done.entries == limits::TOOL_WALK_ENTRIES {
+            if self.done.entries == self.most {
                 self.done.cut = true;
                 return ControlFlow::Break(());
             }
@@ -162,7 +173,10 @@ impl Walk<'_> {
     /// Reads the `.gitignore` of a folder; one that is too large, a link or malformed in a line counts without it.
     fn push_rules(&mut self, folder: &Dir, place: &Path) {
         let mut builder = GitignoreBuilder::new(place);
-        if let Ok((file, _)) = open_regular(folder, ".gitignore".as_ref(), &RelPath::root()) {
+        let file = open_regular(folder, ".gitignore".as_ref(), &RelPath::root());
+        if let Ok((file, bytes)) = file
+            && bytes <= limits::TOOL_IGNORE_BYTES
+        {
             let mut text = Vec::new();
             if file.take(limits::TOOL_IGNORE_BYTES).read_to_end(&mut text).is_ok() {
                 for line in String::from_utf8_lossy(&text).lines() {

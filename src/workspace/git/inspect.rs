@@ -96,9 +96,15 @@ impl Inspection {
         Ok(changes)
     }
 
-    /// The content that a changed file had before; `None` when it was not there.
-    pub fn before(&self, changed: &Changed) -> Result<Option<Vec<u8>>, Error> {
-        changed.old.map(|id| Ok(self.repository.find_blob(id)?.content().to_vec())).transpose()
+    /// The content that a changed file had before, nothing when it was not there; `None` when it is larger than `most_bytes`.
+    pub fn before(&self, changed: &Changed, most_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
+        let Some(id) = changed.old else { return Ok(Some(Vec::new())) };
+        // Asked first: a blob is read whole.
+        let (bytes, _) = self.repository.odb()?.read_header(id)?;
+        if bytes as u64 > most_bytes {
+            return Ok(None);
+        }
+        Ok(Some(self.repository.find_blob(id)?.content().to_vec()))
     }
 
     /// The newest `most` commits that lead to HEAD, newest first, and whether there are more.

@@ -38,4 +38,8 @@ pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue
 pub use repo::base_commit;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use testing::commit_all;

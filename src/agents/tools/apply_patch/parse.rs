@@ -69,6 +69,11 @@ fn envelope(lines: &[&str], begin: usize) -> Result<Vec<FileChange>, String> {
         let number = at + 1;
         let headed = |name: &str| line.strip_prefix(name).map(|path| path.trim().to_owned());
         if line.trim_end() == "*** End Patch" {
+            for change in &mut changes {
+                if let Change::Update { hunks, .. } = &mut change.change {
+                    without_blank_ends(hunks);
+                }
+            }
             return Ok(changes);
         } else if let Some(path) = headed("*** Add File:") {
             changes.push(FileChange { path, change: Change::Add(String::new()) });
@@ -215,18 +220,13 @@ impl Head {
         if !began {
             return Ok(());
         }
-        // Blank lines between two files look like unchanged lines of a hunk.
         for hunk in &mut hunks {
             hunk.line = hunk.line.filter(|line| *line > 0);
         }
-        if let Some(last) = hunks.last_mut() {
-            while matches!(last.pieces.last(), Some(Piece::Keep(text)) if text.is_empty()) {
-                last.pieces.pop();
-            }
-        }
+        without_blank_ends(&mut hunks);
         let change = match (from, to, old.as_deref(), new.as_deref()) {
             (Some(from), Some(to), ..) => FileChange { path: from, change: Change::Update { to: Some(to), hunks } },
-            (.., Some(NOTHING), Some(NOTHING)) | (.., None, _) | (.., _, None) => {
+            (.., Some(NOTHING), Some(NOTHING)) | (.., None, _) | (.., None) => {
                 return Err("a file of the unified diff has no `--- ` and `+++ ` lines with its name".to_owned());
             }
             (.., Some(NOTHING), Some(path)) => {
@@ -244,6 +244,15 @@ impl Head {
         };
         changes.push(change);
         Ok(())
+    }
+}
+
+/// Blank lines that set hunks and files apart look like unchanged lines; at the end of a hunk none is needed.
+fn without_blank_ends(hunks: &mut [Hunk]) {
+    for hunk in hunks {
+        while matches!(hunk.pieces.last(), Some(Piece::Keep(text)) if text.is_empty()) {
+            hunk.pieces.pop();
+        }
     }
 }
 
@@ -289,12 +298,7 @@ mod tests {
         let hunks = vec![
             Hunk {
                 anchor: Some("fn x()".into()),
-                pieces: vec![
-                    Piece::Keep("keep".into()),
-                    Piece::Remove("old".into()),
-                    insert("new"),
-                    Piece::Keep("".into()),
-                ],
+                pieces: vec![Piece::Keep("keep".into()), Piece::Remove("old".into()), insert("new")],
                 ..Hunk::default()
             },
             Hunk { pieces: vec![insert("last")], at_end: true, ..Hunk::default() },

@@ -33,7 +33,9 @@ pub(super) fn apply(text: &str, hunks: &[Hunk]) -> Result<(String, String), Stri
         if loose != Loose::Not {
             loosely.push((number + 1).to_string());
         }
-        if let Some(line) = hunk.line {
+        if let Some(line) = hunk.line
+            && hunk.pieces.iter().any(|piece| piece.old().is_some())
+        {
             shift = start.cast_signed() - line.saturating_sub(1).cast_signed();
         }
         lines[cursor..start].iter().for_each(|line| out.keep(line));
@@ -240,6 +242,7 @@ mod tests {
         let body = "@@ -2,2 +2,2 @@\n-a\n+A\n x\n@@ -5 +5 @@\n-x\n+X\n";
         assert_eq!(diffed(text, body).unwrap(), "new\nnew\nnew\nx\nA\nx\nb\nX\n");
         assert_eq!(diffed("a\nb\n", "@@ -1,0 +2 @@\n+x\n").unwrap(), "a\nx\nb\n");
+        assert_eq!(diffed("a\nb\n", "@@ -1,0 +2 @@\n+x\n@@ -2,0 +4 @@\n+y\n").unwrap(), "a\nx\nb\ny\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! loosely: without blanks at their ends, without their common indentation, with all runs of white space taken for one blank.
 //! A looser way counts only when it finds exactly one place: a wrong edit costs far more than a second try.
 
-use super::text_file::Endings;
+use super::text_file::{Endings, cut_before};
 
 /// In which way the place was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn indentation<'l>(lines: &[&'l str]) -> &'l str {
         common = Some(common.map_or(own, |common| {
             let same = common.bytes().zip(own.bytes()).take_while(|(a, b)| a == b).count();
             // White space may be of several bytes, two of which can begin alike.
-            &common[..common.floor_char_boundary(same)]
+            &common[..cut_before(common, same)]
         }));
     }
     common.unwrap_or_default()
