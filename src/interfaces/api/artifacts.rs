@@ -126,7 +126,7 @@ fn pick(found: Vec<(Artifact, Payload)>, name: &str) -> Result<(Artifact, Payloa
         found.into_iter().filter(|(artifact, _)| artifact.name == name).collect();
     if fitting.len() > 1 {
         let tasks: Vec<String> = fitting.iter().take(LISTED).map(|(artifact, _)| artifact.task.clone()).collect();
-        let message = format!("several tasks have an artifact `{name}`; say which with --task");
+        let message = format!("several tasks have an artifact `{name}`");
         let causes = vec![format!("it is one of: {}", tasks.join(", "))];
         return Err(Fault { causes, ..Fault::new(FaultKind::AmbiguousArtifact, message) });
     }

@@ -5,7 +5,7 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::table::{self, plain};
-use super::super::terminal::{Tone, harmless};
+use super::super::terminal::{Tone, harmless, harmless_lines};
 use crate::domain::payload::Payload;
 use crate::domain::view::Summary;
 use crate::interfaces::api::{Artifact, Home};
@@ -60,7 +60,13 @@ async fn print(
         Payload::Inline(bytes) => bytes,
         Payload::Blob(_) => return Err(Error::Internal("an artifact came without its content".to_owned())),
     };
-    let Some(path) = &arguments.output else { return context.terminal.bytes(&bytes) };
+    let Some(path) = &arguments.output else {
+        // As it is for whatever reads it; a terminal would do what it says.
+        return match context.terminal.is_out_terminal() {
+            true => context.terminal.raw(&harmless_lines(&String::from_utf8_lossy(&bytes))),
+            false => context.terminal.bytes(&bytes),
+        };
+    };
     if path.exists() {
         return Err(Error::Exists(path.clone()));
     }

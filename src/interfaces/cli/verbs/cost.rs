@@ -79,7 +79,8 @@ fn total(used: &Tally) -> String {
     if used.uncertain > 0 {
         let (calls, tokens) = (grouped(used.uncertain), grouped(used.uncertain_tokens));
         let usd = money(used.uncertain_usd_micros);
-        text += &format!("; {calls} calls were cut off and charged at {tokens} tokens, {usd}");
+        let were = if used.uncertain == 1 { "call was" } else { "calls were" };
+        text += &format!("; {calls} {were} cut off and charged at {tokens} tokens, {usd}");
     }
     text
 }
