@@ -88,6 +88,8 @@ pub const SOCKET_LINE_BYTES: usize = 40 * 1024 * 1024;
 pub const SOCKET_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// Most bytes of outputs in the view of one project; those of later tasks are left out (`wfctl logs` has them).
 pub const VIEW_OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
+/// Largest artifact handed out in one answer of the control socket: escaped at its worst (six characters a byte), it fits.
+pub const ARTIFACT_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a connection to the control socket may ask for nothing before it loses its place; a client that follows has asked.
 pub const SOCKET_IDLE_MS: u64 = 60_000;
 /// Most clients of the control socket at once.

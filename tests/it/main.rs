@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod agents;
 mod by_hand;
 mod crash;
 mod held;
 mod rig;
+mod scripted;
 mod second_shell;
 mod verbs;
 mod workflows;

@@ -34,6 +34,10 @@ pub enum FaultKind {
     UnknownTask,
     /// The task has not written anything.
     NoLog,
+    /// No such artifact.
+    NoArtifact,
+    /// Several tasks have an artifact of that name.
+    AmbiguousArtifact,
     /// The id belongs to another project.
     IdTaken,
     /// The project is terminal.

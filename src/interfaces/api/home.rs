@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Door;
+use super::artifacts::{Artifact, Content};
+use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
 use super::request::{Answer, Check, LogPage, Progress, Removed, Request, StartRequest, Verified};
 use crate::domain::ids::{Digest, ProjectId, Seq};
@@ -127,6 +129,24 @@ impl Home {
     ) -> Result<LogPage, Fault> {
         let request = Request::Log { id: id.clone(), task: task.to_owned(), attempt, step, offset };
         answered!(self.door.call(request).await?, Answer::Log(page) => page)
+    }
+
+    /// What its models cost, with `children` those of its children too.
+    pub async fn cost(&self, id: &ProjectId, children: bool) -> Result<Cost, Fault> {
+        let answer = self.door.call(Request::Cost { id: id.clone(), children }).await?;
+        answered!(answer, Answer::Cost(cost) => *cost)
+    }
+
+    /// The artifacts that its agents kept, of all tasks or of one.
+    pub async fn artifacts(&self, id: &ProjectId, task: Option<String>) -> Result<Vec<Artifact>, Fault> {
+        let answer = self.door.call(Request::Artifacts { id: id.clone(), task }).await?;
+        answered!(answer, Answer::Artifacts { artifacts } => artifacts)
+    }
+
+    /// One artifact with its content.
+    pub async fn artifact(&self, id: &ProjectId, task: Option<String>, name: &str) -> Result<Content, Fault> {
+        let request = Request::Artifact { id: id.clone(), task, name: name.to_owned() };
+        answered!(self.door.call(request).await?, Answer::Artifact(content) => *content)
     }
 
     /// Proves a project's journal.

@@ -9,6 +9,8 @@ use super::request::LogPage;
 use crate::domain::event::Event;
 use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
+use crate::domain::project::Project;
+use crate::domain::workflow::did_you_mean;
 use crate::engine::archive::Archive;
 
 /// Most bytes of one page of a file that is being written.
@@ -41,13 +43,7 @@ pub fn page(
     live_log: impl Fn(TaskIx, Attempt, StepIx) -> std::path::PathBuf,
 ) -> Result<LogPage, Fault> {
     let project = archive.load(wanted.project)?.project;
-    let Some(task) = project.find(wanted.task) else {
-        let names = project.tasks().iter().map(|task| &*task.name);
-        let near = crate::domain::workflow::did_you_mean(wanted.task, names).unwrap_or_default();
-        let message = format!("project {} has no task `{}`", wanted.project, wanted.task);
-        let fault = Fault::new(FaultKind::UnknownTask, message).of(wanted.project);
-        return Err(Fault { causes: Some(near).filter(|near| !near.is_empty()).into_iter().collect(), ..fault });
-    };
+    let task = task_of(&project, wanted.task)?;
     let found = find(archive, wanted, task)?.ok_or_else(|| {
         Fault::new(FaultKind::NoLog, format!("task `{}` has not run a command yet", wanted.task)).of(wanted.project)
     })?;
@@ -74,6 +70,16 @@ pub fn page(
     };
     let start = usize::try_from(wanted.offset).unwrap_or(usize::MAX).min(bytes.len());
     Ok(page(cut(&bytes[start..], start as u64, STORED_PAGE_BYTES), false))
+}
+
+/// The task of a project by name.
+pub fn task_of(project: &Project, name: &str) -> Result<TaskIx, Fault> {
+    project.find(name).ok_or_else(|| {
+        let near = did_you_mean(name, project.tasks().iter().map(|task| &*task.name));
+        let message = format!("project {} has no task `{name}`", project.id);
+        let fault = Fault::new(FaultKind::UnknownTask, message).of(&project.id);
+        Fault { causes: near.into_iter().collect(), ..fault }
+    })
 }
 
 /// The last step of the task that fits.

@@ -3,6 +3,8 @@
 //! [`Service`] answers within the process that holds the home; `socket::Client` asks it from another one. A face holds a
 //! `dyn Door` and cannot tell which of the two it is.
 
+mod artifacts;
+mod cost;
 mod fault;
 mod home;
 mod lines;
@@ -10,6 +12,8 @@ mod logs;
 mod request;
 mod service;
 
+pub use artifacts::{Artifact, Content};
+pub use cost::{Cost, Latency, Row, Tally};
 pub use fault::{Fault, FaultKind};
 pub use home::{Home, Pinned, Why};
 pub use lines::Line;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::artifacts::{Artifact, Content};
+use super::cost::Cost;
 use crate::domain::ids::{Digest, Epoch, ProjectId, Seq};
 use crate::domain::project::{Command, RecoveryItem};
 use crate::domain::view::{ProjectView, Reason, RecordView, Summary};
@@ -88,6 +90,29 @@ pub enum Request {
         step: Option<u32>,
         /// The first byte wanted.
         offset: u64,
+    },
+    /// What its models cost.
+    Cost {
+        /// The project.
+        id: ProjectId,
+        /// Count its children too, and theirs.
+        children: bool,
+    },
+    /// The artifacts that its agents kept.
+    Artifacts {
+        /// The project.
+        id: ProjectId,
+        /// Only those of this task.
+        task: Option<String>,
+    },
+    /// One artifact with its content.
+    Artifact {
+        /// The project.
+        id: ProjectId,
+        /// Its task; `None`: the only one that has it.
+        task: Option<String>,
+        /// Its name.
+        name: String,
     },
     /// Prove a project's whole journal.
     Verify {
@@ -183,6 +208,15 @@ pub enum Answer {
     },
     /// To [`Request::Log`].
     Log(LogPage),
+    /// To [`Request::Cost`].
+    Cost(Box<Cost>),
+    /// To [`Request::Artifacts`].
+    Artifacts {
+        /// In the order of the tasks, then by name.
+        artifacts: Vec<Artifact>,
+    },
+    /// To [`Request::Artifact`].
+    Artifact(Box<Content>),
     /// To [`Request::Verify`].
     Verified(Verified),
     /// To [`Request::Check`].

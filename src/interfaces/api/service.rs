@@ -6,6 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Door;
+use super::artifacts;
+use super::cost;
 use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
 use super::request::{Answer, Check, Progress, Removed, Request, StartRequest, Verified};
@@ -160,6 +162,17 @@ impl Door for Service {
                     logs::page(archive, &wanted, live_log).map(Answer::Log)
                 })
                 .await
+            }
+            Request::Cost { id, children } => {
+                self.read(move |archive| Ok(Answer::Cost(Box::new(cost::cost(archive, &id, children)?)))).await
+            }
+            Request::Artifacts { id, task } => {
+                let list = move |archive: &Archive| artifacts::list(archive, &id, task.as_deref());
+                self.read(list).await.map(|artifacts| Answer::Artifacts { artifacts })
+            }
+            Request::Artifact { id, task, name } => {
+                let read = move |archive: &Archive| artifacts::content(archive, &id, task.as_deref(), &name);
+                self.read(read).await.map(|content| Answer::Artifact(Box::new(content)))
             }
             Request::Verify { id } => self.read(move |archive| verify(archive, &id)).await,
             Request::Check => {

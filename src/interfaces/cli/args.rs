@@ -81,6 +81,10 @@ pub enum Verb {
     Graph(Graph),
     /// Prove, export or pin the journal of a project
     Audit(Audit),
+    /// Tell what the models of a project cost
+    Cost(Cost),
+    /// List what agents kept, or print one of it
+    Artifacts(Artifacts),
     /// Compare what a project pinned with the file it came from
     Diff(Diff),
     /// Print a JSON Schema
@@ -428,6 +432,47 @@ pub enum AuditWhat {
         /// The project
         project: String,
     },
+}
+
+/// `cost`.
+#[derive(Debug, Args)]
+pub struct Cost {
+    /// The project
+    pub project: String,
+    /// Only one table [default: all of them, and the ten dearest tasks]
+    #[arg(long)]
+    pub by: Option<CostBy>,
+    /// Count its child projects too
+    #[arg(long)]
+    pub children: bool,
+}
+
+/// What costs are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CostBy {
+    /// What the agents are
+    Role,
+    /// What they ask
+    Model,
+    /// What they do, all of them
+    Task,
+    /// When
+    Phase,
+}
+
+/// `artifacts`.
+#[derive(Debug, Args)]
+pub struct Artifacts {
+    /// The project
+    pub project: String,
+    /// The artifact to print [default: list all of them]
+    pub name: Option<String>,
+    /// Only of this task
+    #[arg(long)]
+    pub task: Option<String>,
+    /// Write it to a file
+    #[arg(short, long, value_name = "FILE", requires = "name")]
+    pub output: Option<PathBuf>,
 }
 
 /// `diff`.

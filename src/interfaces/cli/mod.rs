@@ -91,6 +91,8 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Answer(arguments) => external::answer(context, arguments).await,
         Verb::Graph(arguments) => graph::run(context, &arguments).await,
         Verb::Audit(arguments) => audit::run(context, &arguments).await,
+        Verb::Cost(arguments) => cost::run(context, &arguments).await,
+        Verb::Artifacts(arguments) => artifacts::run(context, &arguments).await,
         Verb::Diff(arguments) => diff::run(context, &arguments).await,
         Verb::Schema(arguments) => schema::run(context, &arguments),
         Verb::Doctor(arguments) => doctor::run(context, &arguments).await,

@@ -25,6 +25,19 @@ pub fn lines(terminal: &Terminal, rows: &[Vec<Cell>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// Aligns every column but the first to the right: for numbers under a head.
+pub fn right(mut rows: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    for column in 1..columns {
+        let chars = |row: &Vec<Cell>| row.get(column).map_or(0, |(_, text)| text.chars().count());
+        let width = rows.iter().map(chars).max().unwrap_or(0);
+        for (_, text) in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
+            *text = format!("{text:>width$}");
+        }
+    }
+    rows
+}
+
 /// A cell in no tone.
 pub fn plain(text: impl Into<String>) -> Cell {
     (Tone::Plain, text.into())

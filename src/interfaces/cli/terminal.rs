@@ -87,9 +87,14 @@ impl Terminal {
 
     /// Data without an end of line of its own.
     pub fn raw(&self, text: &str) -> Result<(), Error> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Data as it is, whatever it is.
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), Error> {
         let write = || {
             let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            out.write_all(bytes).and_then(|()| out.flush())
         };
         self.bars.suspend(write).map_err(written)
     }

@@ -23,6 +23,28 @@ pub fn lasting(now: Millis, since: Millis) -> String {
     }
 }
 
+/// Millionths of a US dollar, with as many digits as tell something.
+pub fn money(usd_micros: u64) -> String {
+    let (dollars, micros) = (grouped(usd_micros / 1_000_000), usd_micros % 1_000_000);
+    match micros % 100 {
+        0 => format!("${dollars}.{:04}", micros / 100),
+        _ => format!("${dollars}.{micros:06}"),
+    }
+}
+
+/// A number with its thousands apart.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The names of a project's tasks.
 #[derive(Debug, Default)]
 pub struct Names(Vec<String>);
@@ -344,4 +366,16 @@ fn awaited(what: &Await) -> String {
 
 fn said(what: &str, comment: &str) -> String {
     if comment.is_empty() { what.to_owned() } else { format!("{what}: {comment}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_whole() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        let told = ["$0.0000", "$0.000001", "$0.0123", "$1,234.5000"];
+        assert_eq!([0, 1, 12_300, 1_234_500_000].map(money), told);
+    }
 }

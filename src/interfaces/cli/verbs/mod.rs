@@ -2,10 +2,12 @@
 
 pub mod add;
 pub mod answer;
+pub mod artifacts;
 pub mod audit;
 pub mod cancel;
 pub mod completions;
 pub mod config;
+pub mod cost;
 pub mod diff;
 pub mod doctor;
 pub mod engine;
