@@ -1,10 +1,14 @@
 //! Providers of models: one request in, one complete reply out. None of them retries or records anything.
 //!
-//! `openai/` speaks to every endpoint of that protocol, `presets` knows the well-known ones; `scripted` answers from a file.
+//! `openai/` speaks to every endpoint of that protocol, `presets` knows the well-known ones; `scripted` and `recorded` answer
+//! without a network; `gate` keeps a provider's limits; `registry` makes them all from the configuration.
 
 pub mod conversation;
+pub mod gate;
 pub mod openai;
 pub mod presets;
+pub mod recorded;
+pub mod registry;
 pub mod scripted;
 
 use std::sync::Arc;
@@ -17,6 +21,17 @@ use crate::domain::time::Millis;
 
 /// Wall-clock time, handed in: what a provider's dates mean.
 pub type WallClock = Arc<dyn Fn() -> Millis + Send + Sync>;
+/// Monotonic milliseconds, handed in: for rates and durations.
+pub type MonotonicClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Both clocks.
+#[derive(Clone)]
+pub struct Clocks {
+    /// What time it is.
+    pub wall: WallClock,
+    /// How much time has passed.
+    pub monotonic_ms: MonotonicClock,
+}
 
 /// What a provider may need to know beyond the request. Scripted providers choose their answer by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
