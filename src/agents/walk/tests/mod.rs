@@ -2,4 +2,7 @@
 //! call and calls without a result.
 
 mod conversation;
+mod resume;
+mod summaries;
 mod support;
+mod trouble;
