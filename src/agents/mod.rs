@@ -6,13 +6,12 @@
 
 pub mod calls;
 pub mod memory_calls;
-pub mod provider;
-pub mod roles;
-pub mod signatures;
 pub mod prices;
 pub mod provider;
+pub mod roles;
 pub mod router;
 pub mod secrets;
+pub mod signatures;
 pub mod tools;
 pub mod walk;
 

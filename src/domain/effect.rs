@@ -153,6 +153,8 @@ pub struct AgentRequest {
     pub base: Option<String>,
     /// It resolves the conflict of this work with the integration branch.
     pub resolves: Option<Box<MergeOrder>>,
+    /// When its task began: the time of what it commits.
+    pub time: Millis,
     /// A money cap is in force: a model without a known price is refused.
     pub priced: bool,
 }

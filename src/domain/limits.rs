@@ -141,12 +141,10 @@ pub const COMPACTIONS_PER_ATTEMPT: u32 = 8;
 pub const MODEL_FAILURES_IN_A_ROW: u32 = 8;
 /// A request estimated at more than this share of the model's window is preceded by a summary.
 pub const COMPACT_AT_PERCENT: u64 = 80;
-/// Share of the window that the turns kept beside a summary may take.
+/// Share of a conversation that the turns kept beside its summary may take.
 pub const KEPT_TURNS_PERCENT: u64 = 20;
 /// Longest tool result within a request for a summary, in bytes; the summary needs its gist.
 pub const SUMMARISED_RESULT_BYTES: usize = 4 * 1024;
-/// Window assumed for a model whose own is not known, in tokens: what every current model has.
-pub const ASSUMED_WINDOW_TOKENS: u64 = 128_000;
 /// Most tools of one reply that run at the same time.
 pub const PARALLEL_TOOLS: usize = 8;
 /// Most tool calls of one reply; further ones are answered with an error.

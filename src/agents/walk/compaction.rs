@@ -20,11 +20,12 @@ tool. Use these headings, and leave out what you do not know:
 ## Next: the next steps in order";
 
 impl Walk<'_> {
-    /// Asks for a summary and puts it in the place of what it sums up.
+    /// Asks for a summary and puts it in the place of what it sums up. Its size follows from the conversation alone: a window that
+    /// was configured anew must not change a request that is on record.
     pub(super) async fn compact(&mut self) -> Result<(), Failure> {
-        let room = self.room_in_bytes();
-        let budget = room / 100 * limits::COMPACT_AT_PERCENT >> self.squeezed.min(16);
-        let messages = self.transcript.to_sum_up(SUM_UP, budget, limits::SUMMARISED_RESULT_BYTES);
+        let room = self.transcript.bytes();
+        let messages =
+            self.transcript.to_sum_up(SUM_UP, room >> self.squeezed.min(16), limits::SUMMARISED_RESULT_BYTES);
         let (request, bytes) = self.next_request(messages, CallKind::Compact)?;
         let changed = if self.record.peek().is_some_and(|call| call.outcome.is_some()) {
             Vec::new()
@@ -57,13 +58,6 @@ impl Walk<'_> {
             return Err(Failure::new(FailureClass::Stuck, message));
         }
         self.to(Input::Compacted)
-    }
-
-    /// The window of the model that is asked, in bytes.
-    fn room_in_bytes(&self) -> u64 {
-        let model = self.history.last.as_deref().or(self.policy.models.first().map(String::as_str));
-        let window = model.and_then(|model| self.models.window(model)).unwrap_or(limits::ASSUMED_WINDOW_TOKENS);
-        self.gauge.bytes(window)
     }
 
     fn summary_text(&self, summary: &str, changed: &[String]) -> String {

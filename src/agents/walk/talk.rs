@@ -41,6 +41,7 @@ impl Walk<'_> {
                 self.take_reply(reply)
             }
             Err(failure) if failure.class == FailureClass::ContextOverflow && self.may_sum_up() => {
+                self.squeezed = 1;
                 self.to(Input::Overflow)
             }
             Err(failure) => self.call_failed(&request.model, failure, called.known),

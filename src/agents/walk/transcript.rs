@@ -56,6 +56,12 @@ impl Transcript {
         self.exchanges.push(Exchange { reply, rest: Vec::new() });
     }
 
+    /// Its size as it counts towards the window.
+    pub(super) fn bytes(&self) -> u64 {
+        let head: u64 = self.pinned.iter().chain(&self.summary).map(bytes_of).sum();
+        head + self.exchanges.iter().map(Exchange::bytes).sum::<u64>()
+    }
+
     /// Adds to the last exchange.
     pub(super) fn add(&mut self, message: Message) {
         match self.exchanges.last_mut() {
@@ -169,10 +175,6 @@ impl Gauge {
 
     pub(super) fn tokens(self, bytes: u64) -> u64 {
         (u128::from(bytes) * u128::from(self.tokens)).div_ceil(u128::from(self.bytes)).try_into().unwrap_or(u64::MAX)
-    }
-
-    pub(super) fn bytes(self, tokens: u64) -> u64 {
-        (u128::from(tokens) * u128::from(self.bytes) / u128::from(self.tokens)).try_into().unwrap_or(u64::MAX)
     }
 }
 

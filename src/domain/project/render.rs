@@ -116,6 +116,8 @@ impl Taking<'_> {
             merges: task.spec.merge,
             base: self.project.built_on(ix),
             resolves: self.project.resolves(ix),
+            // Before the first record of its start is written, this is the moment that it will bear.
+            time: task.first_started.unwrap_or(self.turn.now),
             priced: self.project.limits_money(ix),
         })))
     }

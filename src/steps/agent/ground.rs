@@ -9,15 +9,16 @@ use serde_json::{Value, json};
 use super::super::runner::Settings;
 use super::process::Shell;
 use crate::agents::tools::{self, Site, Toolbox, ToolFault};
-use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, Worksite};
+use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
 use crate::domain::chat::ToolCall;
-use crate::domain::effect::StepOrder;
+use crate::domain::effect::{StepOrder, StepRequest};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
 use crate::workspace::checks::{self, Status};
-use crate::workspace::{ConflictContext, Lease, Side};
+use crate::workspace::index::{self, Index, Map};
+use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, files};
 
 /// Standing instructions of a repository, the more particular ones first.
 const STANDING: [&str; 2] = [".wfctl/AGENTS.md", "AGENTS.md"];
@@ -60,10 +61,7 @@ impl Worksite for Ground<'_> {
         let root = self.lease.dir().to_owned();
         let focus = focus_of(&self.order);
         let index = self.settings.index_dir.clone();
-        let brief = tokio::task::spawn_blocking(move || Brief {
-            standing: standing(&root),
-            map: crate::workspace::index::map(&root, &index, limits::REPOSITORY_MAP_TOKENS, &focus),
-        });
+        let brief = tokio::task::spawn_blocking(move || Brief { standing: standing(&root), map: map(&root, &index, &focus) });
         brief.await.map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))
     }
 
@@ -83,11 +81,11 @@ impl Worksite for Ground<'_> {
     async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure> {
         let toolbox = toolbox(&[run.name.to_owned()])?;
         let shell = self.shell();
-        let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &NoOutputs };
+        let outputs = Whole(run.outputs);
+        let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &outputs };
         let call =
             ToolCall { id: String::new(), name: run.name.to_owned(), arguments: run.arguments.to_string() };
         let done = match toolbox.plan(&call) {
-            Ok(planned) if matches!(planned.kind, tools::Kind::Control(_)) => Ok(tools::ToolOutput { text: "noted".to_owned() }),
             Ok(planned) => toolbox.call(&planned, &site).await,
             Err(fault) => Err(fault),
         };
@@ -97,10 +95,8 @@ impl Worksite for Ground<'_> {
             Err(ToolFault::Ends(failure)) => return Err(failure),
         };
         let shown = tools::show(text.as_bytes(), limits::TOOL_OUTPUT_BYTES);
-        let Some(handle) = shown.handle else { return Ok(ToolResult { text: shown.text, failed, full: None }) };
-        // The walk has a name of its own for the whole of it, which it tells the model.
-        let text_shown = shown.text.replace(&format!("; read_output shows the whole, handle {handle}"), "");
-        Ok(ToolResult { text: text_shown, failed, full: Some(text.into_bytes()) })
+        let full = shown.handle.is_some().then(|| text.into_bytes());
+        Ok(ToolResult { text: shown.text, failed, full })
     }
 
     async fn checkpoint(&self) -> Result<Option<String>, Failure> {
@@ -122,6 +118,26 @@ impl Worksite for Ground<'_> {
             failing.push("conflict markers".to_owned());
         }
         Ok(CheckReport { green: report.green && marked.is_empty(), text, failing })
+    }
+
+    async fn commit(&self, message: &str) -> Result<String, Failure> {
+        let StepRequest::Agent(request) = &self.order.request else {
+            return Err(Failure::new(FailureClass::Internal, "this is not an agent"));
+        };
+        let (Some(tree), Some(base)) = (self.lease.checkpoint().await?, request.base.clone()) else {
+            return Err(Failure::new(FailureClass::Workspace, "there is no git repository to commit to"));
+        };
+        let commit = TaskCommit {
+            base_dir: Path::new(&*self.order.workspace.base_dir).to_owned(),
+            project: self.order.project.clone(),
+            task: self.order.name.to_string(),
+            tree,
+            parents: vec![base],
+            message: format!("{}\n", message.trim()),
+            author: format!("wfctl agent ({})", request.spec.role),
+            time: request.time,
+        };
+        self.settings.workspaces.commit_task(commit).await
     }
 
     async fn changed_files(&self) -> Result<Vec<String>, Failure> {
@@ -151,12 +167,26 @@ impl tools::Checks for Ground<'_> {
     }
 }
 
-/// The walk answers `read_output` itself: whole outputs are on its record.
-struct NoOutputs;
+/// Whole outputs of earlier calls are on the walk's record.
+struct Whole<'w>(&'w dyn WholeOutputs);
 
-impl tools::Outputs for NoOutputs {
-    fn whole(&self, _: &str) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(None)
+impl tools::Outputs for Whole<'_> {
+    fn whole(&self, handle: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.0.whole(handle)
+    }
+}
+
+/// The repository's map; one that cannot be made is no reason not to begin.
+fn map(root: &Path, index_dir: &Path, focus: &[String]) -> String {
+    let focus: Vec<&str> = focus.iter().map(String::as_str).collect();
+    let cache = index::cache_file(index_dir, root);
+    let made = files::private_dir(index_dir).map_err(|error| error.to_string());
+    match made.and_then(|()| Index::update(root, Some(&cache)).map_err(|error| error.to_string())) {
+        Ok(index) => Map::render(&index, limits::REPOSITORY_MAP_TOKENS, &focus),
+        Err(error) => {
+            tracing::warn!(root = %root.display(), error, "an agent begins without a map of the repository");
+            String::new()
+        }
     }
 }
 
@@ -176,7 +206,7 @@ fn standing(root: &Path) -> Vec<Standing> {
 
 /// The words that a map of the repository should favour: the names of files and things in what the agent is given.
 fn focus_of(order: &StepOrder) -> Vec<String> {
-    let crate::domain::effect::StepRequest::Agent(request) = &order.request else { return Vec::new() };
+    let StepRequest::Agent(request) = &order.request else { return Vec::new() };
     let text = request.with.to_string();
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.len() > 3);
     let mut focus: Vec<String> = words.map(str::to_lowercase).collect();
