@@ -17,7 +17,7 @@ use wfctl::domain::ids::ProjectId;
 use wfctl::domain::workflow::{Definition, TaskSpec};
 use wfctl::engine::clock::SystemClock;
 use wfctl::engine::ports::StepRunner;
-use wfctl::steps::{MemorySink, Runner, Settings};
+use wfctl::steps::{MemorySink, NoModels, Runner, Settings};
 use wfctl::workspace::{Workspaces, leftovers::Leftovers};
 
 /// Runs `projects` projects of `definition` as no-ops to their end.
@@ -97,6 +97,7 @@ fn many_projects() {
 /// The product's own runner: real processes.
 fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
     let leftovers = Leftovers::open(home.join("run"), "bench").expect("a folder for running steps");
+    let sink = Arc::new(MemorySink::default());
     Arc::new(Arc::new(Runner::new(Settings {
         environment: std::env::vars_os().collect(),
         grace: Duration::from_secs(2),
@@ -104,7 +105,10 @@ fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
         logs_dir: home.join("logs"),
         workspaces: Arc::new(Workspaces::new(home)),
         leftovers: Arc::new(leftovers),
-        sink: Arc::new(MemorySink::default()),
+        sink: sink.clone(),
+        source: sink,
+        models: Arc::new(NoModels),
+        index_dir: home.join("indexes"),
         clock: Arc::new(SystemClock::default()),
     })))
 }

@@ -8,6 +8,7 @@ mod closing;
 mod error;
 mod keeper;
 mod lock;
+mod models;
 mod places;
 mod session;
 

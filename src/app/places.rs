@@ -46,6 +46,10 @@ impl Places {
         self.home.join("logs")
     }
 
+    pub fn indexes(&self) -> PathBuf {
+        self.home.join("indexes")
+    }
+
     pub fn run(&self) -> PathBuf {
         self.home.join("run")
     }

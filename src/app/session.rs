@@ -14,6 +14,7 @@ use super::closing::{self, Closing};
 use super::error::{Error, HeldHow};
 use super::keeper::Keeper;
 use super::lock::{self, Holder, Lock, Role};
+use super::models;
 use crate::domain::ids::{Epoch, ProjectId};
 use crate::engine::archive::Archive;
 use crate::engine::entropy::SystemEntropy;
@@ -317,6 +318,9 @@ fn start(
         workspaces: workspaces.clone(),
         leftovers: Arc::new(leftovers),
         sink: Arc::new(Vault(base.blobs.clone())),
+        source: Arc::new(Vault(base.blobs.clone())),
+        models: Arc::new(models::Source::new(app.environment.texts(), app.config_file(), app.clock.clone())),
+        index_dir: app.places.indexes(),
         clock: app.clock.clone(),
     }));
     let last = Closing::new(base.archive.clone(), workspaces.clone());

@@ -37,6 +37,12 @@ impl Environment {
         self.0.iter()
     }
 
+    /// All variables that are text.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let text = |(name, value): (&OsString, &OsString)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()));
+        self.0.iter().filter_map(text).collect()
+    }
+
     /// A variable that is set, not empty and text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(std::ffi::OsStr::new(name)).and_then(|value| value.to_str()).filter(|value| !value.is_empty())

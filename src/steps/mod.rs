@@ -9,6 +9,6 @@ mod shell;
 mod sink;
 mod value;
 
-pub use agent::ModelSource;
+pub use agent::{ModelSource, NoModels};
 pub use runner::{Runner, Settings, live_log};
 pub use sink::{MemorySink, PayloadSink};

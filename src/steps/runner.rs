@@ -45,8 +45,6 @@ pub struct Settings {
     pub source: Arc<dyn PayloadSource + Send + Sync>,
     /// The models of agents.
     pub models: Arc<dyn ModelSource>,
-    /// Variables that hold keys of providers: no command of an agent inherits them.
-    pub key_names: Vec<String>,
     /// Where indexes of repositories are kept.
     pub index_dir: PathBuf,
     /// Measures durations and signs of life.

@@ -10,7 +10,7 @@ use crate::domain::ids::{Attempt, CallIx, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::retry::{OnExhausted, Verdict, split_mix};
-use crate::domain::workflow::EffectClass;
+use crate::domain::workflow::{Action, EffectClass};
 
 use super::input::{Refusal, RefusalKind};
 use super::lifecycle::Taking;
@@ -119,8 +119,24 @@ impl Taking<'_> {
 
     /// Whether the failure of an agent's step is a provider's, so that the conversation goes on later instead of anew.
     pub fn is_of_provider(&self, ix: TaskIx, failure: &Failure) -> bool {
+        use FailureClass as C;
+        if matches!(
+            failure.class,
+            C::RateLimited
+                | C::Quota
+                | C::Credits
+                | C::Overloaded
+                | C::HttpServer
+                | C::Transport
+                | C::Unreachable
+                | C::Uncertain
+                | C::Auth
+                | C::ModelNotFound
+        ) {
+            return matches!(self.project.task(ix).spec.action, Action::Agent(_));
+        }
         let last = self.project.task(ix).calls().last();
-        last.is_some_and(|call| call.failed_with() == Some(failure.class) && call.asks_a_model())
+        failure.class == C::Idle && last.is_some_and(|call| call.failed_with() == Some(failure.class) && call.asks_a_model())
     }
 
     /// The provider of a model makes an agent wait: until the policy's delay or the provider's own is over, or, when there is

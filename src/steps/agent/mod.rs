@@ -28,7 +28,7 @@ use crate::workspace::Lease;
 use diary::Diary;
 use ground::Ground;
 use line::Line;
-pub use models::ModelSource;
+pub use models::{ModelSource, NoModels};
 pub(super) use process::Shell;
 
 /// Where a repository keeps roles of its own.

@@ -113,9 +113,10 @@ fn taken(log: &Path) -> std::io::Result<Vec<u8>> {
 
 /// What an agent's commands inherit: what every command does, without what pays for models.
 fn environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsString)> {
+    let keys = settings.models.key_names();
     let secret = |name: &OsString| {
         let text = name.to_string_lossy();
-        text.ends_with("_API_KEY") || settings.key_names.iter().any(|key| *key == text)
+        text.ends_with("_API_KEY") || keys.contains(&*text)
     };
     step_environment(settings, order).into_iter().filter(|(name, _)| !secret(name)).collect()
 }

@@ -16,7 +16,7 @@ use crate::domain::payload::PayloadSource as _;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{EffectClass, Timeouts, WorkspaceKind};
 use crate::engine::ports::{Clock, StepControl, StepHandle, StepRunner as _, step_control};
-use crate::steps::{MemorySink, PayloadSink};
+use crate::steps::{MemorySink, NoModels, PayloadSink};
 use crate::workspace::Workspaces;
 use crate::workspace::leftovers::Leftovers;
 
@@ -61,6 +61,9 @@ impl Rig {
             workspaces: Arc::new(Workspaces::new(home.path())),
             leftovers: Arc::new(Leftovers::open(home.path().join("run"), "h").unwrap()),
             sink,
+            source: Arc::new(MemorySink::default()),
+            models: Arc::new(NoModels),
+            index_dir: home.path().join("indexes"),
             clock: Arc::new(Still),
         }));
         Self { home, runner, sink: Arc::default() }

@@ -1,0 +1,210 @@
+//! The models of agents: router, providers, prices and keys as one, made from what is pinned with a project and from what only
+//! this machine knows (keys, prices).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use crate::agents::prices::Prices;
+use crate::agents::provider::registry::Providers;
+use crate::agents::provider::{CallContext, Clocks, ModelFailure, presets};
+use crate::agents::router::{self, Cooling, Outcome, Tried};
+use crate::agents::secrets::Secrets;
+use crate::agents::walk::{Choice, History, Models, Policy};
+use crate::domain::budget::Amounts;
+use crate::domain::chat::{ModelReply, ModelRequest};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::policy::{self, ProviderKind, ProviderSettings};
+use crate::domain::workflow::{ModelsSpec, ProviderSpec};
+use crate::engine::clock::SystemClock;
+use crate::engine::ports::Clock as _;
+use crate::steps::ModelSource;
+
+/// Beside the user's configuration: keys by the names of their variables, readable by the user alone.
+const SECRETS: &str = "secrets.toml";
+/// Beside the user's configuration: prices in place of the shipped ones.
+const PRICES: &str = "prices.toml";
+
+/// Makes models, and keeps what was made: limits and cool-downs are per provider, not per project.
+pub struct Source {
+    environment: BTreeMap<String, String>,
+    folder: Option<PathBuf>,
+    clock: Arc<SystemClock>,
+    cooling: Cooling,
+    made: Mutex<HashMap<Made, Arc<Providers>>>,
+    key_names: Mutex<BTreeSet<String>>,
+}
+
+/// What providers were made from: the pinned specs, and the state of the files beside the configuration.
+#[derive(PartialEq, Eq, Hash)]
+struct Made {
+    specs: String,
+    changed: [Option<SystemTime>; 2],
+}
+
+impl Source {
+    /// `environment` holds keys and proxies; `config_file` is the user's.
+    pub fn new(environment: BTreeMap<String, String>, config_file: Option<PathBuf>, clock: Arc<SystemClock>) -> Self {
+        let folder = config_file.and_then(|file| file.parent().map(Path::to_owned));
+        let key_names = presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned).collect();
+        Self {
+            environment,
+            folder,
+            clock,
+            cooling: Cooling::default(),
+            made: Mutex::default(),
+            key_names: Mutex::new(key_names),
+        }
+    }
+
+    fn providers(&self, spec: &ModelsSpec) -> Result<Arc<Providers>, Failure> {
+        let file = |name: &str| self.folder.as_ref().map(|folder| folder.join(name));
+        let changed = |path: Option<PathBuf>| path.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
+        let made = Made {
+            specs: serde_json::to_string(&spec.providers).unwrap_or_default(),
+            changed: [changed(file(SECRETS)), changed(file(PRICES))],
+        };
+        let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(&made) {
+            return Ok(known.clone());
+        }
+        let mut secrets = Secrets::from_environment(&self.environment);
+        if let Some(path) = file(SECRETS) {
+            secrets = secrets.with_file(&path).map_err(|error| Failure::new(FailureClass::Auth, error.to_string()))?;
+        }
+        let prices = prices(file(PRICES).as_deref())?;
+        let named = spec.providers.values().filter_map(|provider| provider.key_env.clone());
+        self.key_names.lock().unwrap_or_else(PoisonError::into_inner).extend(named);
+        let settings = spec.providers.iter().map(|(name, spec)| (name.clone(), settings_of(spec))).collect();
+        let (wall, monotonic) = (self.clock.clone(), self.clock.clone());
+        let clocks =
+            Clocks { wall: Arc::new(move || wall.now()), monotonic_ms: Arc::new(move || monotonic.monotonic_ms()) };
+        let providers = Arc::new(Providers::new(settings, secrets, prices, self.environment.clone(), clocks)?);
+        all.insert(made, providers.clone());
+        Ok(providers)
+    }
+}
+
+fn prices(own: Option<&Path>) -> Result<Prices, Failure> {
+    let shipped = Prices::shipped();
+    let Some(path) = own else { return Ok(shipped) };
+    let failed = |problem: String| Failure::new(FailureClass::BadRequest, format!("{}: {problem}", path.display()));
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            shipped.with_table(&path.display().to_string(), &text).map_err(|error| failed(error.to_string()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(shipped),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+fn settings_of(spec: &ProviderSpec) -> ProviderSettings {
+    ProviderSettings {
+        kind: if spec.script.is_some() { ProviderKind::Scripted } else { ProviderKind::Openai },
+        base_url: spec.base_url.clone(),
+        key_env: spec.key_env.clone(),
+        headers: spec.headers.clone(),
+        script: spec.script.as_ref().map(PathBuf::from),
+        free: spec.free.then_some(true),
+        ..ProviderSettings::default()
+    }
+}
+
+#[async_trait]
+impl ModelSource for Source {
+    fn key_names(&self) -> BTreeSet<String> {
+        self.key_names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn models(&self, spec: &ModelsSpec, _role: &str, priced: bool) -> Result<Arc<dyn Models>, Failure> {
+        let providers = self.providers(spec)?;
+        let prices = providers.prices();
+        Ok(Arc::new(Routed { providers, prices, cooling: self.cooling.clone(), clock: self.clock.clone(), priced }))
+    }
+}
+
+/// Models for one walk.
+struct Routed {
+    providers: Arc<Providers>,
+    prices: Arc<Prices>,
+    cooling: Cooling,
+    clock: Arc<SystemClock>,
+    priced: bool,
+}
+
+/// A walk's history in the router's words. A walk sums up by itself when it can; one that asks after an overflow cannot.
+fn tried(history: &History) -> Vec<Tried> {
+    let mut all = Vec::new();
+    if let Some(model) = &history.last {
+        all.push(Tried { model: model.clone(), outcome: Outcome::Answered });
+    }
+    for tried in &history.tried {
+        if tried.failure.class == FailureClass::ContextOverflow {
+            all.push(Tried { model: tried.model.clone(), outcome: Outcome::Compacted });
+        }
+        all.push(Tried { model: tried.model.clone(), outcome: Outcome::Failed(tried.failure.class) });
+    }
+    all
+}
+
+#[async_trait]
+impl Models for Routed {
+    fn next(&self, policy: &Policy, history: &History) -> Choice {
+        let policy = policy::Policy { models: policy.models.clone(), ..policy::Policy::of("") };
+        let now_ms = self.clock.monotonic_ms();
+        let last = history.tried.last();
+        match router::choose(&policy, &tried(history), &self.cooling, &self.prices, now_ms) {
+            router::Choice::Use(model) | router::Choice::Compact(model) => Choice::Ask(model),
+            router::Choice::RetrySame(model) => match last.filter(|last| !last.waited) {
+                Some(last) => Choice::Wait(last.failure.clone()),
+                None => Choice::Ask(model),
+            },
+            router::Choice::Park(ms) => {
+                let failure = last.map(|last| last.failure.clone());
+                let failure = failure.unwrap_or_else(|| {
+                    Failure::new(FailureClass::RateLimited, "every model of the role is cooling down")
+                });
+                Choice::Wait(Failure { retry_after_ms: Some(ms), ..failure })
+            }
+            router::Choice::GiveUp(failure) => Choice::GiveUp(failure),
+        }
+    }
+
+    fn window(&self, model: &str) -> Option<u64> {
+        self.prices.model(model).and_then(|model| model.context_tokens)
+    }
+
+    fn reserve(&self, request: &ModelRequest) -> Result<Amounts, Failure> {
+        match self.prices.estimate(request) {
+            Ok(amounts) => Ok(amounts),
+            Err(unpriced) if self.priced => Err(unpriced.failure()),
+            Err(unpriced) => Ok(unpriced.amounts),
+        }
+    }
+
+    async fn complete(
+        &self,
+        request: &ModelRequest,
+        context: &CallContext,
+        alive: &(dyn Fn() + Send + Sync),
+    ) -> Result<ModelReply, ModelFailure> {
+        let unsent = |failure| ModelFailure { failure, sent: false, usage: None, partial: String::new() };
+        let provider = self.providers.resolve(&request.model).map_err(unsent)?;
+        let began_ms = self.clock.monotonic_ms();
+        let answer = provider.complete(request, context, alive).await;
+        let now_ms = self.clock.monotonic_ms();
+        match answer {
+            Ok(reply) => {
+                self.cooling.answered(&request.model, now_ms.saturating_sub(began_ms));
+                Ok(reply)
+            }
+            Err(failed) => {
+                self.cooling.failed(&request.model, &failed.failure, now_ms);
+                Err(failed)
+            }
+        }
+    }
+}
