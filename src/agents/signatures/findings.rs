@@ -86,6 +86,11 @@ impl Answer for Findings {
         })
     }
 
+    /// What is grave becomes new tasks; the rest is kept for people.
+    fn claims_success(&self) -> bool {
+        self.issues.iter().all(|issue| issue.severity < Severity::High)
+    }
+
     fn artifacts(&self, _: &Value) -> Vec<(&'static str, String)> {
         let mut text = Markdown::titled("Findings");
         text.paragraph(&self.summary);

@@ -84,6 +84,10 @@ impl Answer for Review {
         }
     }
 
+    fn claims_success(&self) -> bool {
+        self.verdict == ReviewVerdict::Approve
+    }
+
     fn artifacts(&self, _: &Value) -> Vec<(&'static str, String)> {
         let verdict = match self.verdict {
             ReviewVerdict::Approve => "Review: approved",
