@@ -83,9 +83,9 @@ impl Provider for OpenAi {
     ) -> Result<ModelReply, ModelFailure> {
         let exchange = Exchange { provider: self, request, turn: context.turn, alive };
         exchange.run().await.map_err(|mut failed| {
-            if let Some(key) = &self.endpoint.key {
-                failed.failure.message = key.redact(&failed.failure.message);
-            }
+            let secrets = self.endpoint.key.iter().chain(self.endpoint.headers.values());
+            let shown = std::mem::take(&mut failed.failure.message);
+            failed.failure.message = secrets.fold(shown, |text, secret| secret.redact(&text));
             failed
         })
     }
