@@ -193,6 +193,12 @@ impl Prices {
         Some(self.model(model)?.rates(usage.input_tokens).cost(usage))
     }
 
+    /// Most output tokens of `request`: what it asks for, or what the model can put out if that is less. Providers refuse more.
+    pub fn output_limit(&self, request: &ModelRequest) -> u32 {
+        let most = self.model(&request.model).and_then(|model| model.max_output_tokens).unwrap_or(u64::MAX);
+        u32::try_from(most).map_or(request.max_output_tokens, |most| most.min(request.max_output_tokens))
+    }
+
     /// What sending `request` may use at most.
     pub fn estimate(&self, request: &ModelRequest) -> Result<Amounts, Unpriced> {
         let model = self.model(&request.model);
@@ -200,7 +206,7 @@ impl Prices {
         let counted = request_bytes(request).div_ceil(LEAST_BYTES_PER_TOKEN) + pieces * TOKENS_AROUND;
         let window = model.and_then(|model| model.context_tokens).unwrap_or(u64::MAX);
         let input_tokens = counted.min(window);
-        let output_tokens = u64::from(request.max_output_tokens);
+        let output_tokens = u64::from(self.output_limit(request));
         let tokens = input_tokens.saturating_add(output_tokens);
         let Some(model) = model else {
             let amounts = Amounts { tokens, ..Amounts::default() };
@@ -424,6 +430,8 @@ mod tests {
         assert_eq!(unpriced.failure().class, FailureClass::Budget);
         let whole = prices.estimate(&request("openai/gpt-4o", &"x".repeat(1_000_000))).unwrap();
         assert_eq!(whole.tokens, 128_000 + 1000, "no prompt is larger than the window");
+        let long = ModelRequest { max_output_tokens: 99_999, ..request("openai/gpt-4o", &"x".repeat(1_000_000)) };
+        assert_eq!(prices.estimate(&long).unwrap().tokens, 128_000 + 16_384, "no reply is longer than the model can");
     }
 
     #[test]

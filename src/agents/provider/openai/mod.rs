@@ -142,7 +142,8 @@ impl Exchange<'_> {
         let fixed = known.is_some_and(|model| model.fixed_temperature);
         let mut quirks = self.provider.endpoint.quirks;
         quirks.fixed_temperature |= fixed;
-        let body = request::body(self.request, name, &quirks);
+        let limit = self.provider.prices.output_limit(self.request);
+        let body = request::body(self.request, name, limit, &quirks);
         let answer = match timeout(self.idle(), self.provider.line.send(&body)).await {
             Ok(answer) => answer,
             Err(_) => return Err(sent(self.silence(), None, String::new())),
