@@ -333,6 +333,21 @@ async fn bad_request() {
 }
 
 #[tokio::test]
+async fn an_explanation_without_end_is_cut() {
+    let body = "x".repeat(limits::MODEL_ERROR_BYTES + 1);
+    let failed = failing(Reply::Status { status: 500, headers: Vec::new(), body }, FailureClass::HttpServer).await;
+    assert!(failed.failure.message.len() < 400);
+}
+
+#[tokio::test]
+async fn no_more_output_is_asked_for_than_the_model_can() {
+    let server = ModelServer::replies(vec![Reply::text("ok")]);
+    let long = ModelRequest { model: "test/gpt-4o".into(), max_output_tokens: 99_999, ..request() };
+    provider_of(endpoint(&server.base_url())).complete(&long, &context(), &|| {}).await.unwrap();
+    assert_eq!(server.asked()[0].body["max_tokens"], 16_384);
+}
+
+#[tokio::test]
 async fn model_not_found() {
     failing(Reply::refused(404, "model_not_found", "no such model"), FailureClass::ModelNotFound).await;
 }

@@ -19,6 +19,8 @@ const LEAST_BYTES_PER_TOKEN: u64 = 2;
 const USUAL_BYTES_PER_TOKEN: u64 = 3;
 /// Tokens that providers add around each message and each tool.
 const TOKENS_AROUND: u64 = 16;
+/// Sells other providers' models, `openrouter/anthropic/claude-x`, at their prices.
+const RESELLER: &str = "openrouter";
 /// Prices are per this many tokens.
 const PER_TOKENS: u128 = 1_000_000;
 
@@ -49,6 +51,9 @@ pub enum PricesError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Rates {
     input: u64,
+    /// Input that is put into the cache. No provider counts it in this protocol, so all that was not read from it is taken for
+    /// written: a bound, not a guess.
+    cache_write: u64,
     cached: u64,
     output: u64,
 }
@@ -56,8 +61,11 @@ struct Rates {
 impl Rates {
     fn cost(self, usage: &Usage) -> u64 {
         let cached = usage.cached_tokens.min(usage.input_tokens);
-        let parts =
-            [(usage.input_tokens - cached, self.input), (cached, self.cached), (usage.output_tokens, self.output)];
+        let parts = [
+            (usage.input_tokens - cached, self.input.max(self.cache_write)),
+            (cached, self.cached),
+            (usage.output_tokens, self.output),
+        ];
         let sum: u128 = parts.iter().map(|(tokens, rate)| u128::from(*tokens) * u128::from(*rate)).sum();
         u64::try_from(sum.div_ceil(PER_TOKENS)).unwrap_or(u64::MAX)
     }
@@ -167,11 +175,15 @@ impl Prices {
     pub fn model(&self, model: &str) -> Option<Model> {
         let (provider, name) = model.split_once('/')?;
         let known = |key: &str| self.models.get(key).or_else(|| self.models.get(undated(key)?)).copied();
+        // OpenRouter passes the price of the provider behind it on; it writes versions with a dot where Anthropic has none.
+        let resold = |name: &str| known(name).or_else(|| known(&name.replace('.', "-")));
         match self.billing.get(provider) {
             Some(Billing::Free) => {
                 Some(known(model).map_or(FREE, |model| Model { rates: FREE.rates, long: None, ..model }))
             }
-            Some(Billing::As(provider)) => known(model).or_else(|| known(&format!("{provider}/{name}"))),
+            Some(Billing::As(seller)) if seller == RESELLER => known(model).or_else(|| resold(name)),
+            Some(Billing::As(seller)) => known(model).or_else(|| known(&format!("{seller}/{name}"))),
+            None if provider == RESELLER => known(model).or_else(|| resold(name)),
             None => known(model),
         }
     }
@@ -181,6 +193,12 @@ impl Prices {
         Some(self.model(model)?.rates(usage.input_tokens).cost(usage))
     }
 
+    /// Most output tokens of `request`: what it asks for, or what the model can put out if that is less. Providers refuse more.
+    pub fn output_limit(&self, request: &ModelRequest) -> u32 {
+        let most = self.model(&request.model).and_then(|model| model.max_output_tokens).unwrap_or(u64::MAX);
+        u32::try_from(most).map_or(request.max_output_tokens, |most| most.min(request.max_output_tokens))
+    }
+
     /// What sending `request` may use at most.
     pub fn estimate(&self, request: &ModelRequest) -> Result<Amounts, Unpriced> {
         let model = self.model(&request.model);
@@ -188,7 +206,7 @@ impl Prices {
         let counted = request_bytes(request).div_ceil(LEAST_BYTES_PER_TOKEN) + pieces * TOKENS_AROUND;
         let window = model.and_then(|model| model.context_tokens).unwrap_or(u64::MAX);
         let input_tokens = counted.min(window);
-        let output_tokens = u64::from(request.max_output_tokens);
+        let output_tokens = u64::from(self.output_limit(request));
         let tokens = input_tokens.saturating_add(output_tokens);
         let Some(model) = model else {
             let amounts = Amounts { tokens, ..Amounts::default() };
@@ -210,7 +228,7 @@ impl Prices {
 }
 
 const FREE: Model = Model {
-    rates: Rates { input: 0, cached: 0, output: 0 },
+    rates: Rates { input: 0, cache_write: 0, cached: 0, output: 0 },
     long: None,
     context_tokens: None,
     max_output_tokens: None,
@@ -269,6 +287,7 @@ struct File {
 struct Entry {
     input: f64,
     cached: Option<f64>,
+    cache_write: Option<f64>,
     output: f64,
     context: Option<u64>,
     max_output: Option<u64>,
@@ -283,27 +302,32 @@ struct Long {
     over: u64,
     input: f64,
     cached: Option<f64>,
+    cache_write: Option<f64>,
     output: f64,
 }
 
 impl Entry {
     fn model(&self) -> Result<Model, f64> {
+        let rates = |input: f64, cached: Option<f64>, cache_write: Option<f64>, output: f64| -> Result<Rates, f64> {
+            Ok(Rates {
+                input: usd_micros(input)?,
+                cache_write: usd_micros(cache_write.unwrap_or(input))?,
+                cached: usd_micros(cached.unwrap_or(input))?,
+                output: usd_micros(output)?,
+            })
+        };
         let long = match &self.long {
-            Some(long) => Some((long.over, rates(long.input, long.cached, long.output)?)),
+            Some(long) => Some((long.over, rates(long.input, long.cached, long.cache_write, long.output)?)),
             None => None,
         };
         Ok(Model {
-            rates: rates(self.input, self.cached, self.output)?,
+            rates: rates(self.input, self.cached, self.cache_write, self.output)?,
             long,
             context_tokens: self.context,
             max_output_tokens: self.max_output,
             fixed_temperature: self.fixed_temperature,
         })
     }
-}
-
-fn rates(input: f64, cached: Option<f64>, output: f64) -> Result<Rates, f64> {
-    Ok(Rates { input: usd_micros(input)?, cached: usd_micros(cached.unwrap_or(input))?, output: usd_micros(output)? })
 }
 
 /// Dollars as millionths, rounded up; the error of a decimal fraction in binary is not taken for a fraction of a millionth.
@@ -351,6 +375,9 @@ mod tests {
         assert_eq!(prices.cost("anthropic/claude-haiku-4-5-20251001", &usage(4, 0, 0)), Some(4));
         assert_eq!(prices.cost("openai/gpt-5-mini-fast", &usage(1, 0, 0)), None);
         assert_eq!(prices.cost("gpt-5-mini", &usage(1, 0, 0)), None);
+        assert_eq!(prices.cost("openrouter/anthropic/claude-haiku-4.5", &usage(4, 0, 0)), Some(4));
+        assert_eq!(prices.cost("openrouter/openai/gpt-5-mini", &usage(4, 0, 0)), Some(1));
+        assert_eq!(prices.cost("openrouter/openai/gpt-5-mini:nitro", &usage(4, 0, 0)), None);
         assert_eq!(prices.cost("openai/gpt-5", &usage(u64::MAX, 0, u64::MAX)), Some(u64::MAX));
     }
 
@@ -360,6 +387,8 @@ mod tests {
         let cost = |input| prices.cost("google/gemini-2.5-pro", &usage(input, 0, 0)).unwrap();
         assert_eq!(cost(200_000), 250_000);
         assert_eq!(cost(200_001), 500_003, "200,001 × 2.50, rounded up");
+        let written = prices.cost("openai/gpt-6-sol", &usage(1_000, 400, 0));
+        assert_eq!(written, Some(600 * 5 / 2 + 400 / 5), "what was not cached was put into the cache");
     }
 
     #[test]
@@ -401,6 +430,8 @@ mod tests {
         assert_eq!(unpriced.failure().class, FailureClass::Budget);
         let whole = prices.estimate(&request("openai/gpt-4o", &"x".repeat(1_000_000))).unwrap();
         assert_eq!(whole.tokens, 128_000 + 1000, "no prompt is larger than the window");
+        let long = ModelRequest { max_output_tokens: 99_999, ..request("openai/gpt-4o", &"x".repeat(1_000_000)) };
+        assert_eq!(prices.estimate(&long).unwrap().tokens, 128_000 + 16_384, "no reply is longer than the model can");
     }
 
     #[test]

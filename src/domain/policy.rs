@@ -6,7 +6,7 @@
 //! base_url = "https://models.example.org/v1"
 //! key_env = "HOUSE_KEY"
 //! [roles.implementer]
-//! models = ["openai/gpt-5.4-mini", "anthropic/claude-sonnet-4-6"]
+//! models = ["openai/gpt-6-sol", "anthropic/claude-sonnet-5-5"]
 //! ```
 
 use std::collections::BTreeMap;
@@ -124,7 +124,7 @@ impl Policy {
             model.split_once('/').is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty())
         };
         if let Some(model) = self.models.iter().find(|model| !named(model)) {
-            return Some(format!("{model:?} is no model; name it as PROVIDER/MODEL, e.g. openai/gpt-5.4-mini"));
+            return Some(format!("{model:?} is no model; name it as PROVIDER/MODEL, e.g. openai/gpt-6-sol"));
         }
         if let Some((at, model)) = self.models.iter().enumerate().find(|(at, model)| self.models[..*at].contains(model))
         {

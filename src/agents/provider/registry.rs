@@ -73,9 +73,7 @@ impl Providers {
         let not_found = |what: String| Failure::new(FailureClass::ModelNotFound, what);
         let Some((name, rest)) = model.split_once('/').filter(|(name, rest)| !name.is_empty() && !rest.is_empty())
         else {
-            return Err(not_found(format!(
-                "{model:?} is no model; name it as PROVIDER/MODEL, e.g. openai/gpt-5.4-mini"
-            )));
+            return Err(not_found(format!("{model:?} is no model; name it as PROVIDER/MODEL, e.g. openai/gpt-6-sol")));
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(provider) = made.get(name) {

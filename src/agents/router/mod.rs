@@ -3,7 +3,7 @@
 //! | what failed | what follows |
 //! |---|---|
 //! | rate-limited, quota | that model cools down, the next one is asked; all cool: park |
-//! | overloaded, http-5xx, transport, idle, timeout, uncertain, unreachable, malformed | the same again, 3 times in a row; then the next |
+//! | overloaded, http-5xx, transport, idle, timeout, uncertain, unreachable, malformed | the same again, until it failed 3 times since the last reply; then the next |
 //! | empty-reply | the same once more, then the next |
 //! | context-overflow | compact; again behind that: a model with a larger window |
 //! | refusal | another model; this one not again in this conversation |
@@ -22,10 +22,10 @@ use super::prices::Prices;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::policy::{Policy, Prefer};
 
-/// Failures in a row after which another model is asked.
-const IN_A_ROW: u32 = 3;
+/// Failures of one model since the last reply after which another one is asked.
+const FAILURES: u32 = 3;
 /// The same for replies without content: they tend to come again.
-const EMPTY_IN_A_ROW: u32 = 2;
+const EMPTY_REPLIES: u32 = 2;
 
 /// One call that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +85,8 @@ fn rule(class: FailureClass) -> Rule {
         | C::Timeout
         | C::Uncertain
         | C::Unreachable
-        | C::Malformed => Rule::Again { most: IN_A_ROW },
-        C::EmptyReply => Rule::Again { most: EMPTY_IN_A_ROW },
+        | C::Malformed => Rule::Again { most: FAILURES },
+        C::EmptyReply => Rule::Again { most: EMPTY_REPLIES },
         C::ContextOverflow => Rule::Compact,
         C::Refusal | C::BadRequest | C::ModelNotFound | C::HttpClient | C::Oversized => Rule::Other,
         C::Auth | C::Credits => Rule::OtherProvider,
@@ -176,8 +176,7 @@ fn barred(policy: &Policy, history: &[Tried], turn: usize, prices: &Prices) -> B
     };
     for (at, tried) in history.iter().enumerate() {
         let Some(class) = failed(tried) else { continue };
-        let rule = rule(class);
-        match rule {
+        match rule(class) {
             Rule::Other => {
                 barred.insert(tried.model.clone(), class);
             }
@@ -186,10 +185,11 @@ fn barred(policy: &Policy, history: &[Tried], turn: usize, prices: &Prices) -> B
                 barred.extend(policy.models.iter().filter(same).map(|model| (model.clone(), class)));
             }
             Rule::Again { most } if at >= turn => {
-                let alike =
-                    |before: &&Tried| before.model == tried.model && failed(before).map(self::rule) == Some(rule);
-                let in_a_row = history[turn..=at].iter().rev().take_while(alike).count();
-                if in_a_row >= most as usize {
+                // Of any kind, and whatever was asked between them: else two kinds that alternate would be retried for ever.
+                let again = |before: &&Tried| {
+                    before.model == tried.model && matches!(failed(before).map(self::rule), Some(Rule::Again { .. }))
+                };
+                if history[turn..=at].iter().filter(again).count() >= most as usize {
                     barred.insert(tried.model.clone(), class);
                 }
             }

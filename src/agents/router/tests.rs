@@ -72,7 +72,7 @@ fn the_preferred_model_comes_first_and_again_after_each_answer() {
 }
 
 #[test]
-fn three_in_a_row_then_the_next() {
+fn three_times_then_the_next() {
     let history: Vec<Tried> = [FailureClass::Overloaded, FailureClass::Transport, FailureClass::Uncertain]
         .map(|class| failed(MAIN, class))
         .to_vec();
@@ -93,6 +93,16 @@ fn an_empty_reply_is_asked_for_once_more() {
     let empty = || failed(MAIN, FailureClass::EmptyReply);
     assert_eq!(choice(&[empty()]), same(MAIN));
     assert_eq!(choice(&[empty(), empty()]), uses(MINI));
+}
+
+#[test]
+fn kinds_that_alternate_are_not_retried_for_ever() {
+    let history =
+        [FailureClass::EmptyReply, FailureClass::Timeout, FailureClass::Unreachable].map(|class| failed(MAIN, class));
+    assert_eq!((choice(&history[..2]), choice(&history)), (same(MAIN), uses(MINI)));
+    let overloaded = |model| failed(model, FailureClass::Overloaded);
+    let in_turns = [MAIN, MINI, MAIN, MINI, MAIN].map(overloaded);
+    assert_eq!(choice(&in_turns), uses(MINI), "it failed twice, the other three times");
 }
 
 #[test]

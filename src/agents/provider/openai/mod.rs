@@ -83,9 +83,9 @@ impl Provider for OpenAi {
     ) -> Result<ModelReply, ModelFailure> {
         let exchange = Exchange { provider: self, request, turn: context.turn, alive };
         exchange.run().await.map_err(|mut failed| {
-            if let Some(key) = &self.endpoint.key {
-                failed.failure.message = key.redact(&failed.failure.message);
-            }
+            let secrets = self.endpoint.key.iter().chain(self.endpoint.headers.values());
+            let shown = std::mem::take(&mut failed.failure.message);
+            failed.failure.message = secrets.fold(shown, |text, secret| secret.redact(&text));
             failed
         })
     }
@@ -142,7 +142,8 @@ impl Exchange<'_> {
         let fixed = known.is_some_and(|model| model.fixed_temperature);
         let mut quirks = self.provider.endpoint.quirks;
         quirks.fixed_temperature |= fixed;
-        let body = request::body(self.request, name, &quirks);
+        let limit = self.provider.prices.output_limit(self.request);
+        let body = request::body(self.request, name, limit, &quirks);
         let answer = match timeout(self.idle(), self.provider.line.send(&body)).await {
             Ok(answer) => answer,
             Err(_) => return Err(sent(self.silence(), None, String::new())),

@@ -12,8 +12,8 @@ use crate::agents::provider::presets::Quirks;
 use crate::agents::provider::presets::{Answers, OutputLimit};
 use crate::domain::chat::{AnswerSchema, Message, ModelRequest};
 
-/// The body. `model` is the name without the provider in front.
-pub(super) fn body(request: &ModelRequest, model: &str, quirks: &Quirks) -> CreateChatCompletionRequest {
+/// The body. `model` is the name without the provider in front; `limit` is the most output tokens that it can do.
+pub(super) fn body(request: &ModelRequest, model: &str, limit: u32, quirks: &Quirks) -> CreateChatCompletionRequest {
     let tools = request.tools.iter().map(|tool| {
         let function = FunctionObject {
             name: tool.name.clone(),
@@ -37,8 +37,8 @@ pub(super) fn body(request: &ModelRequest, model: &str, quirks: &Quirks) -> Crea
             Some(ChatCompletionStreamOptions { include_usage: Some(true), include_obfuscation: None });
     }
     match quirks.output_limit {
-        OutputLimit::MaxCompletionTokens => body.max_completion_tokens = Some(request.max_output_tokens),
-        OutputLimit::MaxTokens => set_max_tokens(&mut body, request.max_output_tokens),
+        OutputLimit::MaxCompletionTokens => body.max_completion_tokens = Some(limit),
+        OutputLimit::MaxTokens => set_max_tokens(&mut body, limit),
     }
     body
 }
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_body_is_what_the_api_documents() {
-        let body = serde_json::to_value(body(&request(), "m", &Quirks::default())).unwrap();
+        let body = serde_json::to_value(body(&request(), "m", 64, &Quirks::default())).unwrap();
         let wanted = json!({
             "messages": [
                 {"role": "system", "content": "be brief"},
@@ -167,7 +167,7 @@ mod tests {
             counts_on_request: false,
             fixed_temperature: true,
         };
-        let body = serde_json::to_value(body(&request(), "m", &quirks)).unwrap();
+        let body = serde_json::to_value(body(&request(), "m", 64, &quirks)).unwrap();
         assert_eq!(
             (&body["max_completion_tokens"], &body["response_format"]),
             (&json!(64), &json!({"type": "json_object"}))
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_same_request_is_the_same_bytes() {
-        let bytes = || serde_json::to_vec(&body(&request(), "m", &Quirks::default())).unwrap();
+        let bytes = || serde_json::to_vec(&body(&request(), "m", 64, &Quirks::default())).unwrap();
         assert_eq!(bytes(), bytes());
     }
 
