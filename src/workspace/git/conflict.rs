@@ -15,6 +15,10 @@ use super::{checkpoint, threeway};
 use crate::domain::limits;
 use crate::workspace::excerpt::harmless;
 
+/// What the markers of a conflict say.
+const OUR_LABEL: &str = "integration";
+const THEIR_LABEL: &str = "task";
+
 /// Lines shown around what differs.
 const CONTEXT_LINES: usize = 8;
 
@@ -89,7 +93,7 @@ pub fn prepare_conflict(base_dir: &Path, ours: &str, theirs: &str) -> Result<Pre
     let repository = open(base_dir)?;
     let (ours, theirs) = (commit_named(&repository, ours)?, commit_named(&repository, theirs)?);
     let (tree, marked) = with_markers(&repository, ours, theirs)?;
-    Ok(Prepared { tree: tree.to_string(), paths: marked.into_iter().collect() })
+    Ok(Prepared { tree: tree.to_string(), paths: marked.iter().map(|path| text_of(path)).collect() })
 }
 
 /// Commits what a conflict was resolved to: like `commit_task`, its parents being the head of the integration branch that the
@@ -104,28 +108,29 @@ pub fn commit_resolution(order: &TaskCommit) -> Result<String, Error> {
     let tree = branches::tree_named(&repository, &order.tree)?;
     let tree = repository.find_tree(tree)?;
     let (_, conflicting) = with_markers(&repository, ours, theirs)?;
-    let is_marked = |path: &String| {
-        let blob = tree.get_path(Path::new(path)).ok().and_then(|entry| repository.find_blob(entry.id()).ok());
+    let is_marked = |path: &Vec<u8>| {
+        let entry = tree.get_path(Path::new(OsStr::from_bytes(path))).ok();
+        let blob = entry.and_then(|entry| repository.find_blob(entry.id()).ok());
         blob.is_some_and(|blob| has_markers(blob.content()))
     };
-    let unresolved: Vec<String> = conflicting.into_iter().filter(is_marked).collect();
+    let unresolved: Vec<String> = conflicting.iter().filter(|path| is_marked(path)).map(|path| text_of(path)).collect();
     if unresolved.is_empty() { branches::commit_task(order) } else { Err(Error::Unresolved(unresolved)) }
 }
 
-/// All three markers of one conflict at the beginning of lines.
+/// Whether both ends of a conflict that we marked are there, each at the beginning of a line. Our labels tell them from the
+/// markers that a text about git has.
 fn has_markers(content: &[u8]) -> bool {
-    let mut open = false;
-    for line in content.split(|byte| *byte == b'\n') {
-        if line.starts_with(b"<<<<<<< ") {
-            open = true;
-        } else if open && line.starts_with(b">>>>>>> ") {
-            return true;
-        }
-    }
-    false
+    let mut lines = content.split(|byte| *byte == b'\n');
+    let begin = [b"<<<<<<< ", OUR_LABEL.as_bytes()].concat();
+    let end = [b">>>>>>> ", THEIR_LABEL.as_bytes()].concat();
+    lines.any(|line| line.starts_with(&begin)) && lines.any(|line| line.starts_with(&end))
 }
 
-fn with_markers(repository: &Repository, ours: Oid, theirs: Oid) -> Result<(Oid, BTreeSet<String>), Error> {
+fn text_of(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
+
+fn with_markers(repository: &Repository, ours: Oid, theirs: Oid) -> Result<(Oid, BTreeSet<Vec<u8>>), Error> {
     let mut index = threeway::commits_index(repository, ours, theirs)?;
     let conflicts = index.conflicts()?.collect::<Result<Vec<_>, _>>()?;
     let mut paths = BTreeSet::new();
@@ -137,11 +142,11 @@ fn with_markers(repository: &Repository, ours: Oid, theirs: Oid) -> Result<(Oid,
     }
     for conflict in &conflicts {
         if let Some(mut entry) = resolved(repository, conflict)? {
-            paths.insert(String::from_utf8_lossy(&entry.path).into_owned());
+            paths.insert(entry.path.clone());
             make_room(&index, &mut entry);
             index.add(&entry)?;
         } else if let Some(entry) = &conflict.ancestor {
-            paths.insert(String::from_utf8_lossy(&entry.path).into_owned());
+            paths.insert(entry.path.clone());
         }
     }
     let tree = index.write_tree_to(repository)?;
@@ -188,7 +193,7 @@ fn resolved(repository: &Repository, conflict: &IndexConflict) -> Result<Option<
     one.content(left.content());
     two.content(right.content());
     let mut options = MergeFileOptions::new();
-    options.our_label("integration").their_label("task").ancestor_label("base").style_diff3(ancestor.is_some());
+    options.our_label(OUR_LABEL).their_label(THEIR_LABEL).ancestor_label("base").style_diff3(ancestor.is_some());
     let merged = git2::merge_file(&from, &one, &two, Some(&mut options))?;
     entry.id = repository.blob(merged.content())?;
     Ok(Some(entry))
@@ -234,7 +239,7 @@ fn messages(repository: &Repository, one: Oid, other: Oid) -> Result<Vec<String>
 
 fn path_of(repository: &Repository, conflict: &IndexConflict) -> Result<ConflictPath, Error> {
     let sides = [&conflict.ancestor, &conflict.our, &conflict.their];
-    let path = sides.into_iter().rev().flatten().next().map(|entry| String::from_utf8_lossy(&entry.path).into_owned());
+    let path = sides.into_iter().rev().flatten().next().map(|entry| text_of(&entry.path));
     let text = |entry: &IndexEntry| match repository.find_blob(entry.id) {
         Ok(blob) if !blob.is_binary() => Some(blob.content().to_vec()),
         Ok(_) | Err(_) => None,
