@@ -26,7 +26,7 @@ impl Walk<'_> {
         let room = self.transcript.bytes();
         let messages =
             self.transcript.to_sum_up(SUM_UP, room >> self.squeezed.min(16), limits::SUMMARISED_RESULT_BYTES);
-        let (request, bytes) = self.next_request(messages, CallKind::Compact)?;
+        let (request, bytes) = self.next_request(messages)?;
         let changed = if self.record.peek().is_some_and(|call| call.outcome.is_some()) {
             Vec::new()
         } else {

@@ -29,7 +29,7 @@ impl Walk<'_> {
             let message = format!("no answer within {} turns", self.pinned.turns);
             return Err(Failure::new(FailureClass::Turns, message));
         }
-        let (request, bytes) = self.next_request(self.transcript.messages(), CallKind::Model)?;
+        let (request, bytes) = self.next_request(self.transcript.messages())?;
         if self.overflows(&request.model, bytes) {
             return self.to(Input::Overflow);
         }
@@ -49,11 +49,7 @@ impl Walk<'_> {
     }
 
     /// A request of `messages` to whoever comes next, and its size.
-    pub(super) fn next_request(
-        &mut self,
-        messages: Vec<Message>,
-        kind: CallKind,
-    ) -> Result<(ModelRequest, u64), Failure> {
+    pub(super) fn next_request(&mut self, messages: Vec<Message>) -> Result<(ModelRequest, u64), Failure> {
         if let Some(fault) = unpaired(&messages) {
             return Err(defect(&fault));
         }
@@ -67,14 +63,14 @@ impl Walk<'_> {
         };
         let bytes = bytes_of_request(&request);
         self.history.tokens = self.gauge.tokens(bytes);
-        request.model = self.choose(kind)?;
+        request.model = self.choose()?;
         Ok((request, bytes))
     }
 
     /// The model of the next call: the one on record, else the router's choice.
-    fn choose(&self, kind: CallKind) -> Result<String, Failure> {
-        let talks = |other: CallKind| matches!(other, CallKind::Model | CallKind::Compact);
-        if let Some(call) = self.record.peek().filter(|call| call.kind == kind || talks(call.kind)) {
+    fn choose(&self) -> Result<String, Failure> {
+        let talks = |kind: CallKind| matches!(kind, CallKind::Model | CallKind::Compact);
+        if let Some(call) = self.record.peek().filter(|call| talks(call.kind)) {
             return Ok(call.label.clone());
         }
         match self.models.next(&self.policy, &self.history) {
