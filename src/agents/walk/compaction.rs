@@ -2,6 +2,7 @@
 //! they are on record, because a summary forgets them.
 
 use super::driver::Walk;
+use super::models::Came;
 use super::stuck::Verdict;
 use crate::domain::call::CallKind;
 use crate::domain::chat::ModelReply;
@@ -37,7 +38,7 @@ impl Walk<'_> {
         match called.outcome.result.clone() {
             Ok(payload) => {
                 let (reply, changed): (ModelReply, Vec<String>) = self.record.json(called.ix, &payload)?;
-                self.replied(&request.model, bytes, &reply);
+                self.replied(&request.model, bytes, &reply, Came::Summary);
                 self.turn.failures = 0;
                 self.put_summary(&reply.text, &changed, room)
             }

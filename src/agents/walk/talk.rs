@@ -1,7 +1,7 @@
 //! The walk's calls of models: which one, with what, and what comes of it.
 
 use super::driver::{Walk, defect};
-use super::models::{Choice, Tried, needs_waiting};
+use super::models::{Came, Choice, Tried, needs_waiting};
 use super::record::{Asked, outcome};
 use super::transcript::{bytes_of_request, unpaired};
 use crate::agents::provider::{CallContext, ModelFailure};
@@ -37,10 +37,12 @@ impl Walk<'_> {
         match called.outcome.result.clone() {
             Ok(payload) => {
                 let reply: ModelReply = self.record.json(called.ix, &payload)?;
-                self.replied(&request.model, bytes, &reply);
+                self.replied(&request.model, bytes, &reply, Came::Reply);
                 self.take_reply(reply)
             }
             Err(failure) if failure.class == FailureClass::ContextOverflow && self.may_sum_up() => {
+                let came = Came::Nothing { failure, waited: false };
+                self.history.tried.push(Tried { model: request.model, came });
                 self.squeezed = 1;
                 self.to(Input::Overflow)
             }
@@ -184,18 +186,18 @@ impl Walk<'_> {
     }
 
     /// A reply arrived from `model` to a request of `bytes`.
-    pub(super) fn replied(&mut self, model: &str, bytes: u64, reply: &ModelReply) {
+    pub(super) fn replied(&mut self, model: &str, bytes: u64, reply: &ModelReply, came: Came) {
         if !reply.usage.estimated {
             self.gauge.learn(bytes, reply.usage.input_tokens);
         }
-        self.history.last = Some(model.to_owned());
-        self.history.tried.clear();
+        self.history.tried.push(Tried { model: model.to_owned(), came });
     }
 
     /// A call failed: another one follows at once, or the walk ends here, for good or until it is taken up again.
     pub(super) fn call_failed(&mut self, model: &str, failure: Failure, known: bool) -> Result<(), Failure> {
         let waits = needs_waiting(failure.class);
-        self.history.tried.push(Tried { model: model.to_owned(), failure: failure.clone(), waited: known && waits });
+        let came = Came::Nothing { failure: failure.clone(), waited: known && waits };
+        self.history.tried.push(Tried { model: model.to_owned(), came });
         if !waits && self.turn.call_failed() == Allowance::UsedUp {
             return Err(failure);
         }

@@ -86,14 +86,13 @@ pub(super) fn assert_paired(messages: &[Message]) {
 #[async_trait]
 impl Models for ScriptedModels {
     fn next(&self, _: &Policy, history: &History) -> Choice {
-        let Some(last) = history.tried.last() else {
-            return Choice::Ask(history.last.clone().unwrap_or_else(|| self.names[0].to_owned()));
-        };
-        if last.waited || last.failure.class == FailureClass::ContextOverflow {
+        let Some(last) = history.tried.last() else { return Choice::Ask(self.names[0].to_owned()) };
+        let Came::Nothing { failure, waited } = &last.came else { return Choice::Ask(last.model.clone()) };
+        if *waited || failure.class == FailureClass::ContextOverflow {
             return Choice::Ask(last.model.clone());
         }
-        if needs_waiting(last.failure.class) {
-            return Choice::Wait(last.failure.clone());
+        if needs_waiting(failure.class) {
+            return Choice::Wait(failure.clone());
         }
         let at = self.names.iter().position(|name| *name == last.model).unwrap_or(0);
         Choice::Ask(self.names[(at + 1) % self.names.len()].to_owned())
