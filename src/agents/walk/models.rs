@@ -31,7 +31,8 @@ pub struct Tried {
 pub enum Came {
     /// A reply.
     Reply,
-    /// A summary that made the conversation shorter.
+    /// A summary: the conversation is as short as it can be made. Also on record before an overflow of a conversation that has
+    /// nothing to sum up: only a larger window helps then.
     Summary,
     /// Nothing.
     Nothing {

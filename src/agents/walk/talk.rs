@@ -46,7 +46,12 @@ impl Walk<'_> {
                 self.squeezed = 1;
                 self.to(Input::Overflow)
             }
-            Err(failure) => self.call_failed(&request.model, failure, called.known),
+            Err(failure) => {
+                if failure.class == FailureClass::ContextOverflow {
+                    self.history.tried.push(Tried { model: request.model.clone(), came: Came::Summary });
+                }
+                self.call_failed(&request.model, failure, called.known)
+            }
         }
     }
 
