@@ -27,6 +27,7 @@ pub enum Break {
 pub struct MemoryCalls {
     before: Vec<RecordedCall>,
     breaks: Break,
+    tick_ms: u64,
     kept: Mutex<Kept>,
 }
 
@@ -35,7 +36,7 @@ struct Kept {
     calls: Vec<RecordedCall>,
     questions: Vec<(CallIx, String)>,
     writes: usize,
-    ticks: u64,
+    now_ms: u64,
 }
 
 impl Default for MemoryCalls {
@@ -53,13 +54,20 @@ impl MemoryCalls {
             }
         }
         let kept = Kept { calls: recorded.clone(), ..Kept::default() };
-        Self { before: recorded, breaks: Break::Never, kept: Mutex::new(kept) }
+        Self { before: recorded, breaks: Break::Never, tick_ms: 1, kept: Mutex::new(kept) }
     }
 
     /// The same, broken at a write.
     #[must_use]
     pub fn broken(mut self, breaks: Break) -> Self {
         self.breaks = breaks;
+        self
+    }
+
+    /// The same, with a clock that moves on by `tick_ms` whenever it is looked at.
+    #[must_use]
+    pub fn ticking(mut self, tick_ms: u64) -> Self {
+        self.tick_ms = tick_ms;
         self
     }
 
@@ -177,8 +185,8 @@ impl Calls for MemoryCalls {
 
     fn monotonic_ms(&self) -> u64 {
         let mut kept = self.kept();
-        kept.ticks += 1;
-        kept.ticks
+        kept.now_ms += self.tick_ms;
+        kept.now_ms
     }
 
     fn alive(&self) {}

@@ -13,7 +13,7 @@ use crate::agents::provider::registry::Providers;
 use crate::agents::provider::{CallContext, Clocks, ModelFailure, presets};
 use crate::agents::router::{self, Cooling, Outcome, Tried};
 use crate::agents::secrets::Secrets;
-use crate::agents::walk::{Choice, History, Models, Policy};
+use crate::agents::walk::{Came, Choice, History, Models, Policy, needs_waiting};
 use crate::domain::budget::Amounts;
 use crate::domain::chat::{ModelReply, ModelRequest};
 use crate::domain::failure::{Failure, FailureClass};
@@ -135,19 +135,14 @@ struct Routed {
     priced: bool,
 }
 
-/// A walk's history in the router's words. A walk sums up by itself when it can; one that asks after an overflow cannot.
+/// A walk's history in the router's words.
 fn tried(history: &History) -> Vec<Tried> {
-    let mut all = Vec::new();
-    if let Some(model) = &history.last {
-        all.push(Tried { model: model.clone(), outcome: Outcome::Answered });
-    }
-    for tried in &history.tried {
-        if tried.failure.class == FailureClass::ContextOverflow {
-            all.push(Tried { model: tried.model.clone(), outcome: Outcome::Compacted });
-        }
-        all.push(Tried { model: tried.model.clone(), outcome: Outcome::Failed(tried.failure.class) });
-    }
-    all
+    let outcome = |came: &Came| match came {
+        Came::Reply => Outcome::Answered,
+        Came::Summary => Outcome::Compacted,
+        Came::Nothing { failure, .. } => Outcome::Failed(failure.class),
+    };
+    history.tried.iter().map(|tried| Tried { model: tried.model.clone(), outcome: outcome(&tried.came) }).collect()
 }
 
 #[async_trait]
@@ -155,16 +150,18 @@ impl Models for Routed {
     fn next(&self, policy: &Policy, history: &History) -> Choice {
         let policy = policy::Policy { models: policy.models.clone(), ..policy::Policy::of("") };
         let now_ms = self.clock.monotonic_ms();
-        let last = history.tried.last();
+        let last = history.tried.last().and_then(|tried| match &tried.came {
+            Came::Nothing { failure, waited } => Some((failure, *waited)),
+            Came::Reply | Came::Summary => None,
+        });
         match router::choose(&policy, &tried(history), &self.cooling, &self.prices, now_ms) {
             router::Choice::Use(model) | router::Choice::Compact(model) => Choice::Ask(model),
-            router::Choice::RetrySame(model) => match last.filter(|last| !last.waited) {
-                Some(last) => Choice::Wait(last.failure.clone()),
-                None => Choice::Ask(model),
+            router::Choice::RetrySame(model) => match last {
+                Some((failure, false)) if needs_waiting(failure.class) => Choice::Wait(failure.clone()),
+                Some(_) | None => Choice::Ask(model),
             },
             router::Choice::Park(ms) => {
-                let failure = last.map(|last| last.failure.clone());
-                let failure = failure.unwrap_or_else(|| {
+                let failure = last.map(|(failure, _)| failure.clone()).unwrap_or_else(|| {
                     Failure::new(FailureClass::RateLimited, "every model of the role is cooling down")
                 });
                 Choice::Wait(Failure { retry_after_ms: Some(ms), ..failure })

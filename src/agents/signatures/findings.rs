@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Answer;
 use super::text::Markdown;
+use super::{Answer, pretty};
 
 /// Findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,13 +91,13 @@ impl Answer for Findings {
         self.issues.iter().all(|issue| issue.severity < Severity::High)
     }
 
-    fn artifacts(&self, _: &Value) -> Vec<(&'static str, String)> {
+    fn artifacts(&self, answer: &Value) -> Vec<(&'static str, String)> {
         let mut text = Markdown::titled("Findings");
         text.paragraph(&self.summary);
         for issue in &self.issues {
             text.heading(&format!("{} ({})", issue.title, issue.severity.name())).paragraph(&issue.description);
         }
-        vec![("findings.md", text.done())]
+        vec![("findings.md", text.done()), ("findings.json", pretty(answer))]
     }
 }
 

@@ -25,6 +25,9 @@ pub use review::{ChangeRequest, Review, ReviewVerdict};
 
 use crate::domain::limits;
 
+/// File names and contents.
+pub type Artifacts = Vec<(&'static str, String)>;
+
 /// A kind of answer.
 #[derive(Debug)]
 pub struct Signature {
@@ -33,7 +36,7 @@ pub struct Signature {
     schema: fn() -> Value,
     meaning: fn(&Value) -> Result<(), Vec<String>>,
     claims: fn(&Value) -> bool,
-    artifacts: fn(&Value) -> Option<Vec<(&'static str, String)>>,
+    artifacts: fn(&Value) -> Option<Artifacts>,
 }
 
 /// What every kind of answer knows of itself.
@@ -55,7 +58,7 @@ trait Answer: DeserializeOwned {
     }
 
     /// What is kept of it for people: file name and content.
-    fn artifacts(&self, answer: &Value) -> Vec<(&'static str, String)>;
+    fn artifacts(&self, answer: &Value) -> Artifacts;
 }
 
 const fn of<A: Answer>() -> Signature {
@@ -115,7 +118,7 @@ impl Signature {
     }
 
     /// The artifacts of an answer that fits: file name and content.
-    pub fn artifacts(&self, answer: &Value) -> Vec<(&'static str, String)> {
+    pub fn artifacts(&self, answer: &Value) -> Artifacts {
         (self.artifacts)(answer).unwrap_or_default()
     }
 }

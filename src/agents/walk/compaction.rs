@@ -2,6 +2,7 @@
 //! they are on record, because a summary forgets them.
 
 use super::driver::Walk;
+use super::models::Came;
 use super::stuck::Verdict;
 use crate::domain::call::CallKind;
 use crate::domain::chat::ModelReply;
@@ -26,7 +27,7 @@ impl Walk<'_> {
         let room = self.transcript.bytes();
         let messages =
             self.transcript.to_sum_up(SUM_UP, room >> self.squeezed.min(16), limits::SUMMARISED_RESULT_BYTES);
-        let (request, bytes) = self.next_request(messages, CallKind::Compact)?;
+        let (request, bytes) = self.next_request(messages)?;
         let changed = if self.record.peek().is_some_and(|call| call.outcome.is_some()) {
             Vec::new()
         } else {
@@ -37,7 +38,7 @@ impl Walk<'_> {
         match called.outcome.result.clone() {
             Ok(payload) => {
                 let (reply, changed): (ModelReply, Vec<String>) = self.record.json(called.ix, &payload)?;
-                self.replied(&request.model, bytes, &reply);
+                self.replied(&request.model, bytes, &reply, Came::Summary);
                 self.turn.failures = 0;
                 self.put_summary(&reply.text, &changed, room)
             }

@@ -30,10 +30,10 @@ const ONLY_TEXT: &str =
 /// Walks one attempt to its end, or to where it cannot go on for now. Dropping the future stops it; whatever is on record stays.
 pub async fn run(order: &AgentOrder, calls: &dyn Calls, models: &dyn Models, site: &dyn Worksite) -> AgentEnd {
     match Walk::begin(order, calls, models, site).await {
-        Ok(mut walk) => walk.to_the_end().await,
+        Ok(mut walk) => walk.run_out().await,
         Err(failure) => AgentEnd {
+            state: if goes_on(&failure) { TurnState::AwaitingModel } else { TurnState::Failed },
             answer: Err(failure),
-            state: TurnState::AwaitingModel,
             tree: None,
             artifacts: Vec::new(),
             usage: Usage::default(),
@@ -179,7 +179,7 @@ impl<'w> Walk<'w> {
         })
     }
 
-    async fn to_the_end(&mut self) -> AgentEnd {
+    async fn run_out(&mut self) -> AgentEnd {
         let mut artifacts = Vec::new();
         let answer = match self.conversation().await {
             Ok(answer) => match self.keep_artifacts(&answer).await {
@@ -203,8 +203,7 @@ impl<'w> Walk<'w> {
 
     /// Brings the machine to where `failure` leads. What goes on later stays where it is.
     fn ended_by(&mut self, failure: Failure) -> Failure {
-        let goes_on = failure.class == FailureClass::Interrupted || needs_waiting(failure.class);
-        if goes_on || self.turn.state().is_terminal() {
+        if goes_on(&failure) || self.turn.state().is_terminal() {
             return failure;
         }
         let input = if failure.class == FailureClass::Stuck { Input::Stuck } else { Input::Fail };
@@ -338,6 +337,11 @@ impl<'w> Walk<'w> {
     }
 }
 
+/// Whether the same attempt is taken up again after `failure`.
+fn goes_on(failure: &Failure) -> bool {
+    failure.class == FailureClass::Interrupted || needs_waiting(failure.class)
+}
+
 fn signature(name: &str) -> Result<&'static Signature, Failure> {
     Signature::named(name).ok_or_else(|| {
         Failure::new(FailureClass::Internal, format!("the role answers with {name:?}, and there is no such signature"))
@@ -350,7 +354,7 @@ fn not_own(names: &[String]) -> Vec<String> {
 }
 
 /// The same calls with ids that differ: what a model gave twice or not at all gets its position.
-fn distinct(mut calls: Vec<ToolCall>) -> Vec<ToolCall> {
+pub(super) fn distinct(mut calls: Vec<ToolCall>) -> Vec<ToolCall> {
     let mut taken: BTreeSet<String> = BTreeSet::new();
     for (at, call) in calls.iter_mut().enumerate() {
         while call.id.is_empty() || taken.contains(&call.id) {

@@ -22,7 +22,7 @@ mod transcript;
 mod worksite;
 
 pub use driver::run;
-pub use models::{Choice, History, Models, Policy, Tried, needs_waiting};
+pub use models::{Came, Choice, History, Models, Policy, Tried, needs_waiting};
 pub use order::{AgentEnd, AgentOrder, Artifact, Limits};
 pub use worksite::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
 

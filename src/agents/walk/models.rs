@@ -17,23 +17,36 @@ pub struct Policy {
     pub models: Vec<String>,
 }
 
-/// A call of a model that gave no reply.
+/// A call of a model that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
     /// The model.
     pub model: String,
-    /// Why not.
-    pub failure: Failure,
-    /// The walk has ended on it and was taken up again since: what there was to wait for is over.
-    pub waited: bool,
+    /// What came of it.
+    pub came: Came,
+}
+
+/// What came of a call of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Came {
+    /// A reply.
+    Reply,
+    /// A summary: the conversation is as short as it can be made. Also on record before an overflow of a conversation that has
+    /// nothing to sum up: only a larger window helps then.
+    Summary,
+    /// Nothing.
+    Nothing {
+        /// Why not.
+        failure: Failure,
+        /// The walk has ended on it and was taken up again since: what there was to wait for is over.
+        waited: bool,
+    },
 }
 
 /// What the choice of the next model depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// The model of the last reply; staying with it keeps its prompt cache warm.
-    pub last: Option<String>,
-    /// The failed calls since then, oldest first.
+    /// The calls of the conversation, oldest first. Staying with the model of the last reply keeps its prompt cache warm.
     pub tried: Vec<Tried>,
     /// Estimated tokens of the request.
     pub tokens: u64,

@@ -182,4 +182,45 @@ mod tests {
         assert_eq!(preferred(&models, 5)[0], "a/1");
         assert_eq!(preferred(&[], 9), [""; 0]);
     }
+
+    fn order(previous: Vec<String>) -> AgentOrder {
+        AgentOrder {
+            project: "p".into(),
+            task: "t".into(),
+            role: crate::agents::roles::Role::load("planner", None).unwrap(),
+            with: Value::Null,
+            attempt: 2,
+            previous,
+            models: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    #[test]
+    fn one_failure_past_the_bound_drops_the_oldest_and_a_long_one_is_cut() {
+        let failures = |count: usize| (1..=count).map(|n| format!("failure number {n}.")).collect::<Vec<_>>();
+        let text = previous_text(&order(failures(limits::PREVIOUS_FAILURES)));
+        assert!(text.contains("### Failure 1\n\nfailure number 1."));
+        let text = previous_text(&order(failures(limits::PREVIOUS_FAILURES + 1)));
+        assert!(!text.contains("failure number 1.") && text.contains("### Failure 2\n\nfailure number 2."));
+        let fits = previous_text(&order(vec!["x".repeat(limits::PREVIOUS_FAILURE_BYTES)]));
+        assert!(!fits.contains("bytes left out"));
+        let cut = previous_text(&order(vec!["x".repeat(limits::PREVIOUS_FAILURE_BYTES + 1)]));
+        assert!(cut.contains("[1 bytes left out]"));
+    }
+
+    #[test]
+    fn standing_instructions_past_the_bound_are_cut_and_said_to_be_left_out() {
+        let standing = |path: &str, bytes: usize| Standing { path: path.to_owned(), text: "y".repeat(bytes) };
+        let brief = |nearest: usize| Brief {
+            standing: vec![standing("src/AGENTS.md", nearest), standing("AGENTS.md", 10)],
+            map: String::new(),
+        };
+        let fits = system_text(&order(Vec::new()), &brief(limits::STANDING_BYTES - 10));
+        assert!(fits.contains("from AGENTS.md:\n\nyyyyyyyyyy\n") && !fits.contains("left out"));
+        let full = system_text(&order(Vec::new()), &brief(limits::STANDING_BYTES));
+        assert!(full.contains("(AGENTS.md is left out"));
+        let cut = system_text(&order(Vec::new()), &brief(limits::STANDING_BYTES + 1));
+        assert!(cut.contains("[1 bytes left out]"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The walk's calls of models: which one, with what, and what comes of it.
 
 use super::driver::{Walk, defect};
-use super::models::{Choice, Tried, needs_waiting};
+use super::models::{Came, Choice, Tried, needs_waiting};
 use super::record::{Asked, outcome};
 use super::transcript::{bytes_of_request, unpaired};
 use crate::agents::provider::{CallContext, ModelFailure};
@@ -29,7 +29,7 @@ impl Walk<'_> {
             let message = format!("no answer within {} turns", self.pinned.turns);
             return Err(Failure::new(FailureClass::Turns, message));
         }
-        let (request, bytes) = self.next_request(self.transcript.messages(), CallKind::Model)?;
+        let (request, bytes) = self.next_request(self.transcript.messages())?;
         if self.overflows(&request.model, bytes) {
             return self.to(Input::Overflow);
         }
@@ -37,23 +37,26 @@ impl Walk<'_> {
         match called.outcome.result.clone() {
             Ok(payload) => {
                 let reply: ModelReply = self.record.json(called.ix, &payload)?;
-                self.replied(&request.model, bytes, &reply);
+                self.replied(&request.model, bytes, &reply, Came::Reply);
                 self.take_reply(reply)
             }
             Err(failure) if failure.class == FailureClass::ContextOverflow && self.may_sum_up() => {
+                let came = Came::Nothing { failure, waited: false };
+                self.history.tried.push(Tried { model: request.model, came });
                 self.squeezed = 1;
                 self.to(Input::Overflow)
             }
-            Err(failure) => self.call_failed(&request.model, failure, called.known),
+            Err(failure) => {
+                if failure.class == FailureClass::ContextOverflow {
+                    self.history.tried.push(Tried { model: request.model.clone(), came: Came::Summary });
+                }
+                self.call_failed(&request.model, failure, called.known)
+            }
         }
     }
 
     /// A request of `messages` to whoever comes next, and its size.
-    pub(super) fn next_request(
-        &mut self,
-        messages: Vec<Message>,
-        kind: CallKind,
-    ) -> Result<(ModelRequest, u64), Failure> {
+    pub(super) fn next_request(&mut self, messages: Vec<Message>) -> Result<(ModelRequest, u64), Failure> {
         if let Some(fault) = unpaired(&messages) {
             return Err(defect(&fault));
         }
@@ -67,14 +70,14 @@ impl Walk<'_> {
         };
         let bytes = bytes_of_request(&request);
         self.history.tokens = self.gauge.tokens(bytes);
-        request.model = self.choose(kind)?;
+        request.model = self.choose()?;
         Ok((request, bytes))
     }
 
     /// The model of the next call: the one on record, else the router's choice.
-    fn choose(&self, kind: CallKind) -> Result<String, Failure> {
-        let talks = |other: CallKind| matches!(other, CallKind::Model | CallKind::Compact);
-        if let Some(call) = self.record.peek().filter(|call| call.kind == kind || talks(call.kind)) {
+    fn choose(&self) -> Result<String, Failure> {
+        let talks = |kind: CallKind| matches!(kind, CallKind::Model | CallKind::Compact);
+        if let Some(call) = self.record.peek().filter(|call| talks(call.kind)) {
             return Ok(call.label.clone());
         }
         match self.models.next(&self.policy, &self.history) {
@@ -188,18 +191,18 @@ impl Walk<'_> {
     }
 
     /// A reply arrived from `model` to a request of `bytes`.
-    pub(super) fn replied(&mut self, model: &str, bytes: u64, reply: &ModelReply) {
+    pub(super) fn replied(&mut self, model: &str, bytes: u64, reply: &ModelReply, came: Came) {
         if !reply.usage.estimated {
             self.gauge.learn(bytes, reply.usage.input_tokens);
         }
-        self.history.last = Some(model.to_owned());
-        self.history.tried.clear();
+        self.history.tried.push(Tried { model: model.to_owned(), came });
     }
 
     /// A call failed: another one follows at once, or the walk ends here, for good or until it is taken up again.
     pub(super) fn call_failed(&mut self, model: &str, failure: Failure, known: bool) -> Result<(), Failure> {
         let waits = needs_waiting(failure.class);
-        self.history.tried.push(Tried { model: model.to_owned(), failure: failure.clone(), waited: known && waits });
+        let came = Came::Nothing { failure: failure.clone(), waited: known && waits };
+        self.history.tried.push(Tried { model: model.to_owned(), came });
         if !waits && self.turn.call_failed() == Allowance::UsedUp {
             return Err(failure);
         }

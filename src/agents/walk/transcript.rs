@@ -123,8 +123,13 @@ pub(super) fn head_and_tail(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }
-    let head = text.floor_char_boundary(bytes / 2);
-    let tail = text.ceil_char_boundary(text.len() - bytes / 2);
+    let (mut head, mut tail) = (bytes / 2, text.len() - bytes / 2);
+    while !text.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !text.is_char_boundary(tail) {
+        tail += 1;
+    }
     format!("{}\n[{} bytes left out]\n{}", &text[..head], tail - head, &text[tail..])
 }
 

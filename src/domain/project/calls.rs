@@ -109,8 +109,9 @@ impl Taking<'_> {
         let task = self.project.task(ix);
         let asked = task.calls().iter().find(|call| call.is_open && call.kind == CallKind::Ask);
         let (Some(call), attempt) = (asked.map(|call| call.ix), task.attempt) else { return false };
-        let answer = serde_json::json!({ "approved": *decision == Decision::Approved, "comment": comment });
-        let result = self.turn.vault.keep(answer.to_string().into_bytes()).map_err(Failure::from);
+        let word = if *decision == Decision::Approved { "yes" } else { "no" };
+        let answer = if comment.is_empty() { word.to_owned() } else { format!("{word}: {comment}") };
+        let result = self.turn.vault.keep(answer.into_bytes()).map_err(Failure::from);
         let outcome = CallOutcome { result, duration_ms: 0, usage: None, full: None, tree: None };
         self.emit_as_asked(Event::CallFinished { task: ix, attempt, call, outcome: Box::new(outcome) });
         self.make_ready(ix);

@@ -1,14 +1,19 @@
 //! Conversations that no longer fit: what is pinned stays byte by byte, no result loses its call, facts survive.
 
+use async_trait::async_trait;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::transcript::{Transcript, unpaired};
+use super::super::transcript::{Gauge, Transcript, head_and_tail, unpaired};
 use super::conversation::broken_site;
 use super::support::*;
+use crate::agents::memory_calls::MemoryCalls;
+use crate::agents::provider::{CallContext, ModelFailure};
+use crate::agents::walk::{Came, Choice, History, Models, Policy, Tried, run};
+use crate::domain::budget::Amounts;
 use crate::domain::call::CallKind;
-use crate::domain::chat::{Message, ToolCall};
-use crate::domain::failure::FailureClass;
+use crate::domain::chat::{Message, ModelReply, ModelRequest, ToolCall};
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 
 const SUM_UP: &str = "The conversation is too long";
@@ -132,6 +137,69 @@ proptest! {
             prop_assert_eq!(unpaired(&messages), None);
             prop_assert_eq!(&messages[..2], &pinned[..]);
         }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_shorter_asks_for_a_larger_window() {
+    struct Larger(ScriptedModels);
+    #[async_trait]
+    impl Models for Larger {
+        fn next(&self, _: &Policy, history: &History) -> Choice {
+            let overflowed = |tried: &[Tried]| {
+                tried[0].came == Came::Summary
+                    && matches!(&tried[1].came, Came::Nothing { failure, .. } if failure.class == FailureClass::ContextOverflow)
+            };
+            Choice::Ask(if history.tried.windows(2).any(overflowed) { "p/large" } else { "p/small" }.to_owned())
+        }
+        fn window(&self, _: &str) -> Option<u64> {
+            None
+        }
+        fn reserve(&self, request: &ModelRequest) -> Result<Amounts, Failure> {
+            self.0.reserve(request)
+        }
+        async fn complete(
+            &self,
+            request: &ModelRequest,
+            context: &CallContext,
+            alive: &(dyn Fn() + Send + Sync),
+        ) -> Result<ModelReply, ModelFailure> {
+            self.0.complete(request, context, alive).await
+        }
+    }
+    let models = Larger(ScriptedModels::new(|_, request| match request.model.as_str() {
+        "p/large" => finish(judgement()),
+        _ => Line::Fails(FailureClass::ContextOverflow),
+    }));
+    let calls = MemoryCalls::default();
+    let end = run(&order(role("judgement", "none")), &calls, &models, &broken_site()).await;
+    assert_eq!(end.answer, Ok(judgement()));
+    assert_eq!(models.0.asked().len(), 2, "a conversation that has not begun has nothing to sum up");
+}
+
+#[test]
+fn a_result_one_byte_past_the_bound_is_cut_for_a_summary() {
+    let longest = limits::SUMMARISED_RESULT_BYTES;
+    for (bytes, whole) in [(longest, true), (longest + 1, false)] {
+        let mut transcript = Transcript::new(Vec::new());
+        transcript.push(None);
+        transcript.add(Message::Tool { id: "1".into(), text: "x".repeat(bytes) });
+        let request = transcript.to_sum_up("sum up", u64::MAX, longest);
+        let Message::Tool { text, .. } = &request[0] else { panic!("the result comes first") };
+        assert_eq!(text.len() == bytes && !text.contains("left out"), whole, "{bytes}");
+    }
+    assert_eq!(head_and_tail("éééé", 5), "é\n[4 bytes left out]\né");
+}
+
+#[test]
+fn tokens_are_estimated_as_the_provider_counted_last() {
+    let mut gauge = Gauge::default();
+    assert_eq!(gauge.tokens(4_000), 1_000);
+    gauge.learn(3_000, 1_000);
+    assert_eq!(gauge.tokens(6_001), 2_001);
+    for (bytes, tokens) in [(100, 0), (100, 101), (1_600, 99)] {
+        gauge.learn(bytes, tokens);
+        assert_eq!(gauge.tokens(3_000), 1_000, "{tokens} tokens in {bytes} bytes cannot be");
     }
 }
 

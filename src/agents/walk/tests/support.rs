@@ -40,19 +40,11 @@ pub(super) struct ScriptedModels {
     pub(super) window: Option<u64>,
     pub(super) names: Vec<&'static str>,
     pub(super) requests: Mutex<Vec<ModelRequest>>,
-    /// Failed calls so far, by turn: a script line that fails, fails once.
-    failed: Mutex<BTreeMap<u32, u32>>,
 }
 
 impl ScriptedModels {
     pub(super) fn new(script: impl Fn(u32, &ModelRequest) -> Line + Send + Sync + 'static) -> Self {
-        Self {
-            script: Box::new(script),
-            window: None,
-            names: vec!["p/a", "p/b"],
-            requests: Mutex::default(),
-            failed: Mutex::default(),
-        }
+        Self { script: Box::new(script), window: None, names: vec!["p/a", "p/b"], requests: Mutex::default() }
     }
 
     /// The n-th reply is the n-th line; behind the last one the model says nothing more.
@@ -86,14 +78,13 @@ pub(super) fn assert_paired(messages: &[Message]) {
 #[async_trait]
 impl Models for ScriptedModels {
     fn next(&self, _: &Policy, history: &History) -> Choice {
-        let Some(last) = history.tried.last() else {
-            return Choice::Ask(history.last.clone().unwrap_or_else(|| self.names[0].to_owned()));
-        };
-        if last.waited || last.failure.class == FailureClass::ContextOverflow {
+        let Some(last) = history.tried.last() else { return Choice::Ask(self.names[0].to_owned()) };
+        let Came::Nothing { failure, waited } = &last.came else { return Choice::Ask(last.model.clone()) };
+        if *waited || failure.class == FailureClass::ContextOverflow {
             return Choice::Ask(last.model.clone());
         }
-        if needs_waiting(last.failure.class) {
-            return Choice::Wait(last.failure.clone());
+        if needs_waiting(failure.class) {
+            return Choice::Wait(failure.clone());
         }
         let at = self.names.iter().position(|name| *name == last.model).unwrap_or(0);
         Choice::Ask(self.names[(at + 1) % self.names.len()].to_owned())
@@ -146,7 +137,6 @@ impl Models for ScriptedModels {
                 Ok(reply(String::new(), calls.collect(), Stop::CalledTools))
             }
             Line::Fails(class) => {
-                *self.failed.lock().unwrap().entry(context.turn).or_default() += 1;
                 let mut failure = Failure::new(class, format!("scripted {class}"));
                 failure.retry_after_ms = needs_waiting(class).then_some(1_500);
                 Err(ModelFailure { failure, sent: true, usage: None, partial: String::new() })
@@ -155,7 +145,7 @@ impl Models for ScriptedModels {
     }
 }
 
-/// How often the model failed at `turn`; for scripts that fail once.
+/// Fails once, at `turn`; else the n-th reply is the n-th line.
 pub(super) fn failing_once(turn: u32, class: FailureClass, then: Vec<Line>) -> ScriptedModels {
     let seen = Arc::new(Mutex::new(false));
     ScriptedModels::new(move |at, _| {

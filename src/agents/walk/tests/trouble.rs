@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use super::conversation::broken_site;
 use super::support::*;
+use crate::agents::memory_calls::MemoryCalls;
+use crate::agents::walk::run;
 use crate::domain::call::CallKind;
+use crate::domain::chat::ToolCall;
 use crate::domain::failure::FailureClass;
 use crate::domain::limits;
 use crate::domain::machine::TurnState;
@@ -90,6 +93,46 @@ async fn the_same_error_and_alternating_calls_are_repetition() {
     let (end, _) = walk_over(Vec::new(), &order(role("judgement", "none")), &models, &quiet()).await;
     assert_eq!((class(&end), end.turns), (FailureClass::Stuck, 12));
     assert!(last_text(&models.asked()[6]).contains("the same two calls in turn"));
+}
+
+#[tokio::test]
+async fn waiting_for_something_is_no_repetition() {
+    let talk = || {
+        ScriptedModels::new(|turn, _| match turn {
+            1..=12 => calls(&[("run_command", json!({"command": "make status"}))]),
+            _ => finish(judgement()),
+        })
+    };
+    let order = order(role("judgement", "none"));
+    let slow = MemoryCalls::default().ticking(limits::WAITING_TOOL_MS);
+    let end = run(&order, &slow, &talk(), &quiet()).await;
+    assert_eq!(end.answer, Ok(judgement()), "each time it took as long as what waits");
+    let quick = MemoryCalls::default().ticking(limits::WAITING_TOOL_MS - 1);
+    let end = run(&order, &quick, &talk(), &quiet()).await;
+    assert_eq!(class(&end), FailureClass::Stuck);
+}
+
+#[tokio::test]
+async fn red_checks_send_an_answer_given_as_text_back_too() {
+    let text = || Line::Says(handoff().to_string());
+    let models = ScriptedModels::lines(vec![text(), calls(&[write("main.rs", "fixed")]), text()]);
+    let (end, record) = walk_over(Vec::new(), &order(role("handoff", "checks")), &models, &broken_site()).await;
+    assert_eq!(end.answer, Ok(handoff()));
+    assert_eq!(count(&record, CallKind::Check), 2);
+    assert!(last_text(&models.asked()[1]).starts_with("error: not finished: the checks are red."));
+}
+
+#[tokio::test]
+async fn ids_that_a_model_gave_twice_are_told_apart() {
+    let same = |text: &str| format!("{{\"path\": \"{text}\"}}");
+    let call = |path: &str| ToolCall { id: String::new(), name: "read_file".into(), arguments: same(path) };
+    let twice = super::super::driver::distinct(vec![call("a"), call("b"), call("c")]);
+    let ids: Vec<&str> = twice.iter().map(|call| call.id.as_str()).collect();
+    assert_eq!(ids, ["call_0", "call_1", "call_2"]);
+    let mut named = vec![call("a"), call("b")];
+    named.iter_mut().for_each(|call| call.id = "x".into());
+    let ids: Vec<String> = super::super::driver::distinct(named).into_iter().map(|call| call.id).collect();
+    assert_eq!(ids, ["x", "xcall_1"]);
 }
 
 #[tokio::test]
