@@ -5,12 +5,14 @@
 
 mod adapters;
 mod closing;
+mod code;
 mod error;
 mod keeper;
 mod lock;
 mod places;
 mod session;
 
+pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use session::{Need, Session};

@@ -46,6 +46,11 @@ impl Places {
         self.home.join("logs")
     }
 
+    /// Caches of code indexes.
+    pub fn code(&self) -> PathBuf {
+        self.home.join("code")
+    }
+
     pub fn run(&self) -> PathBuf {
         self.home.join("run")
     }

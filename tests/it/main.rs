@@ -6,6 +6,7 @@
 mod by_hand;
 mod crash;
 mod held;
+mod index;
 mod rig;
 mod second_shell;
 mod verbs;

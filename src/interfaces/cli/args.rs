@@ -79,6 +79,8 @@ pub enum Verb {
     Answer(Answer),
     /// Draw a workflow file, or a project with its states
     Graph(Graph),
+    /// Tell what the code in a folder defines: counts, a map, definitions
+    Index(Index),
     /// Prove, export or pin the journal of a project
     Audit(Audit),
     /// Compare what a project pinned with the file it came from
@@ -378,6 +380,22 @@ pub enum GraphFormat {
     Dot,
     /// For a browser
     Svg,
+}
+
+/// `index`.
+#[derive(Debug, Args)]
+pub struct Index {
+    /// The folder [default: here]
+    pub dir: Option<PathBuf>,
+    /// Print the signatures that matter most in at most so many tokens, at four bytes each
+    #[arg(long, value_name = "TOKENS")]
+    pub map: Option<usize>,
+    /// A word: files with it in their path or in a symbol's name come first; may be given several times
+    #[arg(long, value_name = "WORD", conflicts_with = "symbol")]
+    pub focus: Vec<String>,
+    /// Print where this is defined; `Container.NAME` asks for that of a container
+    #[arg(long, value_name = "NAME", conflicts_with = "map")]
+    pub symbol: Option<String>,
 }
 
 /// `audit`.

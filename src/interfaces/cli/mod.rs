@@ -90,6 +90,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Heartbeat(arguments) => external::heartbeat(context, arguments).await,
         Verb::Answer(arguments) => external::answer(context, arguments).await,
         Verb::Graph(arguments) => graph::run(context, &arguments).await,
+        Verb::Index(arguments) => index::run(context, &arguments),
         Verb::Audit(arguments) => audit::run(context, &arguments).await,
         Verb::Diff(arguments) => diff::run(context, &arguments).await,
         Verb::Schema(arguments) => schema::run(context, &arguments),

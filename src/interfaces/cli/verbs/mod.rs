@@ -14,6 +14,7 @@ pub mod explain;
 pub mod external;
 pub mod gc;
 pub mod graph;
+pub mod index;
 pub mod init;
 pub mod list;
 pub mod logs;
