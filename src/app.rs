@@ -5,6 +5,7 @@
 
 mod adapters;
 mod closing;
+mod code;
 mod error;
 mod keeper;
 mod lock;
@@ -12,6 +13,7 @@ mod models;
 mod places;
 mod session;
 
+pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use session::{Need, Session};
@@ -97,6 +99,12 @@ impl App {
     /// The commit that worktrees of a project started in `dir` begin with.
     pub fn base_commit(&self, dir: &Path) -> Result<String, Error> {
         Workspaces::new(&self.places.home).base_commit(dir).map_err(|failure| Error::NoCommit(failure.message))
+    }
+
+    /// Makes a repository for a demonstration.
+    pub fn make_repository(&self, dir: &Path, contents: &[(&str, &str)], branch: &str) -> Result<(), Error> {
+        let made = crate::workspace::git::create(dir, contents, branch, self.now());
+        made.map_err(|error| Error::io("make a repository", dir, std::io::Error::other(error)))
     }
 
     /// The file of the user's configuration, when there may be one.

@@ -46,8 +46,9 @@ impl Places {
         self.home.join("logs")
     }
 
-    pub fn indexes(&self) -> PathBuf {
-        self.home.join("indexes")
+    /// Caches of code indexes.
+    pub fn code(&self) -> PathBuf {
+        self.home.join("code")
     }
 
     pub fn run(&self) -> PathBuf {

@@ -320,7 +320,7 @@ fn start(
         sink: Arc::new(Vault(base.blobs.clone())),
         source: Arc::new(Vault(base.blobs.clone())),
         models: Arc::new(models::Source::new(app.environment.texts(), app.config_file(), app.clock.clone())),
-        index_dir: app.places.indexes(),
+        index_dir: app.places.code(),
         clock: app.clock.clone(),
     }));
     let last = Closing::new(base.archive.clone(), workspaces.clone());

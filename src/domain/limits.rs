@@ -275,3 +275,5 @@ pub const INDEX_CONTAINERS: usize = 4;
 pub const INDEX_LINE_BYTES: usize = 10_000;
 /// Largest cache of an index that is read.
 pub const INDEX_CACHE_BYTES: u64 = 256 * 1024 * 1024;
+/// Deepest nesting of brackets in a source file that is indexed; people's files have less than a hundredth of it.
+pub const INDEX_NESTING: usize = 1_000;

@@ -7,6 +7,7 @@ mod agents;
 mod by_hand;
 mod crash;
 mod held;
+mod index;
 mod rig;
 mod scripted;
 mod second_shell;

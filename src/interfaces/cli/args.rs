@@ -35,6 +35,8 @@ pub struct Arguments {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Show all of it at work: a team of scripted agents changes a small real repository
+    Demo(Demo),
     /// Write an example workflow to begin with
     Init(Init),
     /// Check workflow files without running them
@@ -79,6 +81,8 @@ pub enum Verb {
     Answer(Answer),
     /// Draw a workflow file, or a project with its states
     Graph(Graph),
+    /// Tell what the code in a folder defines: counts, a map, definitions
+    Index(Index),
     /// Prove, export or pin the journal of a project
     Audit(Audit),
     /// Tell what the models of a project cost
@@ -106,6 +110,20 @@ pub enum Verb {
     /// The engine in the background
     #[command(hide = true)]
     Engine,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The folder for the repository; it must not exist or be empty
+    #[arg(default_value = "wfctl-demo")]
+    pub dir: PathBuf,
+    /// Do not answer its questions: `wfctl approve` does, from another shell
+    #[arg(long)]
+    pub ask: bool,
+    /// The id of the project
+    #[arg(long)]
+    pub id: Option<String>,
 }
 
 /// `init`.
@@ -402,6 +420,22 @@ pub enum GraphFormat {
     Dot,
     /// For a browser
     Svg,
+}
+
+/// `index`.
+#[derive(Debug, Args)]
+pub struct Index {
+    /// The folder [default: here]
+    pub dir: Option<PathBuf>,
+    /// Print the signatures that matter most in at most so many tokens, at four bytes each
+    #[arg(long, value_name = "TOKENS")]
+    pub map: Option<usize>,
+    /// A word: files with it in their path or in a symbol's name come first; may be given several times
+    #[arg(long, value_name = "WORD", conflicts_with = "symbol")]
+    pub focus: Vec<String>,
+    /// Print where this is defined; `Container.NAME` asks for that of a container
+    #[arg(long, value_name = "NAME", conflicts_with = "map")]
+    pub symbol: Option<String>,
 }
 
 /// `audit`.

@@ -68,6 +68,7 @@ pub fn main() -> Exit {
 async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
     use verbs::*;
     match verb {
+        Verb::Demo(arguments) => demo::run(context, arguments).await,
         Verb::Init(arguments) => init::run(context, &arguments),
         Verb::Validate(arguments) => validate::run(context, &arguments),
         Verb::Run(arguments) => run::run(context, arguments).await,
@@ -90,6 +91,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Heartbeat(arguments) => external::heartbeat(context, arguments).await,
         Verb::Answer(arguments) => external::answer(context, arguments).await,
         Verb::Graph(arguments) => graph::run(context, &arguments).await,
+        Verb::Index(arguments) => index::run(context, &arguments),
         Verb::Audit(arguments) => audit::run(context, &arguments).await,
         Verb::Cost(arguments) => cost::run(context, &arguments).await,
         Verb::Artifacts(arguments) => artifacts::run(context, &arguments).await,

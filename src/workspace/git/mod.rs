@@ -12,6 +12,7 @@ mod blocking;
 mod branches;
 mod checkpoint;
 mod conflict;
+mod create;
 mod error;
 mod inquire;
 mod inspect;
@@ -29,6 +30,7 @@ pub use branches::{TaskCommit, commit_task};
 pub use conflict::{
     ConflictContext, ConflictPath, Prepared, Side, commit_resolution, conflict_context, prepare_conflict,
 };
+pub use create::create;
 pub use error::Error;
 pub use inquire::{changed_files, checked_out_branch, tree_of};
 pub use inspect::{Changed, Commit, Difference, Inspection};

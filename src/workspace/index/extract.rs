@@ -29,14 +29,20 @@ impl Extractor {
         Self { parser: Parser::new(), language: None }
     }
 
-    /// The outline of `source`; nothing when parsing takes too long. Broken text has an outline of what is whole in it.
+    /// The outline of `source`; nothing when it is nested too deep or parsing takes too long. Broken text has an outline of what is whole in it.
     pub(super) fn outline(&mut self, language: Language, source: &str) -> Option<Outline> {
+        let calls = CALLS_AT_LEAST + source.len() / BYTES_PER_CALL;
+        (nesting(source) <= limits::INDEX_NESTING).then(|| self.outline_within(language, source, calls))?
+    }
+
+    /// The outline of `source`, unless parsing it takes `calls` times a hundred operations.
+    pub(super) fn outline_within(&mut self, language: Language, source: &str, calls: usize) -> Option<Outline> {
         if self.language != Some(language) {
             self.parser.set_language(&language.grammar()).ok()?;
             self.language = Some(language);
         }
         self.parser.reset();
-        let mut calls_left = CALLS_AT_LEAST + source.len() / BYTES_PER_CALL;
+        let mut calls_left = calls;
         let mut count = |_: &ParseState| {
             calls_left = calls_left.saturating_sub(1);
             if calls_left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -47,6 +53,21 @@ impl Extractor {
             self.parser.parse_with_options(&mut |at, _| bytes.get(at..).unwrap_or_default(), None, Some(options))?;
         Some(walk(language, tree.root_node(), source))
     }
+}
+
+/// How deep brackets are nested. Those in texts and comments count too: what matters is that no nested text is missed, as the
+/// parser's error recovery calls itself for each level.
+fn nesting(source: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// A scope that is open during the walk.

@@ -1,20 +1,22 @@
 //! The repository map: the signatures that matter most, within a budget.
 //!
 //! A symbol's weight is how often other files mention its name, at most [`MENTIONS_PER_FILE`] times each, shared among all
-//! files that define that name: `new` weighs little, however often it is called. A file's weight is that of its symbols.
-//! Files that the asked-for words occur in come before all others. Code of tests weighs nothing by itself.
+//! files that define that name: `new` weighs little, however often it is called. Types weigh more than functions, and these
+//! more than methods, whose names are often those of a library or of a variable too. What other files cannot see, and tests,
+//! weigh nothing. A file's weight is that of its symbols; files that the asked-for words occur in come before all others.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Index, SourceFile, Symbol};
+use super::{Index, Language, SourceFile, Symbol, SymbolKind};
 
 /// How a budget in tokens is held without a tokenizer: code has about four bytes a token.
 const BYTES_PER_TOKEN: usize = 4;
 /// More mentions of a name in one file say no more about its importance.
-const MENTIONS_PER_FILE: u32 = 4;
-/// A file may have this many symbols in the map for each place that it stands before the next file.
-const SYMBOLS_PER_PLACE: usize = 3;
+const MENTIONS_PER_FILE: u32 = 2;
+/// The `n`th symbol of a file comes in the order where the first one of a file `n * n / SPREAD` places further on does: the
+/// first files are shown in more detail than later ones, and do not fill the map.
+const SPREAD: usize = 8;
 /// Weights are whole numbers, so that they are the same everywhere.
 const UNIT: u64 = 1_000;
 /// Room kept for the line that says what is left out.
@@ -56,7 +58,11 @@ fn ranked<'i>(index: &'i Index, focus: &[String]) -> Vec<Ranked<'i>> {
     let weights = weights(index);
     let mut files: Vec<(u64, u64, Ranked<'i>)> = Vec::new();
     for (at, file) in index.files.iter().enumerate() {
-        let weight = |symbol: &Symbol| weights.get(&(at, symbol.name.as_str())).copied().unwrap_or(0);
+        let traits: HashSet<&str> = interfaces(file);
+        let weight = |symbol: &Symbol| {
+            let by_name = weights.get(&(at, symbol.name.as_str())).copied().unwrap_or(0);
+            by_name * share(file.language, symbol, &traits)
+        };
         let mut symbols: Vec<(u64, u64, &Symbol)> = file
             .outline
             .symbols
@@ -65,8 +71,8 @@ fn ranked<'i>(index: &'i Index, focus: &[String]) -> Vec<Ranked<'i>> {
             .map(|symbol| (hits(&symbol.name, focus), weight(symbol), symbol))
             .collect();
         symbols.sort_by_key(|(hits, weight, symbol)| (Reverse(*hits), Reverse(*weight), symbol.lines));
-        let named: HashSet<&str> = symbols.iter().map(|(_, _, symbol)| symbol.name.as_str()).collect();
-        let own: u64 = named.iter().map(|name| weights.get(&(at, *name)).copied().unwrap_or(0)).sum();
+        let mut named: HashSet<&str> = HashSet::new();
+        let own: u64 = symbols.iter().filter(|it| named.insert(&it.2.name)).map(|it| it.1).sum();
         // A word in the path says more than one in a name; many names with it say no more than a few.
         let hit = 4 * hits(&file.path, focus) + symbols.iter().map(|it| it.0).sum::<u64>().min(3);
         let own = if is_test_file(&file.path) { 0 } else { own };
@@ -75,6 +81,30 @@ fn ranked<'i>(index: &'i Index, focus: &[String]) -> Vec<Ranked<'i>> {
     files.retain(|(.., file)| !file.symbols.is_empty());
     files.sort_by(|a, b| (b.0, b.1, &a.2.file.path).cmp(&(a.0, a.1, &b.2.file.path)));
     files.into_iter().map(|it| it.2).collect()
+}
+
+fn interfaces(file: &SourceFile) -> HashSet<&str> {
+    let all = file.outline.symbols.iter().filter(|symbol| symbol.kind == SymbolKind::Interface);
+    all.map(|symbol| symbol.name.as_str()).collect()
+}
+
+/// How much a mention of a symbol's name says about the symbol; nothing where other files cannot mean it.
+fn share(language: Language, symbol: &Symbol, interfaces: &HashSet<&str>) -> u64 {
+    let is_visible = match language {
+        Language::Rust => {
+            let in_interface = symbol.container.as_deref().is_some_and(|name| interfaces.contains(name));
+            in_interface || symbol.signature.starts_with("pub") || symbol.kind == SymbolKind::Macro
+        }
+        Language::Python => !symbol.name.starts_with('_'),
+        Language::Go => symbol.name.starts_with(char::is_uppercase),
+        Language::TypeScript | Language::Tsx | Language::JavaScript => !symbol.name.starts_with('#'),
+    };
+    let share = match symbol.kind {
+        SymbolKind::Type | SymbolKind::Interface => 8,
+        SymbolKind::Function | SymbolKind::Constant | SymbolKind::Macro => 4,
+        SymbolKind::Method => 1,
+    };
+    if is_visible { share } else { 0 }
 }
 
 /// How many of the words are in `text`.
@@ -141,7 +171,7 @@ fn choose<'i>(ranked: &[Ranked<'i>], budget: usize) -> Vec<Vec<&'i Symbol>> {
     let mut chosen: Vec<Vec<&Symbol>> = ranked.iter().map(|_| Vec::new()).collect();
     let mut order: Vec<(usize, usize, usize)> = Vec::new();
     for (place, file) in ranked.iter().enumerate() {
-        order.extend((0..file.symbols.len()).map(|at| (place + at / SYMBOLS_PER_PLACE, place, at)));
+        order.extend((0..file.symbols.len()).map(|at| (place + at * at / SPREAD, place, at)));
     }
     order.sort_unstable();
     let mut room = budget.saturating_sub(REST_BYTES);

@@ -56,7 +56,7 @@ impl Outline {
 }
 
 /// A source file that is not in the index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// Its path below the root.
     pub path: String,
@@ -65,8 +65,7 @@ pub struct Skipped {
 }
 
 /// Why a source file is not in the index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// Larger than [`crate::domain::limits::INDEX_FILE_BYTES`].
     TooLarge,
@@ -80,8 +79,21 @@ pub enum Why {
     TooHard,
 }
 
+impl Why {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::Binary => "binary",
+            Self::Minified => "minified",
+            Self::Unreadable => "unreadable",
+            Self::TooHard => "too-hard",
+        }
+    }
+}
+
 /// How much there is of a language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Amount {
     /// Files.
     pub files: usize,

@@ -242,38 +242,53 @@ fn hostile_files_are_left_out_or_harmless() {
     assert!(matches!(Index::update(&root.join("none"), None), Err(Error::Root { .. })));
 }
 
+/// What made a parser call itself without end, or might: through the threads that parse, whose stacks are made for it.
 #[test]
 fn no_nesting_is_too_deep() {
-    const DEPTH: usize = 40_000;
-    let around = |open: &str, close: &str| format!("{}1{}", open.repeat(DEPTH), close.repeat(DEPTH));
-    for (language, source) in [
-        (Language::Rust, format!("fn a() {{ {} }}\nfn b() {{}}", around("(", ")"))),
-        (Language::Rust, format!("{}fn b() {{}}", "mod m { ".repeat(DEPTH))),
-        (Language::Python, format!("x = {}\n", around("[", "]"))),
-        (Language::JavaScript, format!("f({});", around("[", "]"))),
-        (Language::TypeScript, format!("{}const x = 1;", "if (a) { ".repeat(DEPTH))),
-        (Language::Tsx, format!("const x = {}", "<a>".repeat(DEPTH))),
-        (Language::Go, format!("package p\nvar x = {}\n", around("(", ")"))),
-    ] {
-        let started = std::time::Instant::now();
-        // Whether it is taken or left out, it neither overflows nor hangs.
-        if let Some(outline) = Extractor::new().outline(language, &source) {
-            let longest = outline.symbols.iter().filter_map(|it| it.container.as_ref()).map(String::len).max();
-            assert!(longest.unwrap_or(0) < 100, "{language:?}");
+    const BYTES: usize = 60_000;
+    let pieces = [
+        ("x.rs", ["mod m { ", "((", "!", "&", "- ", "a<", "|| ", "if a {} else "].as_slice()),
+        ("x.py", &["[", "not ", "- ", "lambda: ", "a if b else ", "a.", "(a, "]),
+        ("x.js", &["[", "{a:", "!", "a=>", "a?b:", "`${", "if(a)", "a.", "- "]),
+        ("x.ts", &["if (a) { ", "{a:", "a<b<", "a?b:", "async(", "a<b>(", "f(a,b)=>{", "(a,"]),
+        ("x.tsx", &["<a>", "<a b=", "{a:"]),
+        ("x.go", &["func() {", "!", "[]", "*", "a.", "((", "map[a]"]),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for (name, pieces) in pieces {
+        for (at, piece) in pieces.iter().enumerate() {
+            put(dir.path(), &format!("{at}/{name}"), format!("{piece}\n").repeat(BYTES / piece.len()).as_bytes());
+            count += 1;
         }
-        println!("{language:?} {:?}", started.elapsed());
     }
+    put(dir.path(), "good.rs", b"fn good() {}");
+    let index = Index::update(dir.path(), None).unwrap();
+    assert_eq!(index.files.len() + index.skipped.len(), count + 1);
+    assert!(index.skipped.iter().all(|it| it.why == Why::TooHard), "{:?}", index.skipped);
+    assert_eq!(index.definitions("good").len(), 1);
+    let containers = index.files.iter().flat_map(|it| &it.outline.symbols).filter_map(|it| it.container.as_ref());
+    assert!(containers.map(String::len).max().unwrap_or(0) < 100);
 }
 
 #[test]
-fn a_text_that_is_too_hard_is_left_out() {
+fn a_text_that_takes_too_long_is_left_out() {
     let mut extractor = Extractor::new();
-    let hard = "a<b<".repeat(100_000);
-    let easy = "export function whole() {}";
-    let first = extractor.outline(Language::TypeScript, &hard);
-    assert_eq!(first, extractor.outline(Language::TypeScript, &hard));
+    let source = "fn a() { 1 + 1 }\n".repeat(100);
+    assert!(extractor.outline(Language::Rust, &source).is_some());
+    assert_eq!(extractor.outline_within(Language::Rust, &source, 3), None);
     // The parser goes on as if nothing had been.
-    assert_eq!(extractor.outline(Language::TypeScript, easy).unwrap().symbols.len(), 1);
+    assert_eq!(extractor.outline(Language::Rust, "fn a() {}").unwrap().symbols.len(), 1);
+}
+
+#[test]
+fn one_bracket_past_the_bound_is_too_deep() {
+    let nested = |depth: usize| format!("fn a() {{ {}1{} }}", "(".repeat(depth - 1), ")".repeat(depth - 1));
+    let mut extractor = Extractor::new();
+    assert!(extractor.outline(Language::Rust, &nested(limits::INDEX_NESTING)).is_some());
+    assert_eq!(extractor.outline(Language::Rust, &nested(limits::INDEX_NESTING + 1)), None);
+    // The parser goes on as if nothing had been.
+    assert_eq!(extractor.outline(Language::Rust, "fn a() {}").unwrap().symbols.len(), 1);
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::workspace::files;
 /// Files are read and parsed by this many threads: agents work on the same machine at the same time.
 const THREADS: usize = 2;
 
+/// Stack of such a thread: the parser may call itself for each level of a nested text. Only what is used of it is memory.
+const STACK_BYTES: usize = 256 * 1024 * 1024;
+
 /// Of a cache, contents that this tree does not have are kept as well, for other worktrees and branches: at most as many as it
 /// has, and at least this many.
 const KEPT_AT_LEAST: usize = 1_000;
@@ -108,10 +111,13 @@ fn read_all(root: &Path, paths: &[(String, Language)], known: &Outlines) -> Vec<
         all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(mine);
     };
     thread::scope(|scope| {
-        for _ in 1..THREADS {
-            scope.spawn(work);
+        for _ in 0..THREADS {
+            let named = thread::Builder::new().name("wfctl-index".to_owned()).stack_size(STACK_BYTES);
+            if named.spawn_scoped(scope, work).is_err() {
+                // No room for another thread; those that run, or this one, do its share.
+                work();
+            }
         }
-        work();
     });
     let mut all = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     all.sort_by_key(|(at, _)| *at);

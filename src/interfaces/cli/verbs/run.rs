@@ -44,7 +44,7 @@ pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error>
 }
 
 /// Tells that it is started; one that existed is driven from here on.
-async fn begin(context: &Context, session: &Session, id: ProjectId, existed: bool) -> Result<(ProjectId, Seq), Error> {
+pub(super) async fn begin(context: &Context, session: &Session, id: ProjectId, existed: bool) -> Result<(ProjectId, Seq), Error> {
     let from = if existed { session.home().show(&id).await?.seq } else { Seq(0) };
     if existed {
         match session.home().resume(&id, super::resume::plain()).await {
