@@ -1,6 +1,5 @@
 //! Histories of agents: their calls, what they cost, what they wait for; plans, merges, and ways back with what was learnt.
 
-
 use wfctl::domain::budget::{Amounts, Caps, Dimension};
 use wfctl::domain::call::{CallInput, CallKind};
 use wfctl::domain::effect::StepRequest;

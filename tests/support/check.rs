@@ -284,7 +284,8 @@ impl Model {
                 let mut before = None;
                 for task in tasks {
                     let of = self.tasks[task.at()].clone();
-                    let ix = self.push(Kind::Undo(task.0), of.spec, of.phase);
+                    let spec = Arc::new(TaskSpec { merge: false, ..(*of.spec).clone() });
+                    let ix = self.push(Kind::Undo(task.0), spec, of.phase);
                     self.tasks[ix as usize].needs = before.into_iter().collect();
                     before = Some(ix);
                 }
