@@ -12,6 +12,10 @@
 #[expect(dead_code, reason = "each test binary uses its own part of the rig")]
 mod support;
 
+#[path = "support/agent_faults.rs"]
+mod agent_faults;
+#[path = "support/budget_race.rs"]
+mod budget_race;
 #[path = "support/faults.rs"]
 mod faults;
 #[path = "support/pace.rs"]
