@@ -514,3 +514,49 @@ fn the_checker_objects_to_doctored_histories() {
         assert!(judge(&doctored, &definition, &rig.vault).is_err(), "doctor {n}");
     }
 }
+
+#[test]
+fn the_checker_objects_to_doctored_calls_and_merges() {
+    let scenarios = scenarios::all();
+    let refuses = |wanted: &str, doctor: &dyn Fn(&mut Event) -> bool, keeps: bool| {
+        let (rig, id) = scenarios.iter().find(|(name, _)| *name == wanted).unwrap().1();
+        let (mut records, definition) = (rig.records(&id), rig.project(&id).definition.clone());
+        assert_eq!(judge(&records, &definition, &rig.vault), Ok(()));
+        let at = records.iter_mut().position(|record| doctor(&mut record.event)).expect("the history has one");
+        if !keeps {
+            records.remove(at);
+        }
+        for (n, record) in records.iter_mut().enumerate() {
+            record.seq = wfctl::domain::ids::Seq(n as u64 + 1);
+        }
+        assert!(judge(&records, &definition, &rig.vault).is_err(), "{wanted}: record {at}");
+    };
+    refuses("agent", &|event| matches!(event, Event::CallStarted { .. }), false);
+    refuses("agent", &|event| matches!(event, Event::CallFinished { .. }), false);
+    refuses("agent_loses_a_call", &|event| matches!(event, Event::CallUncertain { .. }), false);
+    refuses("agent_parked", &|event| matches!(event, Event::TaskParked { .. }), false);
+    refuses("agent_token_cap", &|event| matches!(event, Event::BudgetRaised { .. }), false);
+    refuses("agent_phase_cap", &|event| matches!(event, Event::BudgetRaised { .. }), false);
+    let charges_less = |event: &mut Event| match event {
+        Event::CallUncertain { charged, .. } => {
+            charged.tokens -= 1;
+            true
+        }
+        _ => false,
+    };
+    refuses("agent_loses_a_call", &charges_less, true);
+    let unmerged = |event: &mut Event| match event {
+        Event::StepStarted { step, .. } if step.0 == 1 => true,
+        Event::StepFinished { step, .. } if step.0 == 1 => true,
+        _ => false,
+    };
+    refuses("merges", &unmerged, false);
+    let late = |event: &mut Event| match event {
+        Event::CallStarted { call, .. } if call.ix.0 == 1 => {
+            call.ix.0 = 2;
+            true
+        }
+        _ => false,
+    };
+    refuses("agent", &late, true);
+}

@@ -232,7 +232,9 @@ impl World {
 
     /// The world outside notices what a step did.
     fn effect(&mut self, order: &StepOrder) {
-        if order.effect == EffectClass::Once && order.step.0 == 0 {
+        // What an agent does it does in its calls, which have classes of their own.
+        let is_agent = matches!(order.request, StepRequest::Agent(_));
+        if order.effect == EffectClass::Once && order.step.0 == 0 && !is_agent {
             let times = 1 + u32::from(self.runs_twice);
             *self.effects.entry((order.project.clone(), order.name.to_string())).or_default() += times;
         }
