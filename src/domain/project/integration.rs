@@ -144,7 +144,7 @@ impl Project {
                 && !task.retired
                 && (task.status == crate::domain::machine::TaskStatus::Failed)
                 && !matches!(task.origin, Origin::Branch { .. })
-                && !task.more.as_ref().is_some_and(|more| more.items.is_some())
+                && task.more.as_ref().is_none_or(|more| more.items.is_none())
         };
         let mut feedback: Vec<Feedback> = self
             .core
