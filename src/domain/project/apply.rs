@@ -66,11 +66,7 @@ impl Project {
                 Ok(())
             }
             Event::BudgetRaised { caps } => {
-                let was = self.core.caps;
-                // Wall time is the project's alone: more of it says nothing about what a phase may use.
-                let same = (caps.calls, caps.tokens, caps.usd_micros) == (was.calls, was.tokens, was.usd_micros);
-                self.core.phase_caps_off |= !same;
-                self.core.caps = *caps;
+                self.raise_caps(*caps);
                 Ok(())
             }
             Event::CancelRequested { undo, .. } => {
