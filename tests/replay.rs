@@ -38,7 +38,13 @@ fn any_input(dice: &mut Dice, project: &Project) -> Input {
     let active: Vec<TaskIx> = project.active().collect();
     let name = project.tasks().get(task.at()).map_or_else(|| "nothing".to_owned(), |task| task.name.to_string());
     let comment = String::new();
-    match dice.below(24) {
+    match dice.below(30) {
+        24.. => {
+            let task = dice.pick(&active).copied().filter(|_| dice.chance(95)).unwrap_or(task);
+            let known = project.tasks().get(task.at());
+            let attempt = known.map_or(Attempt(1), |task| task.attempt);
+            Input::Call { task, attempt, input: dice::call_of(dice, known.map_or(&[], |task| task.calls())) }
+        }
         0..6 => match project.next_ready().filter(|_| dice.chance(80)) {
             Some(ready) => Input::Start(ready),
             None => Input::Start(task),
@@ -49,7 +55,13 @@ fn any_input(dice: &mut Dice, project: &Project) -> Input {
             let attempt = known.map_or(Attempt(1), |task| task.attempt);
             let step = known.and_then(|task| task.open_step()).map_or(StepIx(0), |step| step.ix);
             let class = FailureClass::ALL[dice.below(FailureClass::ALL.len())];
-            let outcome = if dice.chance(60) { support::flows::good() } else { support::flows::bad(class) };
+            let merging = known.is_some_and(|task| task.spec.merge && task.spec.validate.len() + 1 == step.0 as usize);
+            let outcome = match dice.below(10) {
+                0..6 if merging => support::flows::merged(dice.below(9) as u64),
+                0..6 => support::flows::left(["t", "u"][dice.below(2)]),
+                6 if merging => support::flows::bad(FailureClass::Conflict),
+                _ => support::flows::bad(class),
+            };
             Input::StepDone { task, attempt, step, outcome: Box::new(outcome) }
         }
         13 => Input::Due([TimerKey::Task(task), TimerKey::Gate, TimerKey::Wall][dice.below(3)]),
@@ -220,7 +232,9 @@ fn finish(bench: &Bench, project: &mut Project, mut now: Millis) -> Vec<(Actor, 
         }
         for (ix, task) in project.tasks().iter().enumerate() {
             if let Some(step) = task.open_step() {
-                let outcome = Box::new(support::flows::good());
+                let merging = task.spec.merge && task.spec.validate.len() + 1 == step.ix.0 as usize;
+                let outcome = if merging { support::flows::merged(100) } else { support::flows::good() };
+                let outcome = Box::new(outcome);
                 inputs.push(Input::StepDone { task: TaskIx(ix as u32), attempt: task.attempt, step: step.ix, outcome });
             }
             if task.status == TaskStatus::Backoff {
@@ -499,4 +513,50 @@ fn the_checker_objects_to_doctored_histories() {
         doctor(&mut doctored);
         assert!(judge(&doctored, &definition, &rig.vault).is_err(), "doctor {n}");
     }
+}
+
+#[test]
+fn the_checker_objects_to_doctored_calls_and_merges() {
+    let scenarios = scenarios::all();
+    let refuses = |wanted: &str, doctor: &dyn Fn(&mut Event) -> bool, keeps: bool| {
+        let (rig, id) = scenarios.iter().find(|(name, _)| *name == wanted).unwrap().1();
+        let (mut records, definition) = (rig.records(&id), rig.project(&id).definition.clone());
+        assert_eq!(judge(&records, &definition, &rig.vault), Ok(()));
+        let at = records.iter_mut().position(|record| doctor(&mut record.event)).expect("the history has one");
+        if !keeps {
+            records.remove(at);
+        }
+        for (n, record) in records.iter_mut().enumerate() {
+            record.seq = wfctl::domain::ids::Seq(n as u64 + 1);
+        }
+        assert!(judge(&records, &definition, &rig.vault).is_err(), "{wanted}: record {at}");
+    };
+    refuses("agent", &|event| matches!(event, Event::CallStarted { .. }), false);
+    refuses("agent", &|event| matches!(event, Event::CallFinished { .. }), false);
+    refuses("agent_loses_a_call", &|event| matches!(event, Event::CallUncertain { .. }), false);
+    refuses("agent_parked", &|event| matches!(event, Event::TaskParked { .. }), false);
+    refuses("agent_token_cap", &|event| matches!(event, Event::BudgetRaised { .. }), false);
+    refuses("agent_phase_cap", &|event| matches!(event, Event::BudgetRaised { .. }), false);
+    let charges_less = |event: &mut Event| match event {
+        Event::CallUncertain { charged, .. } => {
+            charged.tokens -= 1;
+            true
+        }
+        _ => false,
+    };
+    refuses("agent_loses_a_call", &charges_less, true);
+    let unmerged = |event: &mut Event| match event {
+        Event::StepStarted { step, .. } if step.0 == 1 => true,
+        Event::StepFinished { step, .. } if step.0 == 1 => true,
+        _ => false,
+    };
+    refuses("merges", &unmerged, false);
+    let late = |event: &mut Event| match event {
+        Event::CallStarted { call, .. } if call.ix.0 == 1 => {
+            call.ix.0 = 2;
+            true
+        }
+        _ => false,
+    };
+    refuses("agent", &late, true);
 }

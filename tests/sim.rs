@@ -12,6 +12,10 @@
 #[expect(dead_code, reason = "each test binary uses its own part of the rig")]
 mod support;
 
+#[path = "support/agent_faults.rs"]
+mod agent_faults;
+#[path = "support/budget_race.rs"]
+mod budget_race;
 #[path = "support/faults.rs"]
 mod faults;
 #[path = "support/pace.rs"]
@@ -26,14 +30,15 @@ use support::dice::{self, Dice};
 use support::flows::*;
 use support::rig::*;
 use wfctl::domain::budget::Caps;
-use wfctl::domain::effect::StepOrder;
+use wfctl::domain::call::CallInput;
+use wfctl::domain::effect::{StepOrder, StepRequest};
 use wfctl::domain::event::{Await, Decision, DoubtAnswer, Event, StepOutcome};
 use wfctl::domain::failure::{Failure, FailureClass};
 use wfctl::domain::ids::{ProjectId, Seq};
 use wfctl::domain::machine::{ProjectStatus, TaskStatus};
 use wfctl::domain::project::{Command, RecoveryKind};
 use wfctl::domain::time::Millis;
-use wfctl::domain::workflow::EffectClass;
+use wfctl::domain::workflow::{EffectClass, WorkspaceKind};
 use wfctl::engine::core::{Core, Reply, Request};
 use wfctl::engine::error::Error;
 use wfctl::journal::faulty_store::{Fault, Lasting, Planned};
@@ -94,7 +99,8 @@ impl World {
 
     fn round(&mut self) {
         match self.dice.below(100) {
-            0..34 => self.end_some(),
+            0..22 => self.end_some(),
+            22..34 => self.call_some(),
             34..48 => self.pass(),
             48..84 => self.operate(),
             84..87 => self.crash(),
@@ -226,7 +232,9 @@ impl World {
 
     /// The world outside notices what a step did.
     fn effect(&mut self, order: &StepOrder) {
-        if order.effect == EffectClass::Once && order.step.0 == 0 {
+        // What an agent does it does in its calls, which have classes of their own.
+        let is_agent = matches!(order.request, StepRequest::Agent(_));
+        if order.effect == EffectClass::Once && order.step.0 == 0 && !is_agent {
             let times = 1 + u32::from(self.runs_twice);
             *self.effects.entry((order.project.clone(), order.name.to_string())).or_default() += times;
         }
@@ -249,6 +257,38 @@ impl World {
         self.send(requests);
     }
 
+    /// Walks of agents go on: what they have on record is read from the live state, as a walk that was taken up again has
+    /// read its order.
+    fn call_some(&mut self) {
+        let agents: Vec<usize> = (0..self.rig.running.len())
+            .filter(|at| matches!(self.rig.running[*at].request, StepRequest::Agent(_)))
+            .collect();
+        for _ in 0..1 + self.dice.below(4) {
+            let Some(order) = self.dice.pick(&agents).and_then(|at| self.rig.running.get(*at)).cloned() else { return };
+            let live = self.rig.core().project(&order.project).map(|project| project.task(order.task).calls().to_vec());
+            let input = dice::call_of(&mut self.dice, &live.unwrap_or_default());
+            let (id, task, attempt) = (order.project.clone(), order.task, order.attempt);
+            let ends = matches!(input, CallInput::Ask(..));
+            let failure = match &input {
+                CallInput::End(_, outcome) => outcome.result.as_ref().err().cloned(),
+                _ => None,
+            };
+            let Some(replies) = self.send(vec![Request::Call { id, task, attempt, input }]) else { return };
+            let outcome = match &replies[0] {
+                Ok(_) if ends => bad(FailureClass::Interrupted),
+                Ok(_) => match failure {
+                    Some(failure) => outcome(Err(failure)),
+                    None => continue,
+                },
+                Err(_) if self.dice.chance(50) => bad(FailureClass::Interrupted),
+                Err(_) => continue,
+            };
+            self.rig.running.retain(|other| other.key() != order.key());
+            self.send(vec![report(&order, outcome)]);
+            return;
+        }
+    }
+
     fn outcome(&mut self, order: &StepOrder) -> StepOutcome {
         let stopped = self
             .rig
@@ -260,7 +300,10 @@ impl World {
         }
         if self.dice.chance(70) {
             self.effect(order);
-            return good();
+            return self.worked(order);
+        }
+        if matches!(order.request, StepRequest::Merge(_)) && self.dice.chance(60) {
+            return bad(FailureClass::Conflict);
         }
         let classes = [
             FailureClass::Exit,
@@ -273,6 +316,16 @@ impl World {
         let mut failure = Failure::new(class, "as the dice fell");
         failure.retry_after_ms = (class == FailureClass::RateLimited).then_some(7_000);
         outcome(Err(failure))
+    }
+
+    /// What a step that worked answers.
+    fn worked(&mut self, order: &StepOrder) -> StepOutcome {
+        self.serial += 1;
+        match order.request {
+            StepRequest::Merge(_) => merged(self.serial),
+            _ if order.workspace.kind == WorkspaceKind::Worktree => left(&format!("t{}", self.serial % 5)),
+            _ => good(),
+        }
     }
 
     // --- operators ---------------------------------------------------------------------------------------------------
@@ -432,7 +485,7 @@ impl World {
                 );
             }
             Command::Result { .. } | Command::Answer { .. } => self.promise(id, "an answer", |event| {
-                matches!(event, Event::TaskAnswered { .. } | Event::GateAnswered { .. })
+                matches!(event, Event::TaskAnswered { .. } | Event::GateAnswered { .. } | Event::CallFinished { .. })
             }),
             Command::Resume { .. } | Command::Retry { .. } | Command::Heartbeat { .. } => {}
         }
@@ -456,7 +509,8 @@ impl World {
             let mut requests = Vec::new();
             for order in std::mem::take(&mut self.rig.running) {
                 self.effect(&order);
-                requests.push(report(&order, good()));
+                let outcome = self.worked(&order);
+                requests.push(report(&order, outcome));
             }
             for id in &open {
                 requests.extend(self.help(id));

@@ -93,7 +93,11 @@ impl CallOutcome {
     /// What it took from the budget.
     pub fn used(&self) -> Amounts {
         let usage = self.usage.unwrap_or_default();
-        Amounts { calls: 0, tokens: usage.input_tokens + usage.output_tokens, usd_micros: usage.usd_micros }
+        Amounts {
+            calls: 0,
+            tokens: usage.input_tokens.saturating_add(usage.output_tokens),
+            usd_micros: usage.usd_micros,
+        }
     }
 }
 

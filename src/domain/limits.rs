@@ -128,6 +128,8 @@ pub const REMEMBERED_FAILURES: usize = 3;
 pub const REMEMBERED_FAILURE_BYTES: usize = 8 * 1024;
 /// Most of a log that a phase is told of when the project goes back to it: its end.
 pub const FEEDBACK_LOG_BYTES: usize = 8 * 1024;
+/// Most failed tasks that a phase is told of when the project goes back to it: each brings a piece of its log.
+pub const FEEDBACK_TASKS: usize = 50;
 /// Most calls of one attempt of an agent.
 pub const CALLS_PER_ATTEMPT: usize = 10_000;
 /// Most replies in a row that a model is asked to repair (malformed calls, text where an answer is due), and most answers of one

@@ -1,6 +1,8 @@
 //! The rules of a history, stated over its records alone: a second, smaller model of what DESIGN promises. It shares no
 //! code with `Project::apply`, so that one mistake is not made twice.
 
+mod calls;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use wfctl::domain::payload::PayloadSource;
 use wfctl::domain::project::Project;
 use wfctl::domain::retry::split_mix;
 use wfctl::domain::view::RecordView;
-use wfctl::domain::workflow::{Definition, EffectClass, TaskSpec};
+use wfctl::domain::workflow::{Definition, EffectClass, TaskSpec, WorkspaceKind};
 
 /// The transitions that were taken, by machine.
 #[derive(Debug, Default, Clone)]
@@ -25,6 +27,7 @@ enum Kind {
     Plain,
     Item(u32),
     Branch(u32),
+    Merger(u32),
     Undo(u32),
 }
 
@@ -49,6 +52,10 @@ struct Task {
     items: Option<(u32, u32)>,
     child: Option<String>,
     token: Option<(u64, u64)>,
+    /// Calls of the attempt.
+    calls: Vec<calls::Call>,
+    /// Branches that were to resolve a conflict.
+    mergers: u32,
 }
 
 /// One project as its records tell it.
@@ -65,7 +72,8 @@ pub struct Model {
     tasks: Vec<Task>,
     names: BTreeMap<String, u32>,
     caps: Caps,
-    calls: u64,
+    accounts: calls::Accounts,
+    worktree: bool,
     completions: usize,
     /// Tasks that occupy a worker, in all and by group.
     running: usize,
@@ -98,7 +106,8 @@ impl Model {
             tasks: Vec::new(),
             names: BTreeMap::new(),
             caps: definition.budget,
-            calls: 0,
+            accounts: Default::default(),
+            worktree: created.workspace == WorkspaceKind::Worktree,
             completions: 0,
             running: 0,
             running_of: BTreeMap::new(),
@@ -138,6 +147,8 @@ impl Model {
             items: None,
             child: None,
             token: None,
+            calls: Vec::new(),
+            mergers: 0,
         });
         ix
     }
@@ -159,8 +170,7 @@ impl Model {
             let (a, b) = (theirs.status, mine.status);
             ensure(a == b && theirs.attempt.0 == mine.attempt, || format!("task {ix} is {a} where {b} is due"))?;
         }
-        let spent = project.ledger().spent.calls + project.ledger().reserved.calls;
-        ensure(spent == self.calls, || format!("{spent} calls in the ledger where {} were made", self.calls))
+        self.accounts_agree(project)
     }
 
     /// The next record.
@@ -171,7 +181,9 @@ impl Model {
             format!("after the project was {}: {:?}", self.status, record.event)
         })?;
         (self.seq, self.epoch) = (record.seq.0, record.epoch.0);
-        self.event(&record.event, record.at.0, vault, taken).map_err(|problem| {
+        let seen =
+            self.nothing_noted(&record.event).and_then(|()| self.event(&record.event, record.at.0, vault, taken));
+        seen.map_err(|problem| {
             let event: String = format!("{:?}", record.event).chars().take(200).collect();
             format!("{problem}: {event}")
         })?;
@@ -215,7 +227,7 @@ impl Model {
                 self.turn_to("Release", back, taken)
             }
             Event::BudgetRaised { caps } => {
-                self.caps = *caps;
+                self.raise(*caps);
                 Ok(())
             }
             Event::CancelRequested { .. } => {
@@ -235,7 +247,7 @@ impl Model {
                 }
                 Ok(())
             }
-            Event::Expanded { task, count, .. } => {
+            Event::Expanded { task, count, items } => {
                 self.may_start()?;
                 self.needs_settled(task.0)?;
                 let (of, first) = (self.tasks[task.at()].clone(), self.tasks.len() as u32);
@@ -244,15 +256,17 @@ impl Model {
                     self.push(Kind::Item(task.0), of.spec.clone(), of.phase);
                 }
                 self.tasks[task.at()].items = Some((first, *count));
-                Ok(())
+                let items = vault.read(items).map_err(|error| error.to_string())?;
+                self.link_items(&of.spec, first, &items)
             }
-            Event::BranchOpened { task, branch, .. } => {
+            Event::BranchOpened { task, branch, failure } => {
+                let kind = self.branch_kind(task.0, *branch, failure)?;
                 self.step_task(task.0, "Branch", &[T::Running, T::Validating, T::AwaitingSignal], T::Debugging, taken)?;
                 let of = self.tasks[task.at()].clone();
-                let most = of.spec.on_failure.as_ref().map_or(0, |branch| branch.max);
-                ensure(*branch <= most, || format!("branch {branch} of {most}"))?;
                 self.tasks[task.at()].due = None;
-                self.push(Kind::Branch(task.0), of.spec.clone(), of.phase);
+                let mut spec = (*of.spec).clone();
+                spec.merge = matches!(kind, Kind::Merger(_));
+                self.push(kind, Arc::new(spec), of.phase);
                 Ok(())
             }
             Event::UndoPlanned { tasks } => {
@@ -270,7 +284,8 @@ impl Model {
                 let mut before = None;
                 for task in tasks {
                     let of = self.tasks[task.at()].clone();
-                    let ix = self.push(Kind::Undo(task.0), of.spec, of.phase);
+                    let spec = Arc::new(TaskSpec { merge: false, ..(*of.spec).clone() });
+                    let ix = self.push(Kind::Undo(task.0), spec, of.phase);
                     self.tasks[ix as usize].needs = before.into_iter().collect();
                     before = Some(ix);
                 }
@@ -297,7 +312,11 @@ impl Model {
                 if old.status == T::Pending {
                     self.needs_settled(ix)?;
                 }
-                self.step_task(ix, "Ready", &[T::Pending, T::Backoff, T::InDoubt, T::Debugging], T::Ready, taken)?;
+                if old.status == T::AwaitingApproval {
+                    self.is_answered(ix)?;
+                }
+                let from = [T::Pending, T::Backoff, T::InDoubt, T::Debugging, T::AwaitingApproval];
+                self.step_task(ix, "Ready", &from, T::Ready, taken)?;
                 let task = &mut self.tasks[task.at()];
                 if old.status == T::Debugging || old.status == T::Backoff && old.due.is_none() {
                     task.before = task.attempt;
@@ -318,6 +337,7 @@ impl Model {
                 self.may_start()?;
                 self.needs_settled(task.0)?;
                 self.begin(task.0, attempt.0)?;
+                self.asks(task.0)?;
                 let approval = matches!(what, Await::Approval { .. });
                 let (input, to) =
                     if approval { ("AskApproval", T::AwaitingApproval) } else { ("Await", T::AwaitingSignal) };
@@ -338,18 +358,20 @@ impl Model {
                     format!("step {step} after {:?}", state.steps)
                 })?;
                 state.steps.push((*effect, None));
-                self.calls += 1;
-                let cap = self.caps.calls;
-                ensure(cap.is_none_or(|cap| self.calls <= cap), || format!("{} calls of {cap:?}", self.calls))
+                let phase = state.phase;
+                self.account(task.0, [0; 3], [1, 0, 0])?;
+                self.within_caps(phase)
             }
             Event::StepFinished { task, attempt, step, outcome } => {
                 ensure(self.step_runs(task.0, attempt.0, step.0), || "no such step runs".to_owned())?;
                 let last = self.tasks[task.at()].steps.last_mut().expect("just seen");
                 last.1 = Some(outcome.result.is_ok());
-                Ok(())
+                self.end_walk(task.0)?;
+                self.account(task.0, [0; 3], [0, outcome.used.tokens, outcome.used.usd_micros])
             }
             Event::StepInterrupted { task, .. } => {
-                self.free_open_step(task.0);
+                self.end_walk(task.0)?;
+                self.free_open_step(task.0)?;
                 self.tasks[task.at()].goes_on = true;
                 self.step_task(task.0, "Interrupt", ACTIVE, T::Ready, taken)
             }
@@ -366,6 +388,7 @@ impl Model {
                 ensure(state.steps.iter().all(|(_, outcome)| *outcome == Some(true)), || {
                     format!("completed with steps {:?}", state.steps)
                 })?;
+                self.is_merged(task.0)?;
                 self.completions += 1;
                 self.tasks[task.at()].completed_as = self.completions;
                 let from = [T::Running, T::Validating, T::AwaitingApproval, T::AwaitingSignal, T::InDoubt];
@@ -384,7 +407,8 @@ impl Model {
             }
             Event::TaskFailed { task, tolerated, .. } => {
                 self.tasks[task.at()].tolerated = *tolerated;
-                self.free_open_step(task.0);
+                self.end_walk(task.0)?;
+                self.free_open_step(task.0)?;
                 let from = [
                     T::Ready,
                     T::Running,
@@ -404,8 +428,11 @@ impl Model {
                 self.step_task(task.0, "Skip", &[T::Pending, T::Ready], T::Skipped, taken)
             }
             Event::TaskCancelled { task } => {
-                if self.tasks[task.at()].status != T::InDoubt {
-                    self.free_open_step(task.0);
+                self.end_walk(task.0)?;
+                match self.tasks[task.at()].status {
+                    // It may have happened, so it counts.
+                    T::InDoubt => drop(self.tasks[task.at()].steps.pop_if(|(_, outcome)| outcome.is_none())),
+                    _ => self.free_open_step(task.0)?,
                 }
                 let from: Vec<T> = T::ALL.iter().copied().filter(|status| !status.is_terminal()).collect();
                 self.step_task(task.0, "Cancel", &from, T::Cancelled, taken)
@@ -421,6 +448,7 @@ impl Model {
                 self.step_task(task.0, "Doubt", &[T::Running], T::InDoubt, taken)
             }
             Event::DoubtSettled { task, answer } => {
+                self.end_walk(task.0)?;
                 let state = &mut self.tasks[task.at()];
                 ensure(state.status == T::InDoubt, || "nothing was in doubt".to_owned())?;
                 state.steps.retain(|(_, outcome)| *outcome == Some(true));
@@ -457,8 +485,23 @@ impl Model {
                 state.token = None;
                 ensure(void, || "a lease expires early".to_owned())
             }
-            other => Err(format!("unknown to the checker: {other:?}")),
+            other => self.call_event(other, taken),
         }
+    }
+
+    /// The items of a plan that say themselves what they need.
+    fn link_items(&mut self, of: &TaskSpec, first: u32, items: &[u8]) -> Checked {
+        let Some(graph) = &of.item_graph else { return Ok(()) };
+        let items: Vec<serde_json::Value> = serde_json::from_slice(items).map_err(|error| error.to_string())?;
+        for (at, item) in items.iter().enumerate() {
+            let needs = item[&graph.needs].as_array().cloned().unwrap_or_default();
+            let position = |need: &serde_json::Value| {
+                items.iter().position(|item| item[&graph.id] == *need).ok_or("it needs nothing there is")
+            };
+            let needs: Result<Vec<u32>, &str> = needs.iter().map(|need| Ok(first + position(need)? as u32)).collect();
+            self.tasks[first as usize + at].needs = needs?;
+        }
+        Ok(())
     }
 
     fn step_task(&mut self, ix: u32, input: &str, from: &[T], to: T, taken: &mut Taken) -> Checked {
@@ -496,6 +539,7 @@ impl Model {
         ensure(attempt == expected, || format!("attempt {attempt} where {expected} is due"))?;
         if !task.goes_on {
             task.steps.clear();
+            task.calls.clear();
         }
         task.goes_on = false;
         task.attempt = attempt;
@@ -516,8 +560,12 @@ impl Model {
     fn needs_settled(&self, ix: u32) -> Checked {
         let task = &self.tasks[ix as usize];
         match task.kind {
-            Kind::Item(of) => self.needs_settled(of),
-            Kind::Branch(of) => {
+            Kind::Item(of) => {
+                let bad = task.needs.iter().find(|need| !self.lets_go_on(**need));
+                ensure(bad.is_none(), || format!("item {ix} moves before item {bad:?}"))?;
+                self.needs_settled(of)
+            }
+            Kind::Branch(of) | Kind::Merger(of) => {
                 let status = self.tasks[of as usize].status;
                 ensure(status == T::Debugging, || format!("a branch runs for a task in {status}"))
             }
@@ -538,9 +586,10 @@ impl Model {
         }
     }
 
-    fn free_open_step(&mut self, ix: u32) {
-        if self.tasks[ix as usize].steps.pop_if(|(_, outcome)| outcome.is_none()).is_some() {
-            self.calls -= 1;
+    fn free_open_step(&mut self, ix: u32) -> Checked {
+        match self.tasks[ix as usize].steps.pop_if(|(_, outcome)| outcome.is_none()) {
+            Some(_) => self.account(ix, [1, 0, 0], [0; 3]),
+            None => Ok(()),
         }
     }
 
@@ -556,7 +605,7 @@ impl Model {
         ensure(task.attempt == attempt, || format!("attempt {attempt} fails in attempt {}", task.attempt))?;
         let rules = task.spec.retry.as_deref().unwrap_or(&self.definition.retry);
         let policy = if task.status == T::Validating { rules.for_validating() } else { rules.for_running() };
-        let in_series = attempt - task.before;
+        let in_series = (attempt - task.before).max(1);
         ensure(policy.retries(class), || format!("{class} is retried"))?;
         ensure(in_series < policy.max_attempts, || format!("attempt {in_series} of {}", policy.max_attempts))?;
         let due_ms = policy.delay_ms(in_series, self.seed ^ split_mix(u64::from(ix))).max(asked_ms.unwrap_or(0));
@@ -636,6 +685,8 @@ impl Task {
         self.before = self.attempt;
         self.goes_on = false;
         self.steps.clear();
+        self.calls.clear();
+        self.mergers = 0;
         self.due = None;
         self.tolerated = false;
         self.upstream = false;

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wfctl::domain::budget::Caps;
-use wfctl::domain::failure::FailureClass;
+use wfctl::domain::budget::{Amounts, Caps};
+use wfctl::domain::call::{CallInput, CallKind, RecordedCall};
+use wfctl::domain::failure::{Failure, FailureClass};
+use wfctl::domain::ids::CallIx;
 use wfctl::domain::machine::Phase;
 use wfctl::domain::retry::{OnExhausted, RetryPolicy, split_mix};
-use wfctl::domain::workflow::{Definition, EffectClass, Limits, OnTimeout, PhaseSpec, RetryRules, TaskSpec};
+use wfctl::domain::workflow::{
+    Action, Definition, EffectClass, ItemGraph, Limits, OnTimeout, PhaseSpec, RetryRules, TaskSpec,
+};
 
 use super::flows::*;
 
@@ -36,6 +40,39 @@ impl Dice {
     }
 }
 
+/// Lists of items that need each other. None goes in a circle: such a list fails whatever anybody does.
+const PLANS: &[&str] = &[
+    r#"[{"id": "b", "needs": ["a"]}, {"id": "a"}, {"id": "c", "needs": ["a", "b"]}]"#,
+    r#"[{"id": "a"}, {"id": "b", "needs": []}]"#,
+];
+
+/// What the walk of an agent says next: mostly what fits its record, sometimes what is out of step.
+pub fn call_of(dice: &mut Dice, known: &[RecordedCall]) -> CallInput {
+    let last = known.last();
+    let lost = last.is_some_and(|last| last.outcome.is_none());
+    let next = known.len() as u32 - u32::from(lost);
+    let next = if dice.chance(90) { next } else { dice.below(4) as u32 };
+    if last.is_some_and(|last| last.is_open) && dice.chance(85) {
+        let reserved = last.map_or(0, |last| last.reserved.tokens);
+        let class = [FailureClass::RateLimited, FailureClass::Quota, FailureClass::Credits][dice.below(3)];
+        let failed = Failure { retry_after_ms: dice.chance(50).then_some(9_000), ..Failure::new(class, "not now") };
+        let outcome = match dice.chance(75) {
+            true => answered(dice.below(reserved as usize + 1) as u64),
+            false => ended(Err(failed), 0),
+        };
+        return CallInput::End(CallIx(next), Box::new(outcome));
+    }
+    match dice.below(10) {
+        0 => {
+            CallInput::Ask(Box::new(call(next, CallKind::Ask, EffectClass::Pure, Amounts::default())), "so?".to_owned())
+        }
+        1 => CallInput::End(CallIx(next), Box::new(answered(1))),
+        2..4 => CallInput::Note(vec![(tool(next), answered(0)), (tool(next + 1), answered(0))]),
+        4..6 => CallInput::Begin(Box::new(tool(next))),
+        _ => CallInput::Begin(Box::new(model(next, dice.below(60) as u64))),
+    }
+}
+
 /// A workflow with something of everything.
 pub fn definition(dice: &mut Dice, depth: u32) -> Definition {
     let mut names = Vec::new();
@@ -52,9 +89,13 @@ pub fn definition(dice: &mut Dice, depth: u32) -> Definition {
         groups: BTreeMap::from([("g".to_owned(), 1 + dice.below(2) as u32)]),
     };
     if dice.chance(15) {
-        let calls = Some(1 + dice.below(2 * names.len() + 1) as u64);
+        let calls = dice.chance(60).then(|| 1 + dice.below(2 * names.len() + 1) as u64);
+        let tokens = dice.chance(60).then(|| dice.below(400) as u64);
         let wall_ms = dice.chance(30).then(|| 20_000 + dice.below(100_000) as u64);
-        definition.budget = Caps { calls, wall_ms, ..Caps::default() };
+        definition.budget = Caps { calls, tokens, wall_ms, ..Caps::default() };
+    }
+    if dice.chance(40) {
+        definition = in_worktrees(definition);
     }
     definition.retry.all = policy_of(dice);
     if depth == 0 {
@@ -78,6 +119,9 @@ fn phase_of(dice: &mut Dice, at: Phase, chosen: &[Phase], names: &mut Vec<String
         tasks.push(spec);
     }
     let mut spec = phase(at, tasks);
+    if dice.chance(10) {
+        spec.budget.tokens = Some(dice.below(300) as u64);
+    }
     if chosen.len() > 1 && dice.chance(40) {
         let on_timeout = if dice.chance(50) { OnTimeout::Approve } else { OnTimeout::Reject };
         spec.approval = Some(ask(dice.chance(50).then_some(60_000), on_timeout));
@@ -91,7 +135,8 @@ fn phase_of(dice: &mut Dice, at: Phase, chosen: &[Phase], names: &mut Vec<String
 
 pub fn task(dice: &mut Dice, name: &str, depth: u32) -> TaskSpec {
     let mut spec = match dice.below(100) {
-        0..62 => run(name, &[]),
+        0..36 => run(name, &[]),
+        36..62 => agent(name, &[]),
         62..70 => approval(
             name,
             dice.chance(50).then_some(30_000),
@@ -108,7 +153,12 @@ pub fn task(dice: &mut Dice, name: &str, depth: u32) -> TaskSpec {
     if dice.chance(10) {
         spec.when = Some(if dice.chance(60) { "true" } else { "false" }.to_owned());
     }
-    if dice.chance(12) {
+    // Files are merged where there are any; elsewhere it says nothing.
+    spec.merge = matches!(spec.action, Action::Run(_) | Action::Agent(_)) && dice.chance(40);
+    if dice.chance(8) {
+        spec.foreach = Some(PLANS[dice.below(PLANS.len())].to_owned());
+        spec.item_graph = Some(ItemGraph { id: "id".to_owned(), needs: "needs".to_owned() });
+    } else if dice.chance(12) {
         spec.foreach = Some(["[1, 2, 3]", "[]", "5"][dice.below(3)].to_owned());
     } else if dice.chance(20) {
         let classes = [EffectClass::Pure, EffectClass::Probed, EffectClass::Once, EffectClass::Once];

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use wfctl::domain::budget::{Amounts, Caps};
+use wfctl::domain::call::{CallIntent, CallKind, CallOutcome};
+use wfctl::domain::chat::Usage;
 use wfctl::domain::event::StepOutcome;
 use wfctl::domain::failure::{Failure, FailureClass};
+use wfctl::domain::ids::{CallIx, Digest};
 use wfctl::domain::machine::Phase;
 use wfctl::domain::payload::Payload;
 use wfctl::domain::retry::{OnExhausted, RetryPolicy};
 use wfctl::domain::workflow::{
-    Action, ApprovalSpec, BranchSpec, ChildSpec, Definition, ExternalSpec, Limits, LoopBack, OnTimeout, PhaseSpec,
-    RetryRules, TaskSpec, WaitSpec, WorkspaceKind,
+    Action, AgentSpec, ApprovalSpec, BranchSpec, ChildSpec, Definition, EffectClass, ExternalSpec, Limits, LoopBack,
+    OnTimeout, PhaseSpec, RetryRules, TaskSpec, WaitSpec, WorkspaceKind,
 };
 
 /// A command of its own name.
@@ -107,4 +110,71 @@ pub fn good() -> StepOutcome {
 
 pub fn bad(class: FailureClass) -> StepOutcome {
     outcome(Err(Failure::new(class, "as planned")))
+}
+
+/// An agent; what it does are the calls that a test makes for it.
+pub fn agent(name: &str, needs: &[&str]) -> TaskSpec {
+    let spec = AgentSpec {
+        role: "implementer".to_owned(),
+        models: Vec::new(),
+        tools: Vec::new(),
+        turns: None,
+        budget: Caps::default(),
+    };
+    with_needs(TaskSpec::new(name, Action::Agent(spec)), needs)
+}
+
+/// Its files are merged.
+pub fn merging(spec: TaskSpec) -> TaskSpec {
+    TaskSpec { merge: true, ..spec }
+}
+
+/// A workflow whose files flow along the edges.
+pub fn in_worktrees(definition: Definition) -> Definition {
+    Definition { workspace: WorkspaceKind::Worktree, ..definition }
+}
+
+pub fn call(ix: u32, kind: CallKind, effect: EffectClass, reserved: Amounts) -> CallIntent {
+    let label = "a/model".to_owned();
+    CallIntent {
+        ix: CallIx(ix),
+        kind,
+        label,
+        input: Digest::of(&ix.to_be_bytes()),
+        shown: String::new(),
+        effect,
+        reserved,
+    }
+}
+
+/// A model call that holds back so many tokens, and as many millionths of a dollar.
+pub fn model(ix: u32, tokens: u64) -> CallIntent {
+    call(ix, CallKind::Model, EffectClass::Paid, Amounts { calls: 0, tokens, usd_micros: tokens })
+}
+
+pub fn tool(ix: u32) -> CallIntent {
+    call(ix, CallKind::Tool, EffectClass::Restorable, Amounts::default())
+}
+
+pub fn ended(result: Result<Payload, Failure>, tokens: u64) -> CallOutcome {
+    let usage = Usage { input_tokens: tokens, usd_micros: tokens, ..Usage::default() };
+    CallOutcome { result, duration_ms: 1, usage: (tokens > 0).then_some(usage), full: None, tree: None }
+}
+
+pub fn answered(tokens: u64) -> CallOutcome {
+    ended(Ok(Payload::inline(b"\"said\"").unwrap()), tokens)
+}
+
+/// What the merge queue answers after so many merges.
+pub fn merged(position: u64) -> StepOutcome {
+    let answer = serde_json::json!({
+        "commit": format!("c{position}"), "integration": format!("h{position}"),
+        "tree": format!("t{position}"), "position": position,
+    });
+    outcome(Ok(Payload::inline(answer.to_string().as_bytes()).unwrap()))
+}
+
+/// A step that left files behind.
+pub fn left(tree: &str) -> StepOutcome {
+    StepOutcome { tree: Some(tree.to_owned()), ..good() }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use wfctl::domain::call::CallInput;
 use wfctl::domain::effect::{Effect, StepOrder, StopCause};
 use wfctl::domain::event::{Actor, Created, Event, StepOutcome};
 use wfctl::domain::ids::{Attempt, Digest, Epoch, ProjectId, Seq, TaskIx};
@@ -393,6 +394,19 @@ impl Rig {
         let at = at.unwrap_or_else(|| panic!("{name} does not run; these do: {:?}", self.names()));
         let order = self.running.remove(at);
         report(&order, outcome)
+    }
+
+    /// The walk of a running agent of that name says something.
+    pub fn call(&mut self, name: &str, input: CallInput) -> Result<Reply, Error> {
+        let order = self.order(name);
+        let (id, task, attempt) = (order.project.clone(), order.task, order.attempt);
+        self.ask(Request::Call { id, task, attempt, input })
+    }
+
+    /// What the task of that name was told to do.
+    pub fn order(&self, name: &str) -> &StepOrder {
+        let found = self.running.iter().find(|order| &*order.name == name);
+        found.unwrap_or_else(|| panic!("{name} does not run; these do: {:?}", self.names()))
     }
 
     pub fn names(&self) -> Vec<String> {

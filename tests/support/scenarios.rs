@@ -1,6 +1,9 @@
 //! Small histories in which something interesting happens: together they take every transition of both machines, and each
 //! is kept as a golden history.
 
+#[path = "agent_scenarios.rs"]
+mod agents;
+
 use std::sync::Arc;
 
 use wfctl::domain::event::{Decision, DoubtAnswer};
@@ -18,7 +21,8 @@ use super::support::rig::*;
 pub type Scenario = fn() -> (Rig, ProjectId);
 
 pub fn all() -> Vec<(&'static str, Scenario)> {
-    vec![
+    let mut all = agents::all();
+    all.extend([
         ("lifecycle", lifecycle as Scenario),
         ("retries", retries),
         ("validations", validations),
@@ -51,7 +55,8 @@ pub fn all() -> Vec<(&'static str, Scenario)> {
         ("no_phase", no_phase),
         ("retry_by_person", retry_by_person),
         ("child", child_project),
-    ]
+    ]);
+    all
 }
 
 fn none() -> String {

@@ -22,6 +22,14 @@ impl Project {
         self.core.caps.usd_micros.is_some() || of_phase && !self.core.phase_caps_off
     }
 
+    /// A person has given more. Wall time is the project's alone: more of it says nothing about what a phase may use.
+    pub(super) fn raise_caps(&mut self, caps: Caps) {
+        let was = self.core.caps;
+        let same = (caps.calls, caps.tokens, caps.usd_micros) == (was.calls, was.tokens, was.usd_micros);
+        self.core.phase_caps_off |= !same;
+        self.core.caps = caps;
+    }
+
     pub(super) fn reserve(&mut self, ix: TaskIx, wanted: Amounts) {
         let phase = self.task(ix).phase;
         self.core.ledger.reserve(wanted);

@@ -66,8 +66,7 @@ impl Project {
                 Ok(())
             }
             Event::BudgetRaised { caps } => {
-                self.core.caps = *caps;
-                self.core.phase_caps_off = true;
+                self.raise_caps(*caps);
                 Ok(())
             }
             Event::CancelRequested { undo, .. } => {
@@ -148,6 +147,7 @@ impl Project {
                 more.due = *due;
                 // A claim is of one attempt.
                 more.lease = None;
+                self.open_question(*task);
                 self.move_task(*task, input, at)
             }
             Event::TaskAnswered { task, result, .. } => {
@@ -244,6 +244,7 @@ impl Project {
                 if let Some(reserved) = reserved {
                     self.settle_account(*task, reserved, reserved);
                 }
+                self.release_open_calls(*task);
                 let more = self.core.tasks[task.at()].more_mut();
                 more.steps.pop_if(|step| step.outcome.as_ref().is_none_or(|outcome| outcome.result.is_err()));
                 // What the doubt interrupted does not count as an attempt: it goes on.
@@ -585,6 +586,7 @@ impl Project {
             item: old.item,
             items: old.items,
             open_items: old.open_items,
+            merges_for: old.merges_for,
             ..More::default()
         }));
     }

@@ -4,7 +4,7 @@
 use crate::domain::budget::Amounts;
 use crate::domain::call::{CallInput, CallIntent, CallKind, CallOutcome, RecordedCall};
 use crate::domain::effect::{Effect, TimerKey};
-use crate::domain::event::{Await, Decision, Event, HoldReason};
+use crate::domain::event::{Await, Decision, Event, HoldReason, StepOutcome};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, CallIx, StepIx, TaskIx};
 use crate::domain::limits;
@@ -23,32 +23,28 @@ impl Taking<'_> {
         match input {
             CallInput::Begin(intent) => {
                 self.may_begin(ix)?;
-                self.check_call(ix, &intent)?;
+                self.has_room(ix, attempt, 1)?;
+                self.check_call(ix, intent.ix, 0)?;
                 if let Some(dimension) = self.project.would_break(ix, intent.reserved) {
                     self.hold(HoldReason::Budget { dimension });
                     return Err(Refusal::new(RefusalKind::Budget, format!("the budget of {dimension} is used up")));
                 }
-                self.emit(Event::CallStarted { task: ix, attempt, call: intent });
+                self.emit(Event::CallStarted { task: ix, attempt, call: shortened(intent) });
             }
             CallInput::End(call, outcome) => {
                 let open = self.project.task(ix).calls().get(call.0 as usize);
-                if open.is_none_or(|open| open.outcome.is_some()) {
+                if !open.is_some_and(|open| open.is_open) {
                     return Err(out_of_step(format!("call {call} is not open")));
                 }
                 self.emit(Event::CallFinished { task: ix, attempt, call, outcome });
             }
-            CallInput::Note(calls) => {
-                for (intent, outcome) in calls {
-                    self.check_call(ix, &intent)?;
-                    let (call, intent) = (intent.ix, Box::new(intent));
-                    self.emit(Event::CallStarted { task: ix, attempt, call: intent });
-                    self.emit(Event::CallFinished { task: ix, attempt, call, outcome: Box::new(outcome) });
-                }
-            }
+            CallInput::Note(calls) => self.note(ix, attempt, calls)?,
             CallInput::Ask(intent, question) => {
                 self.may_begin(ix)?;
-                self.check_call(ix, &intent)?;
-                self.emit(Event::CallStarted { task: ix, attempt, call: intent });
+                self.has_room(ix, attempt, 1)?;
+                self.check_call(ix, intent.ix, 0)?;
+                let intent = Box::new(CallIntent { reserved: Amounts::default(), ..*intent });
+                self.emit(Event::CallStarted { task: ix, attempt, call: shortened(intent) });
                 let ask = super::task_flow::cut(question, limits::COMMENT_BYTES);
                 self.emit(Event::StepInterrupted { task: ix, attempt, step: StepIx(0), crashed: false });
                 self.await_outside(ix, Await::Approval { ask }, None);
@@ -75,18 +71,53 @@ impl Taking<'_> {
         Ok(())
     }
 
-    fn check_call(&self, ix: TaskIx, intent: &CallIntent) -> Result<(), Refusal> {
+    /// A walk makes one call after the other: only the next one may begin, or the last one again when its outcome was lost.
+    /// `behind`: how many calls come before it in the same input.
+    fn check_call(&self, ix: TaskIx, call: CallIx, behind: usize) -> Result<(), Refusal> {
         let calls = self.project.task(ix).calls();
-        if calls.len() >= limits::CALLS_PER_ATTEMPT {
-            let most = limits::CALLS_PER_ATTEMPT;
-            return Err(Refusal::new(RefusalKind::Limit, format!("an attempt has at most {most} calls")));
+        let lost = calls.last().is_some_and(|last| last.outcome.is_none());
+        let next = calls.len() - usize::from(lost) + behind;
+        if calls.last().is_some_and(|last| last.is_open) || call.0 as usize != next {
+            return Err(out_of_step(format!("call {call} is not the next one")));
         }
-        let again = calls.get(intent.ix.0 as usize).is_some_and(|known| known.outcome.is_none());
-        if again || intent.ix.0 as usize == calls.len() {
-            Ok(())
-        } else {
-            Err(out_of_step(format!("call {} is not the next one", intent.ix)))
+        Ok(())
+    }
+
+    /// Calls made before they are put on record: all of them, or none.
+    fn note(&mut self, ix: TaskIx, attempt: Attempt, calls: Vec<(CallIntent, CallOutcome)>) -> Result<(), Refusal> {
+        self.has_room(ix, attempt, calls.len())?;
+        for (behind, (intent, outcome)) in calls.iter().enumerate() {
+            self.check_call(ix, intent.ix, behind)?;
+            if intent.reserved != Amounts::default() || outcome.used() != Amounts::default() {
+                return Err(out_of_step(format!("call {} costs something and was not begun", intent.ix)));
+            }
         }
+        for (intent, outcome) in calls {
+            let call = intent.ix;
+            self.emit(Event::CallStarted { task: ix, attempt, call: shortened(Box::new(intent)) });
+            self.emit(Event::CallFinished { task: ix, attempt, call, outcome: Box::new(outcome) });
+        }
+        Ok(())
+    }
+
+    /// At its bound an attempt fails: were the call only refused, the walk would be taken up again to be refused again.
+    fn has_room(&mut self, ix: TaskIx, attempt: Attempt, more: usize) -> Result<(), Refusal> {
+        let calls = self.project.task(ix).calls();
+        let lost = usize::from(calls.last().is_some_and(|last| last.outcome.is_none()));
+        if calls.len() - lost + more <= limits::CALLS_PER_ATTEMPT {
+            return Ok(());
+        }
+        let message = format!("an attempt has at most {} calls", limits::CALLS_PER_ATTEMPT);
+        let outcome = StepOutcome {
+            result: Err(Failure::new(FailureClass::Turns, message.clone())),
+            log: None,
+            code: None,
+            duration_ms: 0,
+            used: Amounts::default(),
+            tree: None,
+        };
+        self.step_done(ix, attempt, StepIx(0), Box::new(outcome));
+        Err(Refusal::new(RefusalKind::Limit, message))
     }
 
     /// Calls that cost money and were cut off are charged, once each time.
@@ -149,7 +180,7 @@ impl Taking<'_> {
         let in_a_row = self.project.failures_in_a_row(ix);
         let verdict = match (failure.class, failure.retry_after_ms) {
             // The provider knows when: waiting for it is no try.
-            (FailureClass::Quota, Some(delay_ms)) => Verdict::Retry { delay_ms },
+            (FailureClass::Quota, Some(delay_ms)) => Verdict::Retry { delay_ms: delay_ms.min(limits::DURATION_MS) },
             _ => policy.verdict(in_a_row, 0, &failure, seed),
         };
         if let Verdict::Retry { delay_ms } = verdict {
@@ -168,6 +199,13 @@ impl Taking<'_> {
             OnExhausted::Continue => self.fail_for_good(ix, failure, true),
         }
     }
+}
+
+/// What a model wrote is of any length; a record is not.
+fn shortened(mut intent: Box<CallIntent>) -> Box<CallIntent> {
+    intent.label = super::task_flow::cut(intent.label, limits::NAME_BYTES);
+    intent.shown = super::task_flow::cut(intent.shown, limits::EXCERPT_BYTES);
+    intent
 }
 
 fn out_of_step(problem: String) -> Refusal {
@@ -202,7 +240,7 @@ impl Project {
         self.check_attempt(task, attempt)?;
         let at = call.ix.0 as usize;
         let calls = &self.core.tasks[task.at()].more_mut().calls;
-        let again = calls.get(at).is_some_and(|known| !known.is_open && known.outcome.is_none());
+        let again = at + 1 == calls.len() && calls.last().is_some_and(|last| !last.is_open && last.outcome.is_none());
         if !again && at != calls.len() {
             return Err(format!("call {} of task {task} starts where {} was due", call.ix, calls.len()));
         }
@@ -234,16 +272,13 @@ impl Project {
         self.check_attempt(task, attempt)?;
         let more = self.core.tasks[task.at()].more_mut();
         more.crashes = 0;
-        let open = more.calls.get_mut(call.0 as usize).filter(|open| open.outcome.is_none());
+        let open = more.calls.get_mut(call.0 as usize).filter(|open| open.is_open);
         let open = open.ok_or_else(|| format!("call {call} of task {task} is not open"))?;
-        let (was_open, reserved) = (open.is_open, open.reserved);
+        let reserved = open.reserved;
         open.outcome = Some(Box::new(outcome.clone()));
         open.is_open = false;
-        if was_open {
-            let mut used = outcome.used();
-            used.calls = reserved.calls;
-            self.settle_account(task, reserved, used);
-        }
+        let used = Amounts { calls: reserved.calls, ..outcome.used() };
+        self.settle_account(task, reserved, used);
         Ok(())
     }
 
@@ -267,17 +302,24 @@ impl Project {
 
     /// At the end of a walk: what is still open was not made, or changed nothing that counts.
     pub(super) fn release_open_calls(&mut self, task: TaskIx) {
-        let open: Vec<usize> =
-            self.task(task).calls().iter().enumerate().filter(|(_, call)| call.is_open).map(|(at, _)| at).collect();
-        for at in open {
-            let call = &mut self.core.tasks[task.at()].more_mut().calls[at];
-            // A question stays open until a person has answered it.
-            if call.kind == CallKind::Ask {
-                continue;
-            }
-            call.is_open = false;
-            let reserved = call.reserved;
-            self.release_account(task, reserved);
+        let Some(more) = &mut self.core.tasks[task.at()].more else { return };
+        let Some(open) = more.calls.last_mut().filter(|last| last.is_open) else { return };
+        open.is_open = false;
+        let reserved = open.reserved;
+        self.release_account(task, reserved);
+    }
+
+    /// The question that an agent waits with stays open until a person has answered it. It holds nothing back.
+    pub(super) fn open_question(&mut self, task: TaskIx) {
+        let Some(more) = &mut self.core.tasks[task.at()].more else { return };
+        if let Some(asked) = more.calls.last_mut().filter(|last| last.kind == CallKind::Ask && last.outcome.is_none()) {
+            asked.is_open = true;
         }
+    }
+
+    /// Whether what an agent asked has been answered, and only the record that it goes on is missing.
+    pub(super) fn is_answered(&self, task: TaskIx) -> bool {
+        let last = self.task(task).calls().last();
+        last.is_some_and(|last| last.kind == CallKind::Ask && last.outcome.is_some())
     }
 }

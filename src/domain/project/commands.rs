@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::budget::Caps;
+use crate::domain::budget::{Caps, Dimension};
 use crate::domain::effect::{Effect, TimerKey};
 use crate::domain::event::{Await, Decision, DoubtAnswer, Event, HoldReason};
 use crate::domain::failure::{Failure, FailureClass};
@@ -85,6 +85,7 @@ impl Taking<'_> {
         let caps = budget.map(|given| self.project.core.caps.raised_by(&given));
         if let Some(HoldReason::Budget { dimension }) = &self.project.core.hold
             && !caps.is_some_and(|caps| caps.allows_more(&self.project.core.caps, *dimension))
+            && !self.lifts_phase_cap(budget.as_ref(), *dimension)
         {
             let message = format!("the budget of {dimension} is used up; give more with --budget {dimension}=...");
             return Err(self.refuse(RefusalKind::WrongState, message));
@@ -103,6 +104,17 @@ impl Taking<'_> {
         }
         self.release(self.turn.actor.clone(), comment);
         Ok(())
+    }
+
+    /// Whether a given cap takes the place of a phase's: the project had none in that dimension, so only a phase's was reached.
+    fn lifts_phase_cap(&self, given: Option<&Caps>, dimension: Dimension) -> bool {
+        let of = |caps: &Caps| match dimension {
+            Dimension::Calls => caps.calls,
+            Dimension::Tokens => caps.tokens,
+            Dimension::Usd => caps.usd_micros,
+            Dimension::Wall => caps.wall_ms,
+        };
+        of(&self.project.core.caps).is_none() && given.and_then(of).is_some()
     }
 
     // --- retry -------------------------------------------------------------------------------------------------------
@@ -211,7 +223,9 @@ impl Taking<'_> {
             }
         };
         let task = self.project.task(ix);
-        if !matches!(task.spec.action, Action::Approval(_)) {
+        // An agent asks while it waits for a person, and only then.
+        let asks = matches!(task.spec.action, Action::Approval(_)) || task.status == TaskStatus::AwaitingApproval;
+        if !asks {
             let message = format!("task {} asks for no approval, it is a {}", task.name, task.spec.action.keyword());
             return Err(self.refuse(RefusalKind::Invalid, message));
         }

@@ -228,6 +228,7 @@ impl Project {
             more.steps.pop();
             more.interrupted = true;
             more.maybe_ran = true;
+            more.mergers += 1;
         }
         more.failure = Some(failure.clone());
         more.branches = number;

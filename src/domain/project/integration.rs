@@ -9,8 +9,10 @@ use crate::domain::effect::{LandOrder, MergeOrder};
 use crate::domain::event::StepOutcome;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{StepIx, TaskIx};
+use crate::domain::limits;
 use crate::domain::machine::{Phase, TaskStatus};
-use crate::domain::payload::PayloadSource;
+use crate::domain::payload::{Payload, PayloadSource};
+use crate::domain::time::Millis;
 use crate::domain::workflow::{Action, WorkspaceKind};
 
 use super::state::{Feedback, Integration, Origin, Pinned, Project, Task};
@@ -28,11 +30,41 @@ pub struct Merged {
     pub position: u64,
 }
 
+/// The answer of a merge queue, or why it is none.
+pub(super) fn merged_of(payload: &Payload, vault: &dyn PayloadSource) -> Result<Merged, String> {
+    let text = vault.read(payload).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&text).map_err(|error| format!("no answer of a merge: {error}"))
+}
+
 impl Project {
     /// Whether a step of a task is its merge: the one behind its last validation.
     pub(super) fn is_merge_step(&self, ix: TaskIx, step: StepIx) -> bool {
-        let spec = &self.task(ix).spec;
-        spec.merge && self.tracks_trees() && step.0 as usize == spec.validate.len() + 1
+        self.merges(ix) && step.0 as usize == self.task(ix).spec.validate.len() + 1
+    }
+
+    /// Whether a task is completed by its merge alone.
+    pub(super) fn merges(&self, ix: TaskIx) -> bool {
+        self.task(ix).spec.merge && self.tracks_trees()
+    }
+
+    /// How many mergers the work behind a conflict has had: those of the task, and those of the mergers on the way to it.
+    pub(super) fn mergers_so_far(&self, ix: TaskIx) -> u32 {
+        let (mut at, mut count) = (ix, 0);
+        loop {
+            let task = self.task(at);
+            let more = task.more.as_deref();
+            count += more.map_or(0, |more| more.mergers);
+            match task.origin {
+                Origin::Branch { of, .. } if more.is_some_and(|more| more.merges_for) => at = of,
+                Origin::Branch { .. }
+                | Origin::Declared(_)
+                | Origin::Added
+                | Origin::Item { .. }
+                | Origin::Undo { .. } => {
+                    return count;
+                }
+            }
+        }
     }
 
     /// Whether a failure is the conflict of a task's work with the integration branch.
@@ -93,19 +125,19 @@ impl Project {
     }
 
     /// What is landed: the head of the integration branch.
-    pub(super) fn land_order(&self, ix: TaskIx, into: String) -> Result<LandOrder, Failure> {
+    pub(super) fn land_order(&self, ix: TaskIx, into: String, now: Millis) -> Result<LandOrder, Failure> {
         let head = self.core.integration.as_ref().ok_or_else(|| {
             Failure::new(FailureClass::Workspace, "there is nothing to land: no task with `merge: true` has completed")
         })?;
-        let time = self.task(ix).first_started.unwrap_or(self.created_at);
+        // The order is made before the start of the first attempt is on record; made again, it must be the same.
+        let time = self.task(ix).first_started.unwrap_or(now);
         Ok(LandOrder { into, commit: head.commit.clone(), time })
     }
 
     /// The branch has moved.
     pub(super) fn apply_merged(&mut self, outcome: &StepOutcome, vault: &dyn PayloadSource) -> Result<(), String> {
         let Ok(payload) = &outcome.result else { return Ok(()) };
-        let text = vault.read(payload).map_err(|error| error.to_string())?;
-        let merged: Merged = serde_json::from_slice(&text).map_err(|error| format!("no answer of a merge: {error}"))?;
+        let merged = merged_of(payload, vault)?;
         let head = self.core.integration.as_ref();
         // Members of a batch may be recorded in another order than they were merged in.
         if head.is_none_or(|head| head.position < merged.position) {
@@ -122,13 +154,14 @@ impl Project {
                 && !task.retired
                 && (task.status == TaskStatus::Failed)
                 && !matches!(task.origin, Origin::Branch { .. })
-                && !task.more.as_ref().is_some_and(|more| more.items.is_some())
+                && task.more.as_ref().is_none_or(|more| more.items.is_none())
         };
         let mut feedback: Vec<Feedback> = self
             .core
             .tasks
             .iter()
             .filter(said)
+            .take(limits::FEEDBACK_TASKS)
             .map(|task| Feedback {
                 phase: from,
                 task: task.name.to_string(),

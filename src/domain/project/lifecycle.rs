@@ -340,6 +340,7 @@ impl Taking<'_> {
                 if what == StopWhat::IdleOnly {
                     continue;
                 }
+                self.lose_calls(ix);
             }
             if let Some(Await::Child { project }) = self.project.task(ix).awaits().cloned() {
                 let undo = self.project.core.cancel_undo && what == StopWhat::IdleOnly;

@@ -146,6 +146,7 @@ impl Taking<'_> {
                         None => {}
                     }
                 }
+                (TaskStatus::AwaitingApproval, _) if self.project.is_answered(ix) => self.make_ready(ix),
                 (TaskStatus::AwaitingSignal, Some(Await::Signal { name })) => {
                     let signal = self.project.core.signals.iter().find(|signal| signal.name == *name);
                     if let Some(payload) = signal.map(|signal| signal.payload.clone()) {

@@ -87,7 +87,7 @@ impl Taking<'_> {
             Action::Agent(agent) => self.agent_request(ix, agent.clone()),
             Action::Land(land) => {
                 let into = self.render(ix, &land.into)?.trim().to_owned();
-                Ok(StepRequest::Land(Box::new(self.project.land_order(ix, into)?)))
+                Ok(StepRequest::Land(Box::new(self.project.land_order(ix, into, self.turn.now)?)))
             }
             Action::Approval(_) | Action::Wait(_) | Action::Workflow(_) | Action::External(_) => {
                 Err(Failure::new(FailureClass::Internal, format!("a {} runs on no worker", spec.action.keyword())))

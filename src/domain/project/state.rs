@@ -272,6 +272,8 @@ pub struct More {
     pub previous: Vec<String>,
     /// A branch that resolves a conflict of its task with the integration branch.
     pub merges_for: bool,
+    /// Of its branches, those that were to resolve a conflict: they have an allowance of their own.
+    pub mergers: u32,
     /// What the present attempt began from.
     pub pinned: Option<Pinned>,
 }

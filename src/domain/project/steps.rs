@@ -120,7 +120,7 @@ impl Taking<'_> {
         let branches = self.project.task(ix).more.as_ref().map_or(0, |more| more.branches);
         if self.is_given_up(ix) {
             self.emit(Event::TaskCancelled { task: ix });
-        } else if branches < limits::MERGE_BRANCHES {
+        } else if self.project.mergers_so_far(ix) < limits::MERGE_BRANCHES {
             self.open_branch(ix, branches + 1, failure);
         } else {
             let policy = self.project.retry_rules(ix).for_validating().on_exhausted;
@@ -209,9 +209,11 @@ impl Taking<'_> {
             self.emit(Event::Refused { what, why });
             return;
         }
+        // What it has not told the outcome of may have been paid for, however it ended.
+        self.lose_calls(ix);
+        let outcome = self.readable(ix, step, outcome);
         if let Err(failure) = &outcome.result {
             let class = failure.class;
-            self.lose_calls(ix);
             if class == FailureClass::Interrupted {
                 return self.interrupted(ix, attempt, step);
             }
@@ -223,13 +225,28 @@ impl Taking<'_> {
         self.emit(Event::StepFinished { task: ix, attempt, step, outcome });
         match result {
             _ if self.is_given_up(ix) => match result {
+                // Its work is on the integration branch: that and "completed" are one.
+                Ok(_) if self.project.is_merge_step(ix, step) => self.next_step(ix, attempt, step.next()),
                 // It ran to its end before it could be stopped: what it did can be taken back.
-                Ok(output) if self.project.task(ix).status == TaskStatus::Running => self.complete(ix, output),
+                Ok(output) if self.project.task(ix).status == TaskStatus::Running && !self.project.merges(ix) => {
+                    self.complete(ix, output);
+                }
                 Ok(_) | Err(_) => self.emit(Event::TaskCancelled { task: ix }),
             },
             Ok(_) => self.next_step(ix, attempt, step.next()),
             Err(failure) => self.step_failed(ix, step, failure, code),
         }
+    }
+
+    /// A merge that says that it worked and not what it made has not worked.
+    fn readable(&self, ix: TaskIx, step: StepIx, mut outcome: Box<StepOutcome>) -> Box<StepOutcome> {
+        if let Ok(payload) = &outcome.result
+            && self.project.is_merge_step(ix, step)
+            && let Err(problem) = super::integration::merged_of(payload, self.turn.vault)
+        {
+            outcome.result = Err(Failure::new(FailureClass::Internal, problem));
+        }
+        outcome
     }
 
     /// A step was stopped in its middle by an engine that stops in order: as after a crash, whether it happened is unknown.

@@ -244,7 +244,8 @@ impl Taking<'_> {
         let may_branch =
             matches!(task.status, TaskStatus::Running | TaskStatus::Validating | TaskStatus::AwaitingSignal);
         let may_branch = may_branch && !once_done;
-        let branch = task.spec.on_failure.as_ref().filter(|branch| may_branch && branches < branch.max);
+        let repairs = branches - task.more.as_ref().map_or(0, |more| more.mergers);
+        let branch = task.spec.on_failure.as_ref().filter(|branch| may_branch && repairs < branch.max);
         if branch.is_some() {
             self.open_branch(ix, branches + 1, failure);
             return;
@@ -319,8 +320,10 @@ impl Taking<'_> {
                 Ok(output) => self.complete(of, output),
                 Err(failure) => self.fail(of, failure),
             },
-            Some(item) => {
-                let item = self.project.task(*item);
+            Some(first) => {
+                // Those that were only skipped for another's sake say nothing about what went wrong.
+                let told = failed.iter().find(|item| self.project.task(**item).failure().is_some()).unwrap_or(first);
+                let item = self.project.task(*told);
                 let class = item.failure().map_or(FailureClass::Cancelled, |failure| failure.class);
                 let why = item.failure().map_or_else(|| item.status.to_string(), ToString::to_string);
                 let message = format!("{} of {count} items failed, first {}: {why}", failed.len(), item.name);

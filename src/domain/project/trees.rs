@@ -26,7 +26,11 @@ impl Project {
             Origin::Item { .. } if !task.needs.is_empty() => from_needs(&task.needs),
             Origin::Item { of, .. } => self.input_trees(of),
             Origin::Branch { of, .. } => self.input_trees(of),
-            Origin::Undo { of } if self.task(of).status == TaskStatus::Completed => self.trees_of(of).to_vec(),
+            Origin::Undo { of } if self.task(of).status == TaskStatus::Completed => match (self.trees_of(of), head) {
+                // What it did was merged: it is taken back on the branch.
+                ([], Some(head)) => vec![head.clone()],
+                (own, _) => own.to_vec(),
+            },
             Origin::Undo { of } => self.trees_after_action(of),
             Origin::Declared(_) | Origin::Added if task.needs.is_empty() => {
                 let trees: BTreeSet<&String> = self.core.carried_trees.iter().chain(head).collect();
@@ -54,12 +58,13 @@ impl Project {
         let pinned = task.more.as_ref().and_then(|more| more.pinned.as_ref());
         match (own, pinned) {
             // It has changed nothing: the head of the integration branch says it all.
-            (Some(tree), Some(pinned)) if self.core.integration.is_some() && pinned.trees == [tree.clone()] => {
-                Vec::new()
-            }
+            (Some(tree), Some(pinned)) if pinned.commit.is_some() && pinned.trees == [tree.clone()] => Vec::new(),
             (Some(tree), _) => vec![tree],
-            (None, _) if self.core.integration.is_some() => Vec::new(),
-            (None, _) => self.input_trees(ix),
+            // The head is added wherever it is needed; what was not merged is passed on.
+            (None, _) => {
+                let head = self.core.integration.as_ref().map(|head| &head.tree);
+                self.input_trees(ix).into_iter().filter(|tree| Some(tree) != head).collect()
+            }
         }
     }
 
@@ -95,10 +100,16 @@ impl Project {
         trees.into_iter().cloned().collect()
     }
 
+    /// The same without the head of the integration branch, which goes on while later phases run.
+    fn unmerged_trees(&self) -> Vec<String> {
+        let head = self.core.integration.as_ref().map(|head| &head.tree);
+        self.outcome_trees().into_iter().filter(|tree| Some(tree) != head).collect()
+    }
+
     /// At the end of a phase: the next one starts from what this one made.
     pub(super) fn carry_trees(&mut self) {
         if self.tracks_trees() && self.core.phase.is_some() {
-            let trees = self.outcome_trees();
+            let trees = self.unmerged_trees();
             if !trees.is_empty() {
                 self.core.carried_trees = trees;
             }
