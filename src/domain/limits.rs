@@ -90,6 +90,11 @@ pub const SOCKET_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 pub const VIEW_OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
 /// Largest artifact handed out in one answer of the control socket: escaped at its worst (six characters a byte), it fits.
 pub const ARTIFACT_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+/// Longest text of one call in a transcript for people, in bytes; `--full` prints all of it.
+pub const TRANSCRIPT_TEXT_BYTES: usize = 2 * 1024;
+/// A page of a transcript ends with the entry that passes this many bytes; escaped at its worst, and with one entry of the
+/// largest output, it fits an answer of the control socket.
+pub const TRANSCRIPT_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// How long a connection to the control socket may ask for nothing before it loses its place; a client that follows has asked.
 pub const SOCKET_IDLE_MS: u64 = 60_000;
 /// Most clients of the control socket at once.

@@ -119,8 +119,7 @@ impl Scripted {
             let intent = scene.intent(ix);
             if let Some(known) = order.calls.get(ix as usize) {
                 assert_eq!(known.input, intent.input, "the walk is the one that was recorded");
-                if let Some(outcome) = &known.outcome {
-                    outcome.result.clone()?;
+                if known.outcome.is_some() {
                     continue;
                 }
             }
@@ -137,7 +136,10 @@ impl Scripted {
             let (usage, duration_ms) = (scene.usage, scene.duration_ms);
             let outcome = CallOutcome { result: result.clone(), duration_ms, usage, full: None, tree: None };
             control.calls().put(CallInput::End(CallIx(ix), Box::new(outcome))).await.map_err(|_| stopped())?;
-            result?;
+            // A tool that fails is the agent's to deal with.
+            if scene.kind == CallKind::Model {
+                result?;
+            }
         }
         Ok(Payload::Inline(br#""done""#.as_slice().into()))
     }

@@ -10,6 +10,7 @@ use crate::domain::ids::{Attempt, CallIx, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::retry::{OnExhausted, Verdict, split_mix};
+use crate::domain::time::Millis;
 use crate::domain::workflow::EffectClass;
 
 use super::input::{Refusal, RefusalKind};
@@ -181,6 +182,7 @@ impl Project {
         task: TaskIx,
         attempt: Attempt,
         call: &CallIntent,
+        now: Millis,
     ) -> Result<(), String> {
         self.check_attempt(task, attempt)?;
         let at = call.ix.0 as usize;
@@ -201,9 +203,10 @@ impl Project {
             outcome: None,
         };
         self.reserve(task, call.reserved);
-        let calls = &mut self.core.tasks[task.at()].more_mut().calls;
-        calls.truncate(at);
-        calls.push(recorded);
+        let more = self.core.tasks[task.at()].more_mut();
+        more.call_since = Some(now);
+        more.calls.truncate(at);
+        more.calls.push(recorded);
         Ok(())
     }
 
@@ -213,10 +216,12 @@ impl Project {
         attempt: Attempt,
         call: CallIx,
         outcome: &CallOutcome,
+        now: Millis,
     ) -> Result<(), String> {
         self.check_attempt(task, attempt)?;
         let more = self.core.tasks[task.at()].more_mut();
         more.crashes = 0;
+        more.call_since = Some(now);
         let open = more.calls.get_mut(call.0 as usize).filter(|open| open.outcome.is_none());
         let open = open.ok_or_else(|| format!("call {call} of task {task} is not open"))?;
         let (was_open, reserved) = (open.is_open, open.reserved);

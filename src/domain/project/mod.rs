@@ -5,6 +5,7 @@
 //! [`Project::apply`] alone, over the recorded events, gives the same state: that is what resume and `doctor` rely on.
 
 mod accounts;
+mod agent_views;
 mod apply;
 mod calls;
 mod child;

@@ -34,6 +34,8 @@ pub enum FaultKind {
     UnknownTask,
     /// The task has not written anything.
     NoLog,
+    /// No agent has begun to talk.
+    NoConversation,
     /// No such artifact.
     NoArtifact,
     /// Several tasks have an artifact of that name.

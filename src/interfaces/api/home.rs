@@ -7,6 +7,7 @@ use super::artifacts::{Artifact, Content};
 use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
 use super::request::{Answer, Check, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
 use crate::domain::limits;
 use crate::domain::project::{Command, RecoveryItem};
@@ -147,6 +148,12 @@ impl Home {
     pub async fn artifact(&self, id: &ProjectId, task: Option<String>, name: &str) -> Result<Content, Fault> {
         let request = Request::Artifact { id: id.clone(), task, name: name.to_owned() };
         answered!(self.door.call(request).await?, Answer::Artifact(content) => *content)
+    }
+
+    /// A piece of the conversation of an agent.
+    pub async fn transcript(&self, id: &ProjectId, wanted: WantedTranscript) -> Result<Transcript, Fault> {
+        let answer = self.door.call(Request::Transcript { id: id.clone(), wanted }).await?;
+        answered!(answer, Answer::Transcript(transcript) => *transcript)
     }
 
     /// Proves a project's journal.

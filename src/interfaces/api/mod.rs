@@ -11,6 +11,7 @@ mod lines;
 mod logs;
 mod request;
 mod service;
+mod transcript;
 
 pub use artifacts::{Artifact, Content};
 pub use cost::{Cost, Latency, Row, Tally};
@@ -19,6 +20,7 @@ pub use home::{Home, Pinned, Why};
 pub use lines::Line;
 pub use request::{Answer, Check, LogPage, Progress, Removed, Request, StartRequest, Verified};
 pub use service::{Keeper, Service};
+pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 
 use async_trait::async_trait;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::artifacts::{Artifact, Content};
 use super::cost::Cost;
+use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, Epoch, ProjectId, Seq};
 use crate::domain::project::{Command, RecoveryItem};
 use crate::domain::view::{ProjectView, Reason, RecordView, Summary};
@@ -114,6 +115,13 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// A piece of the conversation of an agent.
+    Transcript {
+        /// The project.
+        id: ProjectId,
+        /// Which piece.
+        wanted: WantedTranscript,
+    },
     /// Prove a project's whole journal.
     Verify {
         /// The project.
@@ -217,6 +225,8 @@ pub enum Answer {
     },
     /// To [`Request::Artifact`].
     Artifact(Box<Content>),
+    /// To [`Request::Transcript`].
+    Transcript(Box<Transcript>),
     /// To [`Request::Verify`].
     Verified(Verified),
     /// To [`Request::Check`].

@@ -11,6 +11,7 @@ use super::cost;
 use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
 use super::request::{Answer, Check, Progress, Removed, Request, StartRequest, Verified};
+use super::transcript;
 use crate::domain::event::Actor;
 use crate::domain::ids::{Attempt, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::limits;
@@ -173,6 +174,10 @@ impl Door for Service {
             Request::Artifact { id, task, name } => {
                 let read = move |archive: &Archive| artifacts::content(archive, &id, task.as_deref(), &name);
                 self.read(read).await.map(|content| Answer::Artifact(Box::new(content)))
+            }
+            Request::Transcript { id, wanted } => {
+                let page = move |archive: &Archive| transcript::page(archive, &id, &wanted);
+                self.read(page).await.map(|page| Answer::Transcript(Box::new(page)))
             }
             Request::Verify { id } => self.read(move |archive| verify(archive, &id)).await,
             Request::Check => {

@@ -85,6 +85,8 @@ pub enum Verb {
     Cost(Cost),
     /// List what agents kept, or print one of it
     Artifacts(Artifacts),
+    /// Print the conversation of an agent
+    Transcript(Transcript),
     /// Compare what a project pinned with the file it came from
     Diff(Diff),
     /// Print a JSON Schema
@@ -453,6 +455,21 @@ pub struct Artifacts {
     /// Write it to a file
     #[arg(short, long, value_name = "FILE", requires = "name")]
     pub output: Option<PathBuf>,
+}
+
+/// `transcript`.
+#[derive(Debug, Args)]
+pub struct Transcript {
+    /// The project
+    pub project: String,
+    /// The task
+    pub task: String,
+    /// The attempt [default: the last]
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+    /// Long texts whole
+    #[arg(long)]
+    pub full: bool,
 }
 
 /// `diff`.

@@ -26,6 +26,7 @@ pub mod run;
 pub mod schema;
 pub mod show;
 pub mod signal;
+pub mod transcript;
 pub mod validate;
 pub mod version;
 pub mod watch;
