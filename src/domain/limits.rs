@@ -64,6 +64,8 @@ pub const INPUT_QUEUE: usize = 65_536;
 pub const FRAME_BYTES: usize = 1024 * 1024;
 /// Largest single record in bytes.
 pub const RECORD_BYTES: usize = 512 * 1024;
+/// Most records that a fork takes over; they are in memory at once and become durable in one commit.
+pub const FORK_RECORDS: u64 = 200_000;
 /// A snapshot is written after this many records or twice the number of tasks, whichever is more.
 pub const SNAPSHOT_EVERY_RECORDS: u64 = 10_000;
 /// Below this much free space on the home's file system, projects pause before the disk is full.

@@ -16,5 +16,5 @@ mod group;
 mod lease;
 mod procfs;
 
-pub use git::Unpublished;
+pub use git::{Adoption, Unpublished};
 pub use lease::{Lease, Workspaces};

@@ -10,6 +10,7 @@ mod apply;
 mod calls;
 mod child;
 mod commands;
+mod fork;
 mod growth;
 mod input;
 mod integration;
@@ -27,6 +28,7 @@ mod views;
 mod why;
 
 pub use apply::ReplayError;
+pub use fork::{RecordedTree, RecordedTrees, with_models};
 pub use input::{Command, Decided, Input, Refusal, RefusalKind, Turn, Vault};
 pub use recover::{RecoveryItem, RecoveryKind};
 pub use snapshot::SNAPSHOT_FORMAT;

@@ -205,7 +205,8 @@ fn entry(told: Told, source: &dyn PayloadSource, most: usize) -> Result<Entry, F
     for text in std::iter::once(&mut entry.text).chain(entry.calls.iter_mut().map(|call| &mut call.arguments)) {
         if text.len() > most {
             entry.cut_from = entry.cut_from.max(Some(text.len() as u64));
-            text.truncate(text.floor_char_boundary(most));
+            let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+            text.truncate(end);
         }
     }
     Ok(entry)

@@ -41,6 +41,8 @@ pub enum Verb {
     Validate(Validate),
     /// Start a project and follow it
     Run(Run),
+    /// Start a project that shares the records of another one up to a point, and goes on from there by itself
+    Fork(Fork),
     /// Go on with a project where it was
     Resume(Resume),
     /// List projects
@@ -156,6 +158,28 @@ pub struct Run {
     /// Print the plan and do nothing
     #[arg(long, conflicts_with = "detach")]
     pub dry_run: bool,
+}
+
+/// `fork`.
+#[derive(Debug, Args)]
+pub struct Fork {
+    /// The project
+    pub project: String,
+    /// The last record that both have in common; `wfctl events` numbers them
+    #[arg(long, value_name = "SEQ")]
+    pub at: u64,
+    /// The id of the fork; forking twice with the same one is one fork [default: PROJECT.fSEQ]
+    #[arg(long, value_name = "NEW")]
+    pub id: Option<String>,
+    /// The model that its agents ask from there on; more of them are asked when the first cannot answer
+    #[arg(long = "model", value_name = "PROVIDER/MODEL")]
+    pub models: Vec<String>,
+    /// Other caps: calls=N, tokens=N, usd=N, wall=DURATION, separated by commas
+    #[arg(long, value_name = "CAPS")]
+    pub budget: Option<String>,
+    /// Let it run in the background and print its id
+    #[arg(short, long)]
+    pub detach: bool,
 }
 
 /// `resume`.

@@ -71,6 +71,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Init(arguments) => init::run(context, &arguments),
         Verb::Validate(arguments) => validate::run(context, &arguments),
         Verb::Run(arguments) => run::run(context, arguments).await,
+        Verb::Fork(arguments) => fork::run(context, arguments).await,
         Verb::Resume(arguments) => resume::run(context, arguments).await,
         Verb::List(arguments) => list::run(context, &arguments).await,
         Verb::Show(arguments) => show::run(context, &arguments).await,

@@ -6,6 +6,7 @@
 //!
 //! Reading order: `repo`, `scan` (what is in a worktree), `checkpoint`, `restore`, `merge`, `pool`.
 
+mod adopt;
 mod checkpoint;
 mod error;
 mod merge;
@@ -14,6 +15,7 @@ mod repo;
 mod restore;
 mod scan;
 
+pub use adopt::Adoption;
 pub use error::Error;
 pub use pool::{Pools, Unpublished, Worktree};
 pub use repo::base_commit;

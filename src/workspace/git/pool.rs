@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use git2::{Oid, Repository};
 
+use super::adopt::{Adoption, adopt};
 use super::error::{At as _, Error};
 use super::merge::History;
 use super::repo::{commit_tree, create_ref, open, past_stale_lock, ref_component};
@@ -104,6 +105,13 @@ impl Pools {
         worktree.reset(tree)?;
         worktree.holds = Some(tree);
         Ok(worktree)
+    }
+
+    /// See `Workspaces::adopt`.
+    pub fn adopt(&self, base_dir: &Path, adoption: &Adoption) -> Result<(), Error> {
+        let repository = open(base_dir)?;
+        let base = commit_of(&repository, adoption.base_commit.as_deref())?;
+        adopt(&repository, adoption, base, &self.prefix(&adoption.from), &self.prefix(&adoption.to))
     }
 
     /// The projects that have a folder here.
@@ -307,7 +315,11 @@ impl Drop for Worktree {
 }
 
 fn base_of(repository: &Repository, order: &WorkspaceOrder) -> Result<Oid, Error> {
-    let text = order.base_commit.as_deref().unwrap_or("no base commit");
+    commit_of(repository, order.base_commit.as_deref())
+}
+
+fn commit_of(repository: &Repository, text: Option<&str>) -> Result<Oid, Error> {
+    let text = text.unwrap_or("no base commit");
     let missing = || Error::NoSuchCommit(text.to_owned());
     let id = Oid::from_str(text).map_err(|_| missing())?;
     Ok(repository.find_commit(id).map_err(|_| missing())?.id())

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod events;
 pub mod explain;
 pub mod external;
+pub mod fork;
 pub mod gc;
 pub mod graph;
 pub mod init;

@@ -57,7 +57,8 @@ async fn begin(context: &Context, session: &Session, id: ProjectId, existed: boo
     Ok((id, from))
 }
 
-fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<(), Error> {
+/// Tells the id, and whether it is an old one.
+pub fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<(), Error> {
     if context.is_json {
         return context.terminal.json(&Line::started(id, existed));
     }
