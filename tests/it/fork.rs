@@ -51,11 +51,13 @@ fn a_fork_goes_on_from_the_files_of_its_beginning() {
     assert_eq!(rig.git("repo", &["show", "ai/generated/q/result:lines"]), "a\nb\nc");
     assert_eq!(rig.wfctl(&["logs", "q", "c"]).out, "a\nb\n");
     assert_ok(&rig.wfctl(&["audit", "verify"]));
+    assert_ok(&rig.wfctl(&["fork", "p", "--at", "1", "--id", "whole"]));
+    assert_eq!(rig.read("outside"), "a\nb\nc\nc\na\nb\nc\n", "nothing but the start is common");
     let again = rig.wfctl(&["fork", "p", "--at", &at, "--id", "q"]);
     assert_ok(&again);
     assert_eq!(
         (again.out.as_str(), rig.read("outside").lines().count()),
-        ("q\n", 4),
+        ("q\n", 7),
         "the same fork, not a second one"
     );
     let other = rig.wfctl(&["fork", "p", "--at", "1", "--id", "q"]);
@@ -120,6 +122,9 @@ fn a_child_that_is_open_cannot_have_two_parents() {
     rig.write("w.yaml", "name: w\ntasks: {a: {run: 'true'}, c: {workflow: kid.yaml, needs: [a]}}\n");
     rig.wfctl(&["run", "w.yaml", "--id", "p", "-d"]);
     crate::rig::until("the child asks", || rig.wfctl(&["why", "p.1.1"]).out.contains("go on?"));
+    let asked = rig.wfctl(&["cost", "p", "--children"]);
+    assert_eq!(asked.out, "p has asked no model yet\n", "told by the engine that holds the home");
+    assert_eq!(rig.wfctl(&["transcript", "p", "a"]).code, Some(5));
     let refused = rig.wfctl(&["fork", "p", "--at", &position(&rig, "p", "TaskAwaits", "c"), "-d"]);
     assert_eq!(refused.code, Some(6));
     assert!(refused.err.contains("task c of p waits for its child project p.1.1"), "{}", refused.err);
@@ -147,13 +152,16 @@ fn a_conversation_forks_in_its_middle_and_reads_back_what_was_said() {
     let rig = Rig::new();
     let stage = Stage::open(&rig);
     stage.script(talk());
-    let id = stage.start("p", "name: w\nworkspace: worktree\nbudget: {usd: 1}\ntasks: {a: {agent: coder}}\n");
+    let id =
+        stage.start("p", "name: w\nworkspace: worktree\nbudget: {usd: 1, wall: 30m}\ntasks: {a: {agent: coder}}\n");
     let middle =
         stage.until(&id, |record| matches!(&record.event, Event::CallFinished { call, .. } if *call == CallIx(2)));
     let open =
         stage.until(&id, |record| matches!(&record.event, Event::CallStarted { call, .. } if call.ix == CallIx(3)));
     stage.until(&id, |record| matches!(&record.event, Event::Closed { .. }));
     assert_eq!(stage.made().len(), 6);
+    // The time since then is not the fork's: its budget of time is not used up.
+    stage.clock.advance(3_600_000);
     let fork = |id: &str, at: Seq, models: &[&str]| {
         let models = models.iter().map(|model| (*model).to_owned()).collect();
         let fork =

@@ -4,7 +4,7 @@
 //! under `refs/wfctl/` and admin folders `worktrees/wfctl-*` while it runs, and one branch `ai/generated/<project>/result` at the end.
 //! No hook, filter or merge driver of a repository's configuration is ever run.
 //!
-//! Reading order: `repo`, `scan` (what is in a worktree), `checkpoint`, `restore`, `merge`, `pool`.
+//! Reading order: `repo`, `scan` (what is in a worktree), `checkpoint`, `restore`, `merge`, `pool`, `adopt`.
 
 mod adopt;
 mod checkpoint;
