@@ -1,7 +1,7 @@
 //! What only the holder of the home can do, because it knows its files: live logs, checks, removal.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,11 +11,11 @@ use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
-use crate::interfaces::api::{self, Check, Fault, Removed};
+use crate::interfaces::api::{self, Adopted, Check, Fault, FaultKind, Removed};
 use crate::journal::blobs::Blobs;
 use crate::journal::doctor::{self, Severity};
 use crate::journal::snapshot::Snapshots;
-use crate::workspace::Workspaces;
+use crate::workspace::{Adoption, Workspaces};
 
 /// The keeper of an open home.
 pub struct Keeper {
@@ -57,6 +57,22 @@ impl Keeper {
 impl api::Keeper for Keeper {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
         crate::steps::live_log(&self.logs, project, task, attempt, step)
+    }
+
+    fn adopt(&self, adopted: Adopted) -> Result<(), Fault> {
+        let Adopted { project, id, trees } = adopted;
+        let adoption = Adoption {
+            from: project.id.clone(),
+            to: id,
+            base_commit: project.created.base_commit.clone(),
+            trees,
+            integration: project.integration().map(|head| head.commit.clone()),
+        };
+        let adopted = self.workspaces.adopt(Path::new(&project.created.base_dir), &adoption);
+        adopted.map_err(|failure| {
+            let message = format!("git no longer has all files of {} at record {}", project.id, project.seq());
+            Fault { causes: vec![failure.message], ..Fault::new(FaultKind::NoFiles, message) }.of(&project.id)
+        })
     }
 
     fn check(&self) -> Vec<Check> {

@@ -93,9 +93,7 @@ fn prices(own: Option<&Path>) -> Result<Prices, Failure> {
     let Some(path) = own else { return Ok(shipped) };
     let failed = |problem: String| Failure::new(FailureClass::BadRequest, format!("{}: {problem}", path.display()));
     match std::fs::read_to_string(path) {
-        Ok(text) => {
-            shipped.with_table(&path.display().to_string(), &text).map_err(|error| failed(error.to_string()))
-        }
+        Ok(text) => shipped.with_table(&path.display().to_string(), &text).map_err(|error| failed(error.to_string())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(shipped),
         Err(error) => Err(failed(error.to_string())),
     }

@@ -39,7 +39,8 @@ impl Environment {
 
     /// All variables that are text.
     pub fn texts(&self) -> BTreeMap<String, String> {
-        let text = |(name, value): (&OsString, &OsString)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()));
+        let text =
+            |(name, value): (&OsString, &OsString)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()));
         self.0.iter().filter_map(text).collect()
     }
 

@@ -170,6 +170,8 @@ pub struct MergeOrder {
     pub base: Option<String>,
     /// The work whose conflict it resolves; its commit becomes a second parent.
     pub resolves: Option<Box<MergeOrder>>,
+    /// What the commit says: a line, and perhaps more below it.
+    pub message: String,
     /// Who did the work: the role, or the kind of action.
     pub author: String,
     /// The commit's time.

@@ -64,6 +64,8 @@ pub const INPUT_QUEUE: usize = 65_536;
 pub const FRAME_BYTES: usize = 1024 * 1024;
 /// Largest single record in bytes.
 pub const RECORD_BYTES: usize = 512 * 1024;
+/// Most records that a fork takes over; they are in memory at once and become durable in one commit.
+pub const FORK_RECORDS: u64 = 200_000;
 /// A snapshot is written after this many records or twice the number of tasks, whichever is more.
 pub const SNAPSHOT_EVERY_RECORDS: u64 = 10_000;
 /// Below this much free space on the home's file system, projects pause before the disk is full.
@@ -90,6 +92,11 @@ pub const SOCKET_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 pub const VIEW_OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
 /// Largest artifact handed out in one answer of the control socket: escaped at its worst (six characters a byte), it fits.
 pub const ARTIFACT_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+/// Longest text of one call in a transcript for people, in bytes; `--full` prints all of it.
+pub const TRANSCRIPT_TEXT_BYTES: usize = 2 * 1024;
+/// A page of a transcript ends with the entry that passes this many bytes; escaped at its worst, and with one entry of the
+/// largest output, it fits an answer of the control socket.
+pub const TRANSCRIPT_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// How long a connection to the control socket may ask for nothing before it loses its place; a client that follows has asked.
 pub const SOCKET_IDLE_MS: u64 = 60_000;
 /// Most clients of the control socket at once.

@@ -96,6 +96,9 @@ pub struct TaskView {
     pub due: Option<Millis>,
     /// What it waits for, in words.
     pub waits_for: Option<String>,
+    /// What it does now, where its records tell: an agent, a merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<Doing>,
     /// The child project that it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ProjectId>,
@@ -103,6 +106,17 @@ pub struct TaskView {
     pub failure: Option<Failure>,
     /// Its output when completed: JSON, cut when long.
     pub output: Option<serde_json::Value>,
+}
+
+/// What a task does now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Doing {
+    /// In words, with a verb.
+    pub what: String,
+    /// Which model call of its attempt that is.
+    pub turn: Option<u32>,
+    /// Since when.
+    pub since: Millis,
 }
 
 /// One record as people see it.

@@ -148,8 +148,13 @@ impl Archive {
     }
 
     /// Hands every verified record of a project to `each`, from the first one.
-    pub fn visit(&self, id: &ProjectId, mut each: impl FnMut(Record)) -> Result<(), Error> {
-        self.each_record(id, &mut ChainHead::genesis(id), Seq(u64::MAX), |record, _| {
+    pub fn visit(&self, id: &ProjectId, each: impl FnMut(Record)) -> Result<(), Error> {
+        self.visit_to(id, Seq(u64::MAX), each)
+    }
+
+    /// The same up to `until`.
+    pub fn visit_to(&self, id: &ProjectId, until: Seq, mut each: impl FnMut(Record)) -> Result<(), Error> {
+        self.each_record(id, &mut ChainHead::genesis(id), until, |record, _| {
             each(record);
             Ok(())
         })

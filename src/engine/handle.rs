@@ -11,7 +11,7 @@ use crate::domain::project::Command;
 use crate::domain::view::RecordView;
 
 use super::archive::Archive;
-use super::core::{Core, Reply, Request, Start};
+use super::core::{Core, Fork, Reply, Request, Start};
 use super::dispatcher::{Dispatcher, Message, Progress};
 use super::error::Error;
 use super::ports::{Clock, Disk, Entropy, StepRunner};
@@ -111,6 +111,15 @@ impl Handle {
     /// starting again with the same id, definition and inputs is the same start.
     pub async fn start(&self, start: Start, actor: Actor) -> Result<(ProjectId, bool), Error> {
         match self.ask(Request::Start { start: Box::new(start), actor }).await? {
+            Reply::Started { id, existed } => Ok((id, existed)),
+            Reply::Taken(_) | Reply::Drives(_) => Err(unasked()),
+        }
+    }
+
+    /// Starts a project that begins with the records of another one and goes on from there. The second value says that it
+    /// existed before: forking again with the same id, position and models is the same fork.
+    pub async fn fork(&self, fork: Fork, actor: Actor) -> Result<(ProjectId, bool), Error> {
+        match self.ask(Request::Fork { fork: Box::new(fork), actor }).await? {
             Reply::Started { id, existed } => Ok((id, existed)),
             Reply::Taken(_) | Reply::Drives(_) => Err(unasked()),
         }

@@ -15,7 +15,7 @@ mod scheduler;
 mod timers;
 mod worker_pool;
 
-pub use core::Start;
+pub use core::{Fork, Start};
 pub use dispatcher::Progress;
 pub use error::{Error, StoreError};
 pub use handle::{Engine, Handle, Parts};

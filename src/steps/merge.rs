@@ -120,7 +120,8 @@ pub(super) async fn commit(
     base_dir: &Path,
     merge: &MergeOrder,
 ) -> Result<String, Failure> {
-    let base = merge.base.clone().ok_or_else(|| Failure::new(FailureClass::Workspace, "the work began from no commit"))?;
+    let base =
+        merge.base.clone().ok_or_else(|| Failure::new(FailureClass::Workspace, "the work began from no commit"))?;
     let mut parents = vec![base.clone()];
     if let Some(other) = &merge.resolves {
         parents.push(Box::pin(commit(settings, project, base_dir, other)).await?);
@@ -136,11 +137,15 @@ pub(super) async fn commit(
         task: merge.task.clone(),
         tree,
         parents,
-        message: format!("{}\n\nProject: {project}\nRole: {}\n", merge.task, merge.author),
+        message: format!("{}\n\nWfctl-Project: {project}\nWfctl-Task: {}\n", merge.message, merge.task),
         author: format!("wfctl agent ({})", merge.author),
         time: merge.time,
     };
-    if merge.resolves.is_some() { workspaces.commit_resolution(order).await } else { workspaces.commit_task(order).await }
+    if merge.resolves.is_some() {
+        workspaces.commit_resolution(order).await
+    } else {
+        workspaces.commit_task(order).await
+    }
 }
 
 fn refused(fault: MergeFault) -> Failure {

@@ -22,8 +22,8 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::{BlobRef, Payload, PayloadSource};
 use crate::engine::ports::{Clock, StepControl, StepRunner};
-use crate::workspace::{Workspaces, checks};
 use crate::workspace::leftovers::Leftovers;
+use crate::workspace::{Workspaces, checks};
 
 /// What a runner is made of.
 pub struct Settings {
@@ -108,7 +108,8 @@ impl Settings {
     pub(super) async fn checked(&self, shell: &Shell<'_>, dir: &Path) -> Result<checks::Report, Failure> {
         let root = dir.to_owned();
         let found = tokio::task::spawn_blocking(move || checks::detect(&root)).await;
-        let found = found.map_err(|error| Failure::new(FailureClass::Internal, format!("no checks are found: {error}")))?;
+        let found =
+            found.map_err(|error| Failure::new(FailureClass::Internal, format!("no checks are found: {error}")))?;
         checks::run(&found, shell).await
     }
 

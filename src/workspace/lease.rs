@@ -171,6 +171,12 @@ impl Workspaces {
         blocking(move || git::checked_out_branch(&base_dir)).await
     }
 
+    /// Keeps the trees that a fork's records name from garbage collection, under the fork's own name, and makes its
+    /// integration branch where its records have it. Errors: `workspace`, naming what git has no longer. Blocks.
+    pub fn adopt(&self, base_dir: &Path, adoption: &git::Adoption) -> Result<(), Failure> {
+        self.pools.adopt(base_dir, adoption).map_err(Failure::from)
+    }
+
     /// The projects that have worktrees in this home.
     pub fn with_worktrees(&self) -> Vec<ProjectId> {
         self.pools.projects()

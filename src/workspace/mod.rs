@@ -24,7 +24,7 @@ mod lease;
 mod procfs;
 
 pub use git::{
-    ConflictContext, ConflictPath, Flaky, Gate, GateReport, LandOrder, Landed, MergeFault, MergeRequest, Merged,
-    Prepared, Queue, Side, TaskCommit, Unpublished,
+    Adoption, ConflictContext, ConflictPath, Flaky, Gate, GateReport, LandOrder, Landed, MergeFault, MergeRequest,
+    Merged, Prepared, Queue, Side, TaskCommit, Unpublished,
 };
 pub use lease::{Lease, Workspaces};

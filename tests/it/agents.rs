@@ -109,6 +109,73 @@ fn what_agents_used_and_kept_is_told_from_the_journal() {
 }
 
 #[test]
+fn a_conversation_can_be_read_while_it_runs_and_after() {
+    let rig = Rig::new();
+    let stage = Stage::open(&rig);
+    let long = "x".repeat(3000);
+    let prompt = serde_json::json!({"system": "You are a coder.", "task": "Do it.\nWell."}).to_string();
+    stage.script([
+        scene(CallKind::Prompt, "coder", prompt),
+        reply(
+            "a/small",
+            "I look.",
+            &[("read_file", r#"{"path":"a"}"#), ("run", r#"{"command":"make"}"#)],
+            usage(90, 40, 1200),
+            900,
+        ),
+        scene(CallKind::Tool, "read_file", long.clone()).shown(r#"{"path":"a"}"#),
+        scene(CallKind::Tool, "run", "")
+            .failing(FailureClass::Timeout, "make took too long")
+            .shown(r#"{"command":"make"}"#),
+        scene(CallKind::Check, "checks", r#"{"green":false,"text":"FAIL one\u001b[31m","failing":["one"]}"#),
+        reply("a/small", "", &[], usage(10, 2, 100), 5).hanging(),
+    ]);
+    let id =
+        stage.start("p", "name: w\nworkspace: worktree\ntasks: {a: {agent: coder}, b: {run: 'true', needs: [a]}}\n");
+    stage.until(&id, |record| matches!(&record.event, Event::CallStarted { call, .. } if call.ix == CallIx(5)));
+    let archive = stage.engine.handle().archive().clone();
+    let view = archive.load(&id).unwrap().project.view(&**archive.vault());
+    insta::assert_snapshot!(view.tasks[0].doing.clone().unwrap().what, @"asks a/small");
+    drop(archive);
+    stage.close();
+    insta::assert_snapshot!(rig.wfctl(&["transcript", "p", "a"]).out.replace(&long[..2048], "<2048 x>"), @r#"
+    a of p, attempt 1
+
+    [0] prompt coder ok 2ms
+        You are a coder.
+
+        Do it.
+        Well.
+
+    [1] model a/small ok 900ms (90 in, 45 cached, 40 out, 10 reasoning, $0.0012)
+        I look.
+      calls read_file {"path":"a"}
+      calls run {"command":"make"}
+
+    [2] tool read_file {"path":"a"} ok 2ms
+        <2048 x>
+        ... cut; the whole has 3,000 bytes (--full)
+
+    [3] tool run {"command":"make"} failed: make took too long (timeout) 2ms
+
+    [4] check checks ok 2ms
+        FAIL one␛[31m
+
+    [5] model a/small uncertain: cut off, charged at 1,000 tokens, $0.0050
+    "#);
+    assert!(rig.wfctl(&["transcript", "p", "a", "--full"]).out.contains(&long));
+    let json = rig.wfctl(&["transcript", "p", "a", "--json"]).out;
+    let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[2]["text"], long, "a machine gets it whole");
+    assert_eq!(lines[5]["end"]["is"], "uncertain");
+    insta::assert_snapshot!(rig.wfctl(&["transcript", "p", "b"]).err, @r"
+    error[WF0017]: task `b` has no conversation
+      hint: See what it waits for with `wfctl why p`.
+    ");
+    assert_eq!(rig.wfctl(&["transcript", "p", "a", "--attempt", "2"]).code, Some(5));
+}
+
+#[test]
 fn a_call_that_was_cut_off_is_told_as_charged() {
     let rig = Rig::new();
     let stage = Stage::open(&rig);
@@ -148,4 +215,37 @@ fn a_call_that_was_cut_off_is_told_as_charged() {
     a         1  10       5    2          0        0 %          0  $0.0001
     ");
     insta::assert_snapshot!(rig.wfctl(&["artifacts", "p"]).err, @"no completed attempt in p kept an artifact");
+}
+
+#[test]
+fn a_parked_agent_says_who_can_help() {
+    let rig = Rig::new();
+    let stage = Stage::open(&rig);
+    let told = [FailureClass::RateLimited, FailureClass::Auth, FailureClass::Credits, FailureClass::ModelNotFound];
+    let mut lines = Vec::new();
+    for (at, class) in told.into_iter().enumerate() {
+        let asked = reply("a/small", "", &[], usage(10, 2, 100), 5).failing(class, "the provider said no");
+        stage.script([scene(CallKind::Prompt, "coder", "Do it."), asked]);
+        let id = stage.start(&format!("p{at}"), "name: w\nworkspace: worktree\ntasks: {a: {agent: coder}}\n");
+        let waits = |event: &Event| match class.retried_by_default() {
+            true => matches!(event, Event::TaskParked { .. }),
+            false => matches!(event, Event::Held { .. }),
+        };
+        stage.until(&id, |record| waits(&record.event));
+        for reason in stage.engine.handle().archive().load(&id).unwrap().project.why() {
+            let (about, command) = (reason.task.unwrap_or_default(), reason.command.unwrap_or_default());
+            lines.push(format!("{id} {about} | {} | {} | {command}", reason.waits_for, reason.due.is_some()));
+        }
+    }
+    stage.close();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    p0 a | a provider: rate-limited after: the provider said no (rate-limited) | true | 
+    p1  | no retry is left for task a: the provider said no (auth) | false | set the key, then: wfctl resume p1
+    p1 a | a key that its provider takes after: the provider said no (auth) | false | set the key, then: wfctl resume p1
+    p2  | no retry is left for task a: the provider said no (credits) | false | put money on the account, then: wfctl resume p2
+    p2 a | money on the account with its provider after: the provider said no (credits) | false | put money on the account, then: wfctl resume p2
+    p3  | no retry is left for task a: the provider said no (model-not-found) | false | wfctl fork p3 --at 11 --model <provider/model>
+    p3 a | a model that its provider has after: the provider said no (model-not-found) | false | wfctl fork p3 --at 11 --model <provider/model>
+    ");
+    assert!(rig.wfctl(&["why", "p1"]).out.contains("set the key, then: wfctl resume p1"));
 }

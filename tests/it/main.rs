@@ -6,6 +6,7 @@
 mod agents;
 mod by_hand;
 mod crash;
+mod fork;
 mod held;
 mod index;
 mod rig;

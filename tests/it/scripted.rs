@@ -119,8 +119,7 @@ impl Scripted {
             let intent = scene.intent(ix);
             if let Some(known) = order.calls.get(ix as usize) {
                 assert_eq!(known.input, intent.input, "the walk is the one that was recorded");
-                if let Some(outcome) = &known.outcome {
-                    outcome.result.clone()?;
+                if known.outcome.is_some() {
                     continue;
                 }
             }
@@ -137,7 +136,10 @@ impl Scripted {
             let (usage, duration_ms) = (scene.usage, scene.duration_ms);
             let outcome = CallOutcome { result: result.clone(), duration_ms, usage, full: None, tree: None };
             control.calls().put(CallInput::End(CallIx(ix), Box::new(outcome))).await.map_err(|_| stopped())?;
-            result?;
+            // A tool that fails is the agent's to deal with.
+            if scene.kind == CallKind::Model {
+                result?;
+            }
         }
         Ok(Payload::Inline(br#""done""#.as_slice().into()))
     }
@@ -161,6 +163,7 @@ impl Vault for Shelf {
 /// The engine.
 pub struct Stage {
     pub engine: Engine,
+    pub clock: Arc<ManualClock>,
     runner: Arc<Scripted>,
     runtime: tokio::runtime::Runtime,
 }
@@ -177,11 +180,12 @@ impl Stage {
         let epoch = store.take_over().unwrap();
         let runner = Arc::new(Scripted { script: Mutex::default(), made: Mutex::default(), vault: vault.clone() });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let clock = Arc::new(ManualClock::new(NOW));
         let parts = Parts {
             archive: Archive::new(store, vault, None),
             epoch,
             runner: runner.clone(),
-            clock: Arc::new(ManualClock::new(NOW)),
+            clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(7)),
             disk: None,
             workers: 2,
@@ -191,7 +195,7 @@ impl Stage {
             let _inside = runtime.enter();
             Engine::start(parts).unwrap()
         };
-        Self { engine, runner, runtime }
+        Self { engine, clock, runner, runtime }
     }
 
     /// What agents say from now on.
@@ -244,7 +248,7 @@ impl Stage {
 
     /// Gives the home back.
     pub fn close(self) {
-        let Self { engine, runner, runtime } = self;
+        let Self { engine, runner, runtime, .. } = self;
         assert_eq!(runtime.block_on(engine.shutdown()), None);
         drop(runner);
         drop(runtime);

@@ -107,9 +107,9 @@ impl Project {
             | Event::Diverged { .. }
             | Event::TaskInDoubt { .. }
             | Event::DoubtSettled { .. } => self.apply_to_step(event, at, vault),
-            Event::CallStarted { task, attempt, call } => self.apply_call_started(*task, *attempt, call),
+            Event::CallStarted { task, attempt, call } => self.apply_call_started(*task, *attempt, call, at),
             Event::CallFinished { task, attempt, call, outcome } => {
-                self.apply_call_finished(*task, *attempt, *call, outcome)
+                self.apply_call_finished(*task, *attempt, *call, outcome, at)
             }
             Event::CallUncertain { task, attempt, call, charged } => {
                 self.apply_call_uncertain(*task, *attempt, *call, *charged)

@@ -10,6 +10,7 @@ use crate::domain::ids::{Attempt, CallIx, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::retry::{OnExhausted, Verdict, split_mix};
+use crate::domain::time::Millis;
 use crate::domain::workflow::{Action, EffectClass};
 
 use super::input::{Refusal, RefusalKind};
@@ -168,7 +169,8 @@ impl Taking<'_> {
             return matches!(self.project.task(ix).spec.action, Action::Agent(_));
         }
         let last = self.project.task(ix).calls().last();
-        failure.class == C::Idle && last.is_some_and(|call| call.failed_with() == Some(failure.class) && call.asks_a_model())
+        failure.class == C::Idle
+            && last.is_some_and(|call| call.failed_with() == Some(failure.class) && call.asks_a_model())
     }
 
     /// The provider of a model makes an agent wait: until the policy's delay or the provider's own is over, or, when there is
@@ -236,6 +238,7 @@ impl Project {
         task: TaskIx,
         attempt: Attempt,
         call: &CallIntent,
+        now: Millis,
     ) -> Result<(), String> {
         self.check_attempt(task, attempt)?;
         let at = call.ix.0 as usize;
@@ -256,9 +259,10 @@ impl Project {
             outcome: None,
         };
         self.reserve(task, call.reserved);
-        let calls = &mut self.core.tasks[task.at()].more_mut().calls;
-        calls.truncate(at);
-        calls.push(recorded);
+        let more = self.core.tasks[task.at()].more_mut();
+        more.call_since = Some(now);
+        more.calls.truncate(at);
+        more.calls.push(recorded);
         Ok(())
     }
 
@@ -268,10 +272,12 @@ impl Project {
         attempt: Attempt,
         call: CallIx,
         outcome: &CallOutcome,
+        now: Millis,
     ) -> Result<(), String> {
         self.check_attempt(task, attempt)?;
         let more = self.core.tasks[task.at()].more_mut();
         more.crashes = 0;
+        more.call_since = Some(now);
         let open = more.calls.get_mut(call.0 as usize).filter(|open| open.is_open);
         let open = open.ok_or_else(|| format!("call {call} of task {task} is not open"))?;
         let reserved = open.reserved;

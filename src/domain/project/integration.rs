@@ -94,7 +94,7 @@ impl Project {
     }
 
     /// What the merge queue is asked for.
-    pub(super) fn merge_order(&self, ix: TaskIx) -> MergeOrder {
+    pub(super) fn merge_order(&self, ix: TaskIx, vault: &dyn PayloadSource) -> MergeOrder {
         let task = self.task(ix);
         let base = self.built_on(ix);
         let tree = match self.trees_after_action(ix).as_slice() {
@@ -105,7 +105,8 @@ impl Project {
             task: task.name.to_string(),
             tree,
             base,
-            resolves: self.resolves(ix),
+            resolves: self.resolves(ix, vault),
+            message: self.commit_message(ix, vault).unwrap_or_else(|| task.name.to_string()),
             author: match &task.spec.action {
                 Action::Agent(agent) => agent.role.clone(),
                 other => other.keyword().to_owned(),
@@ -117,11 +118,20 @@ impl Project {
         }
     }
 
+    /// What the agent says of its work, in a field that its signature has for it.
+    fn commit_message(&self, ix: TaskIx, vault: &dyn PayloadSource) -> Option<String> {
+        let outcome = self.task(ix).steps().first()?.outcome.as_ref()?;
+        let answer = vault.read(outcome.result.as_ref().ok()?).ok()?;
+        let answer: serde_json::Value = serde_json::from_slice(&answer).ok()?;
+        let message = answer.get("commit_message")?.as_str()?.trim();
+        (!message.is_empty()).then(|| super::task_flow::cut(message.to_owned(), limits::COMMENT_BYTES))
+    }
+
     /// The work whose conflict a task resolves.
-    pub(super) fn resolves(&self, ix: TaskIx) -> Option<Box<MergeOrder>> {
+    pub(super) fn resolves(&self, ix: TaskIx, vault: &dyn PayloadSource) -> Option<Box<MergeOrder>> {
         let Origin::Branch { of, .. } = self.task(ix).origin else { return None };
         self.task(ix).more.as_ref().filter(|more| more.merges_for)?;
-        Some(Box::new(self.merge_order(of)))
+        Some(Box::new(self.merge_order(of, vault)))
     }
 
     /// What is landed: the head of the integration branch.

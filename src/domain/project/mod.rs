@@ -5,10 +5,12 @@
 //! [`Project::apply`] alone, over the recorded events, gives the same state: that is what resume and `doctor` rely on.
 
 mod accounts;
+mod agent_views;
 mod apply;
 mod calls;
 mod child;
 mod commands;
+mod fork;
 mod growth;
 mod input;
 mod integration;
@@ -26,8 +28,9 @@ mod views;
 mod why;
 
 pub use apply::ReplayError;
-pub use integration::Merged;
+pub use fork::{RecordedTree, RecordedTrees, with_models};
 pub use input::{Command, Decided, Input, Refusal, RefusalKind, Turn, Vault};
+pub use integration::Merged;
 pub use recover::{RecoveryItem, RecoveryKind};
 pub use snapshot::SNAPSHOT_FORMAT;
 pub use state::{Feedback, Gate, Integration, Lease, Origin, Project, Signal, Step, Task};

@@ -115,7 +115,7 @@ impl Taking<'_> {
             previous: task.more.as_ref().map(|more| more.previous.clone()).unwrap_or_default(),
             merges: task.spec.merge,
             base: self.project.built_on(ix),
-            resolves: self.project.resolves(ix),
+            resolves: self.project.resolves(ix, self.turn.vault),
             // Before the first record of its start is written, this is the moment that it will bear.
             time: task.first_started.unwrap_or(self.turn.now),
             priced: self.project.limits_money(ix),

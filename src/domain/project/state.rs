@@ -266,6 +266,8 @@ pub struct More {
     pub trees: Vec<String>,
     /// The calls of an agent in the present attempt.
     pub calls: Vec<RecordedCall>,
+    /// When its last call began or ended.
+    pub call_since: Option<Millis>,
     /// Calls before this one no longer count as failures in a row: someone resumed the project since.
     pub forgiven: u32,
     /// How earlier attempts failed, the last ones.

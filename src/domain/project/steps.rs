@@ -110,7 +110,7 @@ impl Taking<'_> {
     /// The last step of a task whose files are merged.
     fn start_merge(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx) {
         if self.may_go_on(ix, attempt, step) {
-            let order = self.project.merge_order(ix);
+            let order = self.project.merge_order(ix, self.turn.vault);
             self.start_step(ix, attempt, step, StepRequest::Merge(Box::new(order)));
         }
     }

@@ -103,6 +103,7 @@ impl Project {
             ended: task.status.is_terminal().then_some(task.since),
             due: task.due(),
             waits_for: self.waits_for(ix),
+            doing: self.doing(ix),
             child: match task.awaits() {
                 Some(Await::Child { project }) if task.status == TaskStatus::AwaitingSignal => Some(project.clone()),
                 _ => None,
@@ -134,6 +135,7 @@ impl Project {
             TaskStatus::Ready => {
                 Some(if self.may_start() { "a free worker" } else { "the project to go on" }.to_owned())
             }
+            TaskStatus::Backoff if self.parked(ix).is_some() => self.parked_for(ix),
             TaskStatus::Backoff if task.due().is_none() => Some("someone to resume or retry it".to_owned()),
             TaskStatus::Backoff => Some("its next attempt".to_owned()),
             TaskStatus::InDoubt => Some("a decision whether its step happened".to_owned()),

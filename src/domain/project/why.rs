@@ -32,7 +32,11 @@ impl Project {
         if let Some(hold) = self.core.hold.as_ref().filter(|_| self.core.status == ProjectStatus::Paused) {
             let command = match hold {
                 HoldReason::Person { .. } | HoldReason::Poison { .. } => format!("wfctl resume {id}"),
-                HoldReason::Exhausted { .. } => format!("wfctl retry {id}"),
+                HoldReason::Exhausted { task, .. } => {
+                    // A parked agent goes on in the middle of its conversation; a new series would begin anew.
+                    let parked = self.core.tasks.get(task.at()).and_then(|_| self.unpark(*task));
+                    parked.unwrap_or_else(|| format!("wfctl retry {id}"))
+                }
                 HoldReason::Budget { dimension } => {
                     format!("wfctl resume --budget {}=<more> {id}", dimension_key(*dimension))
                 }
@@ -70,7 +74,13 @@ impl Project {
             (TaskStatus::AwaitingSignal, Some(Await::Child { project })) => Some(format!("wfctl why {project}")),
             (TaskStatus::AwaitingSignal, Some(Await::Items)) => return None,
             (TaskStatus::AwaitingSignal, _) | (TaskStatus::Debugging, _) => None,
+            (TaskStatus::Backoff, _) if self.parked(ix).is_some() => self.unpark(ix),
             (TaskStatus::Backoff, _) => Some(format!("wfctl retry {id} {name}")),
+            (TaskStatus::Running, _) => {
+                let since = self.doing(ix)?.since;
+                let (task, waits_for) = (Some(name.to_string()), self.works_with(ix)?);
+                return Some(Reason { task, waits_for, since, due: None, command: None });
+            }
             (TaskStatus::Ready, _) => None,
             _ => return None,
         };

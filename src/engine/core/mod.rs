@@ -8,6 +8,7 @@
 
 mod children;
 mod commit;
+mod fork;
 mod requests;
 
 use std::any::Any;
@@ -27,6 +28,8 @@ use crate::domain::workflow::{Definition, Expressions, Graph};
 use crate::journal::chain::{ChainHead, FrameBuilder};
 use crate::journal::record::Record;
 use crate::journal::store::Append;
+
+pub use fork::Fork;
 
 use super::archive::{Archive, Loaded};
 use super::error::Error;
@@ -64,6 +67,13 @@ pub enum Request {
     Start {
         /// What it needs.
         start: Box<Start>,
+        /// Who asks.
+        actor: Actor,
+    },
+    /// Start a project that begins with the records of another one, or find the one that was.
+    Fork {
+        /// What it needs.
+        fork: Box<Fork>,
         /// Who asks.
         actor: Actor,
     },

@@ -6,10 +6,14 @@ impl<R> Core<R> {
     pub(super) fn request(&mut self, request: Request, reply_to: Option<R>) {
         let (slot, reply) = match request {
             // Whoever is told "started" must find it driven; an engine on its way out drives nothing.
-            Request::Start { .. } | Request::Resume { .. } if self.draining => {
+            Request::Start { .. } | Request::Fork { .. } | Request::Resume { .. } if self.draining => {
                 (None, Err(Error::Stopped("it is stopping".to_owned())))
             }
             Request::Start { start, actor } => match self.start(*start, actor) {
+                Ok((slot, reply)) => (slot, Ok(reply)),
+                Err(error) => (None, Err(error)),
+            },
+            Request::Fork { fork, actor } => match self.fork(&fork, actor) {
                 Ok((slot, reply)) => (slot, Ok(reply)),
                 Err(error) => (None, Err(error)),
             },

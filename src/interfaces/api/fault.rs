@@ -34,6 +34,10 @@ pub enum FaultKind {
     UnknownTask,
     /// The task has not written anything.
     NoLog,
+    /// The repository has lost files that records name.
+    NoFiles,
+    /// No agent has begun to talk.
+    NoConversation,
     /// No such artifact.
     NoArtifact,
     /// Several tasks have an artifact of that name.

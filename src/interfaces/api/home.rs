@@ -6,7 +6,8 @@ use super::Door;
 use super::artifacts::{Artifact, Content};
 use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
-use super::request::{Answer, Check, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::request::{Answer, Check, ForkRequest, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
 use crate::domain::limits;
 use crate::domain::project::{Command, RecoveryItem};
@@ -67,6 +68,12 @@ impl Home {
     /// Starts a project durably; the second value says that it existed before.
     pub async fn start(&self, start: StartRequest) -> Result<(ProjectId, bool), Fault> {
         let request = Request::Start { start: Box::new(start), by: self.by.clone() };
+        answered!(self.door.call(request).await?, Answer::Started { id, existed } => (id, existed))
+    }
+
+    /// Forks a project durably; the second value says that the fork existed before.
+    pub async fn fork(&self, fork: ForkRequest) -> Result<(ProjectId, bool), Fault> {
+        let request = Request::Fork { fork, by: self.by.clone() };
         answered!(self.door.call(request).await?, Answer::Started { id, existed } => (id, existed))
     }
 
@@ -147,6 +154,12 @@ impl Home {
     pub async fn artifact(&self, id: &ProjectId, task: Option<String>, name: &str) -> Result<Content, Fault> {
         let request = Request::Artifact { id: id.clone(), task, name: name.to_owned() };
         answered!(self.door.call(request).await?, Answer::Artifact(content) => *content)
+    }
+
+    /// A piece of the conversation of an agent.
+    pub async fn transcript(&self, id: &ProjectId, wanted: WantedTranscript) -> Result<Transcript, Fault> {
+        let answer = self.door.call(Request::Transcript { id: id.clone(), wanted }).await?;
+        answered!(answer, Answer::Transcript(transcript) => *transcript)
     }
 
     /// Proves a project's journal.

@@ -11,14 +11,16 @@ mod lines;
 mod logs;
 mod request;
 mod service;
+mod transcript;
 
 pub use artifacts::{Artifact, Content};
 pub use cost::{Cost, Latency, Row, Tally};
 pub use fault::{Fault, FaultKind};
 pub use home::{Home, Pinned, Why};
 pub use lines::Line;
-pub use request::{Answer, Check, LogPage, Progress, Removed, Request, StartRequest, Verified};
-pub use service::{Keeper, Service};
+pub use request::{Answer, Check, ForkRequest, LogPage, Progress, Removed, Request, StartRequest, Verified};
+pub use service::{Adopted, Keeper, Service};
+pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 
 use async_trait::async_trait;
 

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::artifacts::{Artifact, Content};
 use super::cost::Cost;
+use super::transcript::{Transcript, Wanted as WantedTranscript};
+use crate::domain::budget::Caps;
 use crate::domain::ids::{Digest, Epoch, ProjectId, Seq};
 use crate::domain::project::{Command, RecoveryItem};
 use crate::domain::view::{ProjectView, Reason, RecordView, Summary};
@@ -21,6 +23,13 @@ pub enum Request {
     Start {
         /// What to start.
         start: Box<StartRequest>,
+        /// Who asks.
+        by: String,
+    },
+    /// Start a project that begins with the records of another one, or find the one that was.
+    Fork {
+        /// What it needs.
+        fork: ForkRequest,
         /// Who asks.
         by: String,
     },
@@ -114,6 +123,13 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// A piece of the conversation of an agent.
+    Transcript {
+        /// The project.
+        id: ProjectId,
+        /// Which piece.
+        wanted: WantedTranscript,
+    },
     /// Prove a project's whole journal.
     Verify {
         /// The project.
@@ -149,13 +165,30 @@ pub struct StartRequest {
     pub base_commit: Option<String>,
 }
 
+/// What a fork needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForkRequest {
+    /// Whose records it begins with.
+    pub source: ProjectId,
+    /// The last one of them.
+    pub at: Seq,
+    /// Its id.
+    pub id: ProjectId,
+    /// What its agents ask instead; empty: no change.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Caps that take the place of those in force.
+    #[serde(default)]
+    pub budget: Option<Caps>,
+}
+
 /// What a home answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To [`Request::Progress`].
     Progress(Progress),
-    /// To [`Request::Start`].
+    /// To [`Request::Start`] and [`Request::Fork`].
     Started {
         /// The project.
         id: ProjectId,
@@ -217,6 +250,8 @@ pub enum Answer {
     },
     /// To [`Request::Artifact`].
     Artifact(Box<Content>),
+    /// To [`Request::Transcript`].
+    Transcript(Box<Transcript>),
     /// To [`Request::Verify`].
     Verified(Verified),
     /// To [`Request::Check`].

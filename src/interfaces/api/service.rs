@@ -10,14 +10,17 @@ use super::artifacts;
 use super::cost;
 use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
-use super::request::{Answer, Check, Progress, Removed, Request, StartRequest, Verified};
+use super::request::{Answer, Check, ForkRequest, Progress, Removed, Request, StartRequest, Verified};
+use super::transcript;
 use crate::domain::event::Actor;
 use crate::domain::ids::{Attempt, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::limits;
+use crate::domain::project::{Project, RecordedTree, RecordedTrees};
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
+use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
-use crate::engine::{Handle, Start};
+use crate::engine::{Fork, Handle, Start};
 use crate::journal::reader;
 
 /// What only the keeper of the home can do, because it knows its files. All of it may block.
@@ -26,8 +29,21 @@ pub trait Keeper: Send + Sync + 'static {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf;
     /// Checks everything that is stored.
     fn check(&self) -> Vec<Check>;
+    /// Gives a fork its share of the trees of the project that it is forked from.
+    fn adopt(&self, adopted: Adopted) -> Result<(), Fault>;
     /// Removes ended projects that have not changed since `before`, and what nobody names any more.
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault>;
+}
+
+/// What a fork needs in the repository.
+#[derive(Debug, Clone)]
+pub struct Adopted {
+    /// The state that it begins with, of the project that it is forked from.
+    pub project: Project,
+    /// The fork.
+    pub id: ProjectId,
+    /// The trees that its records name.
+    pub trees: Vec<RecordedTree>,
 }
 
 /// Answers requests: from the archive, and through the engine when there is one. Cheap to clone.
@@ -84,6 +100,18 @@ impl Service {
         Ok(Answer::Started { id, existed })
     }
 
+    async fn fork(&self, fork: ForkRequest, by: String) -> Result<Answer, Fault> {
+        let engine = self.engine()?;
+        let (keeper, wanted) = (self.keeper.clone(), fork.clone());
+        // Its files first: what is durable of it must be able to go on.
+        self.read(move |archive| adopt(archive, &*keeper, &wanted)).await?;
+        let ForkRequest { source, at, id, models, budget } = fork;
+        let about_source = about(&source);
+        let fork = Fork { source: source.clone(), at, id, models, budget };
+        let (id, existed) = engine.fork(fork, Actor::User(by)).await.map_err(about_source)?;
+        Ok(Answer::Started { id, existed })
+    }
+
     async fn records(&self, id: ProjectId, from: Seq, limit: usize, wait: bool) -> Result<Answer, Fault> {
         let mut engine = self.engine.clone();
         loop {
@@ -119,6 +147,7 @@ impl Door for Service {
                 Ok(Answer::Progress(Progress { version, pid: std::process::id(), driven }))
             }
             Request::Start { start, by } => self.start(*start, by).await,
+            Request::Fork { fork, by } => self.fork(fork, by).await,
             Request::Resume { id, command, by } => {
                 self.engine()?.resume(id.clone(), command, Actor::User(by)).await.map_err(about(&id))?;
                 Ok(Answer::Taken { value: None, driven: true })
@@ -174,6 +203,10 @@ impl Door for Service {
                 let read = move |archive: &Archive| artifacts::content(archive, &id, task.as_deref(), &name);
                 self.read(read).await.map(|content| Answer::Artifact(Box::new(content)))
             }
+            Request::Transcript { id, wanted } => {
+                let page = move |archive: &Archive| transcript::page(archive, &id, &wanted);
+                self.read(page).await.map(|page| Answer::Transcript(Box::new(page)))
+            }
             Request::Verify { id } => self.read(move |archive| verify(archive, &id)).await,
             Request::Check => {
                 let keeper = self.keeper.clone();
@@ -194,6 +227,23 @@ impl Door for Service {
 /// Hints name the project that was meant.
 fn about(id: &ProjectId) -> impl FnOnce(crate::engine::Error) -> Fault {
     |error| Fault::from(error).of(id)
+}
+
+/// Keeps the files of a fork that is not there yet. What cannot be forked is told by the engine.
+fn adopt(archive: &Archive, keeper: &dyn Keeper, fork: &ForkRequest) -> Result<(), Fault> {
+    if fork.at.0 == 0 || fork.at.0 > limits::FORK_RECORDS || archive.store().summary(&fork.id)?.is_some() {
+        return Ok(());
+    }
+    let project = archive.replay(&fork.source, fork.at)?.project;
+    if project.created.workspace != WorkspaceKind::Worktree
+        || project.seq() != fork.at.0
+        || project.may_fork(&fork.source).is_err()
+    {
+        return Ok(());
+    }
+    let mut trees = RecordedTrees::default();
+    archive.visit_to(&fork.source, fork.at, |record| trees.take(&record.event))?;
+    keeper.adopt(Adopted { project, id: fork.id.clone(), trees: trees.into_found() })
 }
 
 fn find(archive: &Archive, prefix: &str) -> Result<Answer, Fault> {

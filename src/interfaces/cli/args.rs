@@ -43,6 +43,8 @@ pub enum Verb {
     Validate(Validate),
     /// Start a project and follow it
     Run(Run),
+    /// Start a project that shares the records of another one up to a point, and goes on from there by itself
+    Fork(Fork),
     /// Go on with a project where it was
     Resume(Resume),
     /// List projects
@@ -89,6 +91,8 @@ pub enum Verb {
     Cost(Cost),
     /// List what agents kept, or print one of it
     Artifacts(Artifacts),
+    /// Print the conversation of an agent
+    Transcript(Transcript),
     /// Compare what a project pinned with the file it came from
     Diff(Diff),
     /// Print a JSON Schema
@@ -192,6 +196,28 @@ pub struct Run {
     /// Print the plan and do nothing
     #[arg(long, conflicts_with = "detach")]
     pub dry_run: bool,
+}
+
+/// `fork`.
+#[derive(Debug, Args)]
+pub struct Fork {
+    /// The project
+    pub project: String,
+    /// The last record that both have in common; `wfctl events` numbers them
+    #[arg(long, value_name = "SEQ")]
+    pub at: u64,
+    /// The id of the fork; forking twice with the same one is one fork [default: PROJECT.fSEQ]
+    #[arg(long, value_name = "NEW")]
+    pub id: Option<String>,
+    /// The model that its agents ask from there on; more of them are asked when the first cannot answer
+    #[arg(long = "model", value_name = "PROVIDER/MODEL")]
+    pub models: Vec<String>,
+    /// Other caps: calls=N, tokens=N, usd=N, wall=DURATION, separated by commas
+    #[arg(long, value_name = "CAPS")]
+    pub budget: Option<String>,
+    /// Let it run in the background and print its id
+    #[arg(short, long)]
+    pub detach: bool,
 }
 
 /// `resume`.
@@ -507,6 +533,21 @@ pub struct Artifacts {
     /// Write it to a file
     #[arg(short, long, value_name = "FILE", requires = "name")]
     pub output: Option<PathBuf>,
+}
+
+/// `transcript`.
+#[derive(Debug, Args)]
+pub struct Transcript {
+    /// The project
+    pub project: String,
+    /// The task
+    pub task: String,
+    /// The attempt [default: the last]
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+    /// Long texts whole
+    #[arg(long)]
+    pub full: bool,
 }
 
 /// `diff`.

@@ -248,6 +248,8 @@ fn of_fault(kind: FaultKind) -> Code {
         FaultKind::UnknownProject => Code::UnknownProject,
         FaultKind::UnknownTask => Code::UnknownTask,
         FaultKind::NoLog => Code::NoLog,
+        FaultKind::NoFiles => Code::NoFiles,
+        FaultKind::NoConversation => Code::NoConversation,
         FaultKind::NoArtifact => Code::NoArtifact,
         FaultKind::AmbiguousArtifact => Code::AmbiguousAnswer,
         FaultKind::IdTaken => Code::IdTaken,
@@ -305,7 +307,8 @@ fn hint_of_fault(fault: &Fault) -> Option<String> {
     match fault.kind {
         FaultKind::UnknownProject => Some("See them all with `wfctl list --all`.".to_owned()),
         FaultKind::UnknownTask => Some(format!("See its tasks with {}.", of("show"))),
-        FaultKind::NoLog => Some(format!("See what it waits for with {}.", of("why"))),
+        FaultKind::NoLog | FaultKind::NoConversation => Some(format!("See what it waits for with {}.", of("why"))),
+        FaultKind::NoFiles => Some("Fork at an earlier record, or start anew with `wfctl run`.".to_owned()),
         FaultKind::NoArtifact => Some(format!("See what there is with {}.", of("artifacts"))),
         FaultKind::AmbiguousArtifact => Some("Name the task with `--task`.".to_owned()),
         FaultKind::IdTaken => Some("Choose another `--id`, or leave it out.".to_owned()),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::runner::Settings;
 use super::process::Shell;
-use crate::agents::tools::{self, Site, Toolbox, ToolFault};
+use crate::agents::tools::{self, Site, ToolFault, Toolbox};
 use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
 use crate::domain::chat::ToolCall;
 use crate::domain::effect::{StepOrder, StepRequest};
@@ -61,8 +61,11 @@ impl Worksite for Ground<'_> {
         let root = self.lease.dir().to_owned();
         let focus = focus_of(&self.order);
         let index = self.settings.index_dir.clone();
-        let brief = tokio::task::spawn_blocking(move || Brief { standing: standing(&root), map: map(&root, &index, &focus) });
-        brief.await.map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))
+        let brief =
+            tokio::task::spawn_blocking(move || Brief { standing: standing(&root), map: map(&root, &index, &focus) });
+        brief
+            .await
+            .map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))
     }
 
     fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
@@ -83,8 +86,7 @@ impl Worksite for Ground<'_> {
         let shell = self.shell();
         let outputs = Whole(run.outputs);
         let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &outputs };
-        let call =
-            ToolCall { id: String::new(), name: run.name.to_owned(), arguments: run.arguments.to_string() };
+        let call = ToolCall { id: String::new(), name: run.name.to_owned(), arguments: run.arguments.to_string() };
         let done = match toolbox.plan(&call) {
             Ok(planned) => toolbox.call(&planned, &site).await,
             Err(fault) => Err(fault),

@@ -66,7 +66,8 @@ impl<'l> Line<'l> {
 /// A reply in lines.
 fn said(reply: &ModelReply, took: &str) -> String {
     let usage = reply.usage;
-    let mut text = format!("    {} in {took}, {} + {} tokens\n", reply.served_by, usage.input_tokens, usage.output_tokens);
+    let mut text =
+        format!("    {} in {took}, {} + {} tokens\n", reply.served_by, usage.input_tokens, usage.output_tokens);
     for line in cut(&reply.text).lines() {
         text.push_str(&format!("    | {line}\n"));
     }

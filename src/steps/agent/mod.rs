@@ -87,7 +87,10 @@ impl AgentStep {
         };
         let models = if models.is_empty() { role.models.clone() } else { models };
         if models.is_empty() {
-            let message = format!("no model is chosen for the role {}: give --model, or [models] in the configuration", role.name);
+            let message = format!(
+                "no model is chosen for the role {}: give --model, or [models] in the configuration",
+                role.name
+            );
             return Err(Failure::new(FailureClass::ModelNotFound, message));
         }
         if !request.spec.tools.is_empty() {
@@ -128,14 +131,7 @@ impl AgentStep {
         Ok((with, prepared.paths))
     }
 
-    async fn ended(
-        &self,
-        request: &AgentRequest,
-        role: &Role,
-        end: AgentEnd,
-        lease: &Lease,
-        diary: &Diary,
-    ) -> Done {
+    async fn ended(&self, request: &AgentRequest, role: &Role, end: AgentEnd, lease: &Lease, diary: &Diary) -> Done {
         let answer = match end.answer {
             Ok(answer) => answer,
             Err(failure) => return Done { tree: end.tree, ..failure.into() },

@@ -83,7 +83,9 @@ impl<'s> Shell<'s> {
             End::Exited(code) => (Some(code), false),
             End::Signalled(_) | End::Flooded => (None, false),
             End::Stopped(StopCause::Timeout) => (None, true),
-            End::Stopped(cause @ (StopCause::Idle | StopCause::Cancel | StopCause::Shutdown)) => return Err(stopped(cause)),
+            End::Stopped(cause @ (StopCause::Idle | StopCause::Cancel | StopCause::Shutdown)) => {
+                return Err(stopped(cause));
+            }
             End::LogFailed(error) => {
                 return Err(Failure::new(FailureClass::Internal, format!("an output cannot be written: {error}")));
             }

@@ -16,7 +16,8 @@ pub fn create(dir: &Path, contents: &[(&str, &str)], branch: &str, time: Millis)
         let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the folder is not empty");
         return Err(Error::Io { path: dir.to_owned(), source });
     }
-    let repository = Repository::init_opts(dir, RepositoryInitOptions::new().initial_head("main").external_template(false))?;
+    let repository =
+        Repository::init_opts(dir, RepositoryInitOptions::new().initial_head("main").external_template(false))?;
     let mut index = repository.index()?;
     for (path, text) in contents {
         let file = dir.join(path);
@@ -30,7 +31,8 @@ pub fn create(dir: &Path, contents: &[(&str, &str)], branch: &str, time: Millis)
     let tree = repository.find_tree(index.write_tree()?)?;
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
     let author = Signature::new("wfctl demo", "demo@localhost", &Time::new(seconds, 0))?;
-    let commit = repository.commit(Some("HEAD"), &author, &author, "A small program that counts words\n", &tree, &[])?;
+    let commit =
+        repository.commit(Some("HEAD"), &author, &author, "A small program that counts words\n", &tree, &[])?;
     repository.branch(branch, &repository.find_commit(commit)?, false)?;
     files::sync_dir(dir).at(dir)
 }

@@ -5,9 +5,10 @@
 //! `integration`, and those of tasks that were not merged. A branch of the user's is moved by `land` alone.
 //! No hook, filter or merge driver of a repository's configuration is ever run.
 //!
-//! Reading order: `repo`, `scan` (what is in a worktree), `checkpoint`, `restore`, `threeway`, `merge`, `pool`; then for tasks that
+//! Reading order: `repo`, `scan` (what is in a worktree), `checkpoint`, `restore`, `threeway`, `merge`, `pool`, `adopt`; then for tasks that
 //! commit: `branches`, `queue/`, `conflict`, `land`.
 
+mod adopt;
 mod blocking;
 mod branches;
 mod checkpoint;
@@ -25,6 +26,7 @@ mod restore;
 mod scan;
 mod threeway;
 
+pub use adopt::Adoption;
 pub(in crate::workspace) use blocking::blocking;
 pub use branches::{TaskCommit, commit_task};
 pub use conflict::{

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use git2::{Oid, Repository};
 
+use super::adopt::{Adoption, adopt};
 use super::error::{At as _, Error};
 use super::merge::History;
 use super::repo::{commit_named, commit_tree, create_ref, open, past_stale_lock, ref_component};
@@ -106,6 +107,13 @@ impl Pools {
         worktree.reset(tree)?;
         *worktree.holds() = Some(tree);
         Ok(worktree)
+    }
+
+    /// See `Workspaces::adopt`.
+    pub fn adopt(&self, base_dir: &Path, adoption: &Adoption) -> Result<(), Error> {
+        let repository = open(base_dir)?;
+        let base = commit_named(&repository, adoption.base_commit.as_deref().unwrap_or("no base commit"))?;
+        adopt(&repository, adoption, base, &self.prefix(&adoption.from), &self.prefix(&adoption.to))
     }
 
     /// The projects that have a folder here.

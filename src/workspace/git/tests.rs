@@ -12,10 +12,11 @@ use git2::{Repository, Signature, Time};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Error, Pools, Worktree, base_commit};
+use super::{Adoption, Error, Pools, Worktree, base_commit};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ProjectId;
+use crate::domain::project::RecordedTree;
 use crate::domain::time::Millis;
 use crate::domain::workflow::WorkspaceKind;
 
@@ -449,4 +450,48 @@ fn reuse_cost() {
     });
     time("reuse, none differs", &mut || worktree = Some(rig.lease(&[&one])));
     time("check point, none differs", &mut || drop(worktree.take().unwrap().checkpoint().unwrap()));
+}
+
+#[test]
+fn a_fork_has_references_of_its_own() {
+    let rig = Rig::new(&[("x", "x")]);
+    let one = rig.step(&[], |dir| fs::write(dir.join("a"), "a").unwrap());
+    let two = rig.step(&[&one], |dir| fs::write(dir.join("b"), "b").unwrap());
+    let three = rig.step(&[&one], |dir| fs::write(dir.join("a"), "a2").unwrap());
+    let made = |tree: &String, from: Option<&String>| RecordedTree { tree: tree.clone(), from: from.cloned() };
+    let adoption = |to: &str| Adoption {
+        from: project(),
+        to: ProjectId::new(to).unwrap(),
+        base_commit: Some(rig.base.clone()),
+        trees: vec![made(&one, None), made(&two, Some(&one)), made(&three, Some(&one))],
+        integration: Some(rig.base.clone()),
+    };
+    let repository = Repository::open(rig.dir()).unwrap();
+    let targets = |project: &str| -> Vec<git2::Oid> {
+        let references = repository.references_glob(&format!("refs/wfctl/*/{project}/*")).unwrap();
+        references.map(|reference| reference.unwrap().target().unwrap()).collect()
+    };
+    rig.pools.adopt(&rig.dir(), &adoption("fork")).unwrap();
+    assert_eq!(targets("fork").len(), 3);
+    rig.pools.close(&project(), &rig.dir()).unwrap();
+    assert_eq!((targets("p%2e%2e1").len(), targets("fork").len()), (0, 3));
+    // What both changed since the tree that they come from is merged as it would have been.
+    let fork = ProjectId::new("fork").unwrap();
+    let worktree = rig.pools.lease(&fork, &rig.order(&[&two, &three])).unwrap();
+    assert_eq!(fs::read_to_string(worktree.dir().join("a")).unwrap(), "a2");
+    assert!(worktree.dir().join("b").exists());
+    drop(worktree);
+    // Without the references of the other one, the same commits are made from the records.
+    rig.pools.adopt(&rig.dir(), &adoption("late")).unwrap();
+    assert_eq!(targets("late"), targets("fork"));
+    // Its integration branch is its own: once it has moved, nobody puts it back.
+    let branch = "refs/heads/ai/generated/fork/integration";
+    assert_eq!(repository.refname_to_id(branch).unwrap().to_string(), rig.base);
+    repository.reference(branch, targets("fork")[0], true, "moved").unwrap();
+    rig.pools.adopt(&rig.dir(), &adoption("fork")).unwrap();
+    assert_eq!(repository.refname_to_id(branch).unwrap(), targets("fork")[0]);
+    let lost = Adoption { trees: vec![made(&"1".repeat(40), None)], ..adoption("lost") };
+    assert!(matches!(rig.pools.adopt(&rig.dir(), &lost), Err(Error::NoSuchTree(tree)) if tree == "1".repeat(40)));
+    let lost = Adoption { integration: Some("1".repeat(40)), ..adoption("lost") };
+    assert!(matches!(rig.pools.adopt(&rig.dir(), &lost), Err(Error::NoSuchCommit(_))));
 }

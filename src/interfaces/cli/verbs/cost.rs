@@ -94,14 +94,8 @@ fn share(part: u64, of: u64) -> String {
 
 /// A line for each cap: spent, held back, left.
 fn caps(terminal: &Terminal, cost: &Cost) -> Vec<String> {
-    let (spent, reserved) = (&cost.ledger.spent, &cost.ledger.reserved);
-    let plain_count: fn(u64) -> String = grouped;
-    let all = [
-        ("calls", cost.caps.calls, spent.calls, reserved.calls, plain_count),
-        ("tokens", cost.caps.tokens, spent.tokens, reserved.tokens, plain_count),
-        ("usd", cost.caps.usd_micros, spent.usd_micros, reserved.usd_micros, money as fn(u64) -> String),
-    ];
-    let line = |(name, cap, spent, reserved, say): (&str, Option<u64>, u64, u64, fn(u64) -> String)| {
+    let (caps, spent, reserved) = (&cost.caps, &cost.ledger.spent, &cost.ledger.reserved);
+    let line = |name: &str, cap: Option<u64>, spent: u64, reserved: u64, say: fn(u64) -> String| {
         let cap = cap?;
         let left = cap.saturating_sub(spent).saturating_sub(reserved);
         let tone = if left == 0 { Tone::Warn } else { Tone::Plain };
@@ -109,7 +103,12 @@ fn caps(terminal: &Terminal, cost: &Cost) -> Vec<String> {
         let held = if reserved > 0 { format!(", {} held back", say(reserved)) } else { String::new() };
         Some(format!("  budget of {name}: {} of {} spent{held}, {left}", say(spent), say(cap)))
     };
-    all.into_iter().filter_map(line).collect()
+    let lines = [
+        line("calls", caps.calls, spent.calls, reserved.calls, grouped),
+        line("tokens", caps.tokens, spent.tokens, reserved.tokens, grouped),
+        line("usd", caps.usd_micros, spent.usd_micros, reserved.usd_micros, money),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 fn table(terminal: &Terminal, name: &str, rows: &[Row]) -> Vec<String> {

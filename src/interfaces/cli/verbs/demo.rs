@@ -40,8 +40,11 @@ const GOAL: &str = "Add `--top N` to tally: print the N most frequent words, the
 
 /// Shows it.
 pub async fn run(context: &Context, arguments: args::Demo) -> Result<Exit, Error> {
-    let dir = std::path::absolute(&arguments.dir)
-        .map_err(|source| Error::File { doing: "use", path: arguments.dir.clone(), source })?;
+    let dir = std::path::absolute(&arguments.dir).map_err(|source| Error::File {
+        doing: "use",
+        path: arguments.dir.clone(),
+        source,
+    })?;
     let mut files = FILES.to_vec();
     files.push(TESTS);
     context.app.make_repository(&dir, &files, BRANCH)?;
@@ -142,6 +145,8 @@ fn tell_next(context: &Context, id: &ProjectId, dir: &Path) {
     ] {
         terminal.note(format!("  {command}"));
     }
-    terminal.note("then kill it in the middle and go on (wfctl demo again; wfctl resume ...), or give it a goal and a model:");
+    terminal.note(
+        "then kill it in the middle and go on (wfctl demo again; wfctl resume ...), or give it a goal and a model:",
+    );
     terminal.note("  wfctl run sdlc --repo . -i goal=\"...\" --model openai/gpt-5-mini");
 }

@@ -44,7 +44,12 @@ pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error>
 }
 
 /// Tells that it is started; one that existed is driven from here on.
-pub(super) async fn begin(context: &Context, session: &Session, id: ProjectId, existed: bool) -> Result<(ProjectId, Seq), Error> {
+pub(super) async fn begin(
+    context: &Context,
+    session: &Session,
+    id: ProjectId,
+    existed: bool,
+) -> Result<(ProjectId, Seq), Error> {
     let from = if existed { session.home().show(&id).await?.seq } else { Seq(0) };
     if existed {
         match session.home().resume(&id, super::resume::plain()).await {
@@ -57,7 +62,8 @@ pub(super) async fn begin(context: &Context, session: &Session, id: ProjectId, e
     Ok((id, from))
 }
 
-fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<(), Error> {
+/// Tells the id, and whether it is an old one.
+pub fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<(), Error> {
     if context.is_json {
         return context.terminal.json(&Line::started(id, existed));
     }

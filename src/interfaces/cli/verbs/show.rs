@@ -66,7 +66,12 @@ fn row(task: &TaskView, now: Millis) -> Vec<table::Cell> {
         (None, _) => String::new(),
     };
     let due = task.due.map(|due| format!(", goes on in {}", human_duration(due.since(now)))).unwrap_or_default();
+    let doing = task.doing.as_ref().map(|doing| {
+        let turn = doing.turn.map(|turn| format!("turn {turn}, ")).unwrap_or_default();
+        format!("{} ({turn}{})", doing.what, human_duration(now.since(doing.since) / 1000 * 1000))
+    });
     let text = match (&task.failure, &task.waits_for, &task.output) {
+        _ if doing.is_some() => doing.unwrap_or_default(),
         (_, Some(waits), _) => format!("waits for {waits}{due}"),
         (Some(failure), None, _) => failure.to_string(),
         (None, None, Some(serde_json::Value::String(text))) => text.clone(),
