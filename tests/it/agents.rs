@@ -240,11 +240,11 @@ fn a_parked_agent_says_who_can_help() {
     stage.close();
     insta::assert_snapshot!(lines.join("\n"), @r"
     p0 a | a provider: rate-limited after: the provider said no (rate-limited) | true | 
-    p1  | no retry is left for task a: the provider said no (auth) | false | set the key, then: wfctl resume p1
+    p1  | task a waits for a key that its provider takes: the provider said no | false | set the key, then: wfctl resume p1
     p1 a | a key that its provider takes after: the provider said no (auth) | false | set the key, then: wfctl resume p1
-    p2  | no retry is left for task a: the provider said no (credits) | false | put money on the account, then: wfctl resume p2
+    p2  | task a waits for money on the account with its provider: the provider said no | false | put money on the account, then: wfctl resume p2
     p2 a | money on the account with its provider after: the provider said no (credits) | false | put money on the account, then: wfctl resume p2
-    p3  | no retry is left for task a: the provider said no (model-not-found) | false | wfctl fork p3 --at 11 --model <provider/model>
+    p3  | task a waits for a model that its provider has: the provider said no | false | wfctl fork p3 --at 11 --model <provider/model>
     p3 a | a model that its provider has after: the provider said no (model-not-found) | false | wfctl fork p3 --at 11 --model <provider/model>
     ");
     assert!(rig.wfctl(&["why", "p1"]).out.contains("set the key, then: wfctl resume p1"));

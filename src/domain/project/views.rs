@@ -38,7 +38,11 @@ impl Project {
             HoldReason::Person { comment } if comment.is_empty() => "paused by a person".to_owned(),
             HoldReason::Person { comment } => format!("paused by a person: {comment}"),
             HoldReason::Exhausted { task, class } => {
-                let failure = self.core.tasks.get(task.at()).and_then(Task::failure);
+                let known = self.core.tasks.get(task.at());
+                let failure = known.and_then(Task::failure);
+                if let (Some(what), Some(failure)) = (known.and_then(|_| self.parked_for(*task)), failure) {
+                    return format!("task {} waits for {what}: {}", name(task), failure.message);
+                }
                 let why = failure.map_or_else(|| class.to_string(), ToString::to_string);
                 format!("no retry is left for task {}: {why}", name(task))
             }
