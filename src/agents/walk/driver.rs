@@ -156,7 +156,8 @@ impl<'w> Walk<'w> {
             models,
             site,
             signature: signature(&pinned.output)?,
-            policy: Policy { role: order.role.name.clone(), models: pinned.models.clone() },
+            // The order's models win over the pinned ones: a fork may go on with others. Calls on record keep theirs.
+            policy: Policy { role: order.role.name.clone(), models: prompt::models_of(order, &pinned.models) },
             turn: Turn::default(),
             transcript: Transcript::new(pinned.messages()),
             gauge: Gauge::default(),

@@ -99,7 +99,8 @@ impl Pinned {
 /// The digest of what an order fixes. What the worktree adds is in the outcome.
 pub(super) fn digest_of(order: &AgentOrder) -> Digest {
     let with = order.with.to_string();
-    super::record::digest_of(&[&order.project, &order.task, &order.role.name, &order.attempt.to_string(), &with])
+    // Not the project: a fork goes on with the conversations that it began with.
+    super::record::digest_of(&[&order.task, &order.role.name, &order.attempt.to_string(), &with])
 }
 
 /// From the third attempt on another model comes first: the same one has failed twice.
@@ -110,6 +111,11 @@ fn preferred(models: &[String], attempt: u32) -> Vec<String> {
         models.rotate_left(by);
     }
     models
+}
+
+/// The models of a conversation that began with `pinned` ones.
+pub(super) fn models_of(order: &AgentOrder, pinned: &[String]) -> Vec<String> {
+    if order.models.is_empty() { pinned.to_vec() } else { preferred(&order.models, order.attempt) }
 }
 
 fn system_text(order: &AgentOrder, brief: &Brief) -> String {

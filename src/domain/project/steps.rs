@@ -9,7 +9,7 @@ use crate::domain::ids::{Attempt, Digest, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::payload::Payload;
-use crate::domain::workflow::{Action, EffectClass, OutputFormat, WorkspaceKind};
+use crate::domain::workflow::{Action, AgentSpec, EffectClass, OutputFormat, WorkspaceKind};
 
 use super::lifecycle::Taking;
 use super::state::{Origin, Project};
@@ -386,15 +386,22 @@ fn digest_of(request: &StepRequest) -> Digest {
             format!("run\0{command}\0{}\0{output:?}", probe.as_deref().unwrap_or_default())
         }
         StepRequest::Http { request, output } => {
-            let request = serde_json::to_string(request).expect("a request holds only text keys, so it serialises");
-            format!("http\0{request}\0{output:?}")
+            format!("http\0{}\0{output:?}", json(request))
         }
         // What earlier attempts failed with and which models there are is not what is asked.
-        StepRequest::Agent(agent) => format!("agent\0{:?}\0{}\0{:?}", agent.spec, agent.with, agent.resolves),
-        StepRequest::Merge(order) => format!("merge\0{order:?}"),
+        StepRequest::Agent(agent) => {
+            let spec = AgentSpec { models: Vec::new(), ..agent.spec.clone() };
+            format!("agent\0{}\0{}\0{}", json(&spec), agent.with, json(&agent.resolves))
+        }
+        StepRequest::Merge(order) => format!("merge\0{}", json(order)),
         StepRequest::Land(order) => format!("land\0{}", order.into),
     };
     Digest::of(text.as_bytes())
+}
+
+/// A part of a request as text that stays the same from release to release.
+fn json(part: &impl serde::Serialize) -> String {
+    serde_json::to_string(part).expect("a request holds only text keys, so it serialises")
 }
 
 /// The text of a request for the journal, when it does not stand in the definition word for word.
