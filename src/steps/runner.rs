@@ -104,7 +104,7 @@ impl Settings {
         Ok(if matches!(payload, Payload::Inline(_)) { read() } else { off_the_loop(read) }?)
     }
 
-    /// Runs the checks that the repository in `dir` has; a scan for secrets is one of them.
+    /// Runs the checks that the repository in `dir` has.
     pub(super) async fn checked(&self, shell: &Shell<'_>, dir: &Path) -> Result<checks::Report, Failure> {
         let root = dir.to_owned();
         let found = tokio::task::spawn_blocking(move || checks::detect(&root)).await;

@@ -167,8 +167,11 @@ impl Project {
                 self.check_attempt(*task, *attempt)?;
                 self.release_open_step(*task);
                 let more = self.core.tasks[task.at()].more_mut();
-                more.steps.pop_if(|step| step.outcome.is_none());
+                // The step that was parked is made again: a walk goes on where it was, a merge is looked for first.
+                let is_over = |step: &mut Step| step.outcome.as_ref().is_none_or(|outcome| outcome.result.is_err());
+                more.steps.pop_if(is_over);
                 more.interrupted = true;
+                more.maybe_ran = true;
                 if due.is_none() {
                     more.forgiven = more.calls.len() as u32;
                 }

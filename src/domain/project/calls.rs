@@ -173,6 +173,13 @@ impl Taking<'_> {
             && last.is_some_and(|call| call.failed_with() == Some(failure.class) && call.asks_a_model())
     }
 
+    /// A merge cannot be made for a reason that is not the work's: it waits until someone has looked.
+    pub fn park_merge(&mut self, ix: TaskIx, failure: Failure) {
+        let (attempt, class) = (self.project.task(ix).attempt, failure.class);
+        self.emit(Event::TaskParked { task: ix, attempt, failure, due: None });
+        self.hold(HoldReason::Exhausted { task: ix, class });
+    }
+
     /// The provider of a model makes an agent wait: until the policy's delay or the provider's own is over, or, when there is
     /// nothing to wait for, until someone resumes the project.
     pub fn park(&mut self, ix: TaskIx, failure: Failure) {

@@ -56,6 +56,14 @@ impl Taking<'_> {
         if self.project.is_merge_conflict(ix, &failure) {
             return self.resolve_conflict(ix, failure);
         }
+        // The repository, not the work, is at fault: what the agent did stands, and only its merge is asked for again.
+        let is_merge = self.project.is_merge_step(ix, step);
+        if is_merge
+            && matches!(failure.class, FailureClass::Workspace | FailureClass::Internal)
+            && !self.is_given_up(ix)
+        {
+            return self.park_merge(ix, failure);
+        }
         let task = self.project.task(ix);
         let must_not_repeat = task.steps().last().is_some_and(|last| last.effect == EffectClass::Once);
         if must_not_repeat && may_have_happened(failure.class, code) {

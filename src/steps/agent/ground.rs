@@ -16,9 +16,9 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
-use crate::workspace::checks::{self, Status};
+use crate::workspace::checks::{self, CheckResult, Status};
 use crate::workspace::index::{self, Index, Map};
-use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, files};
+use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, files, secrets};
 
 /// Standing instructions of a repository, the more particular ones first.
 const STANDING: [&str; 2] = [".wfctl/AGENTS.md", "AGENTS.md"];
@@ -111,6 +111,7 @@ impl Worksite for Ground<'_> {
 
     async fn check(&self) -> Result<CheckReport, Failure> {
         let report = self.checked().await?;
+        let report = report.with(self.secrets().await?);
         let failing = report.checks.iter().filter(|check| check.status == Status::Failed);
         let mut failing: Vec<String> = failing.map(|check| check.name.clone()).collect();
         let mut text = report.to_text(limits::CHECK_REPORT_BYTES);
@@ -150,6 +151,24 @@ impl Worksite for Ground<'_> {
 }
 
 impl Ground<'_> {
+    /// Secrets in the files that the attempt changed.
+    async fn secrets(&self) -> Result<CheckResult, Failure> {
+        let began_ms = self.settings.clock.monotonic_ms();
+        let (changed, root) = (self.changed_files().await?, self.lease.dir().to_owned());
+        let scanned = tokio::task::spawn_blocking(move || {
+            let Ok(boundary) = Boundary::open(&root) else { return Vec::new() };
+            let read =
+                |path: &String| boundary.path(path).and_then(|it| boundary.read(&it, limits::SMALL_FILE_BYTES)).ok();
+            let contents: Vec<(&String, Vec<u8>)> =
+                changed.iter().filter_map(|path| Some((path, read(path)?))).collect();
+            secrets::scan_files(contents.iter().map(|(path, content)| (path.as_str(), content.as_slice())))
+        });
+        let findings = scanned
+            .await
+            .map_err(|error| Failure::new(FailureClass::Internal, format!("no scan for secrets: {error}")))?;
+        Ok(CheckResult::of_secrets(&findings, self.settings.clock.monotonic_ms().saturating_sub(began_ms)))
+    }
+
     /// Of the files that conflicted, those that still have both sides in them.
     fn still_marked(&self) -> Vec<String> {
         let Ok(boundary) = Boundary::open(self.lease.dir()) else { return self.conflict.clone() };

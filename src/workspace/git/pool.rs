@@ -14,7 +14,7 @@ use git2::{Oid, Repository};
 use super::adopt::{Adoption, adopt};
 use super::error::{At as _, Error};
 use super::merge::History;
-use super::repo::{commit_named, commit_tree, create_ref, open, past_stale_lock, ref_component};
+use super::repo::{commit_named, commit_tree, create_ref, open, past_stale_lock, ref_component, target_of};
 use super::{branches, checkpoint, restore};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::ids::{Digest, ProjectId};
@@ -194,7 +194,13 @@ impl Pools {
         if repository.find_commit(base)?.tree_id() == tree {
             return Ok(None);
         }
-        let commit = commit_tree(&repository, tree, &[base], message, time)?;
+        // With an integration branch of these very files the result is its head, history and all.
+        let head = target_of(&repository, &branches::integration(project))?;
+        let is_head = head.map(|head| repository.find_commit(head)).transpose()?.filter(|head| head.tree_id() == tree);
+        let commit = match is_head {
+            Some(head) => head.id(),
+            None => commit_tree(&repository, tree, &[base], message, time)?,
+        };
         checkpoint::sync_objects(&repository, &[tree, commit])?;
         let branch = format!("refs/heads/ai/generated/{}/result", ref_component(project.as_str()));
         create_ref(&repository, &branch, commit)?;
