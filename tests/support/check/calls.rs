@@ -47,6 +47,13 @@ fn add(to: &mut Sum, what: Sum) {
     to.iter_mut().zip(what).for_each(|(to, what)| *to += what);
 }
 
+/// Classes that nothing but a provider of models fails an agent's step with.
+fn of_providers(class: FailureClass) -> bool {
+    use FailureClass as C;
+    let waits = [C::RateLimited, C::Quota, C::Overloaded, C::HttpServer, C::Transport, C::Unreachable, C::Uncertain];
+    waits.contains(&class) || [C::Credits, C::Auth, C::ModelNotFound].contains(&class)
+}
+
 impl Model {
     /// Takes from both accounts what was `freed`, adds what was `taken`.
     pub(super) fn account(&mut self, ix: u32, freed: Sum, taken: Sum) -> Checked {
@@ -173,14 +180,23 @@ impl Model {
 
     fn parked(&mut self, ix: u32, attempt: u32, failure: &Failure, due: Option<u64>, taken: &mut Taken) -> Checked {
         self.in_attempt(ix, attempt)?;
-        let last = self.tasks[ix as usize].calls.last();
-        let by_model = last.is_some_and(|call| {
-            matches!(call.kind, CallKind::Model | CallKind::Compact) && call.ended == Some(Some(failure.class))
-        });
-        ensure(by_model, || "parked, and no model has failed".to_owned())?;
-        self.end_walk(ix)?;
-        self.free_open_step(ix)?;
-        self.step_task(ix, "Backoff", &[T::Running], T::Backoff, taken)?;
+        let task = &mut self.tasks[ix as usize];
+        let merge_failed = task.spec.merge && task.steps.len() == task.spec.validate.len() + 2;
+        if merge_failed {
+            // The repository is at fault: only the merge is made again, when a person has looked.
+            let at_fault = matches!(failure.class, FailureClass::Workspace | FailureClass::Internal);
+            ensure(at_fault && due.is_none(), || format!("a merge is parked for {}", failure.class))?;
+            ensure(task.steps.pop().is_some_and(|(_, ended)| ended == Some(false)), || "its merge runs".to_owned())?;
+            self.step_task(ix, "Backoff", &[T::Validating], T::Backoff, taken)?;
+        } else {
+            let by_model = task.calls.last().is_some_and(|call| {
+                matches!(call.kind, CallKind::Model | CallKind::Compact) && call.ended == Some(Some(failure.class))
+            });
+            ensure(by_model || of_providers(failure.class), || "parked, and no model has failed".to_owned())?;
+            self.end_walk(ix)?;
+            self.free_open_step(ix)?;
+            self.step_task(ix, "Backoff", &[T::Running], T::Backoff, taken)?;
+        }
         let task = &mut self.tasks[ix as usize];
         (task.goes_on, task.due) = (true, due);
         Ok(())
