@@ -314,9 +314,14 @@ fn merge_gate_red() -> (Rig, ProjectId) {
     let StepRequest::Agent(request) = &rig.order("a").request else { panic!("an agent") };
     assert_eq!(request.previous, ["the tests are red (validation)"]);
     rig.end("a", left("tb"));
-    // An answer that says nothing of the branch is none.
+    // An answer that says nothing of the branch is none: the work stands, and its merge waits for a person.
     rig.end("a", good());
-    assert_eq!((rig.status(&id), rig.project(&id).integration().cloned()), (P::Failed, None));
+    assert_eq!((rig.status(&id), rig.project(&id).integration().cloned()), (P::Paused, None));
+    rig.command(&id, resume(None)).unwrap();
+    let order = rig.order("a");
+    assert!(matches!(order.request, StepRequest::Merge(_)) && order.maybe_ran && order.attempt.0 == 2);
+    rig.end("a", merged(1));
+    assert_eq!(rig.status(&id), P::Done);
     (rig, id)
 }
 
