@@ -72,6 +72,13 @@ impl PayloadSink for Shelf {
     }
 }
 
+/// A folder in memory where there is one: what is synced here does not have to survive the machine.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let in_memory = tempfile::Builder::new().prefix("wfctl-").tempdir_in(memory).ok().filter(|_| memory.is_dir());
+    in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
 /// What becomes of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -103,7 +110,7 @@ impl House {
     /// Without a repository.
     pub fn bare() -> Self {
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder(),
             store: MemoryStore::new(),
             shelf: Arc::default(),
             clock: Arc::new(ManualClock::new(NOW)),
