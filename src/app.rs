@@ -13,9 +13,11 @@ mod models;
 mod places;
 mod session;
 
+pub use closing::Closing;
 pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
+pub use models::Source as ModelsHere;
 pub use session::{Need, Session};
 
 use std::ffi::OsStr;

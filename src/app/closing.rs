@@ -28,6 +28,7 @@ pub struct Closing {
 }
 
 impl Closing {
+    /// Over what an engine has open.
     pub fn new(archive: Archive, workspaces: Arc<Workspaces>) -> Self {
         Self { archive, workspaces }
     }

@@ -19,8 +19,7 @@ use crate::domain::chat::{ModelReply, ModelRequest};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::policy::{self, ProviderKind, ProviderSettings};
 use crate::domain::workflow::{ModelsSpec, ProviderSpec};
-use crate::engine::clock::SystemClock;
-use crate::engine::ports::Clock as _;
+use crate::engine::ports::Clock;
 use crate::steps::ModelSource;
 
 /// Beside the user's configuration: keys by the names of their variables, readable by the user alone.
@@ -32,7 +31,7 @@ const PRICES: &str = "prices.toml";
 pub struct Source {
     environment: BTreeMap<String, String>,
     folder: Option<PathBuf>,
-    clock: Arc<SystemClock>,
+    clock: Arc<dyn Clock>,
     cooling: Cooling,
     made: Mutex<HashMap<Made, Arc<Providers>>>,
     key_names: Mutex<BTreeSet<String>>,
@@ -47,7 +46,7 @@ struct Made {
 
 impl Source {
     /// `environment` holds keys and proxies; `config_file` is the user's.
-    pub fn new(environment: BTreeMap<String, String>, config_file: Option<PathBuf>, clock: Arc<SystemClock>) -> Self {
+    pub fn new(environment: BTreeMap<String, String>, config_file: Option<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         let folder = config_file.and_then(|file| file.parent().map(Path::to_owned));
         let key_names = presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned).collect();
         Self {
@@ -129,7 +128,7 @@ struct Routed {
     providers: Arc<Providers>,
     prices: Arc<Prices>,
     cooling: Cooling,
-    clock: Arc<SystemClock>,
+    clock: Arc<dyn Clock>,
     priced: bool,
 }
 

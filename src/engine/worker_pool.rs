@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use futures_util::FutureExt as _;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::domain::call::CallInput;
 use crate::domain::effect::{StepOrder, StopCause};
@@ -26,6 +27,9 @@ use super::ports::{CallDenied, CallPort, Clock, StepControl, StepHandle, StepRun
 
 type Key = (ProjectId, TaskIx);
 type Running = HashMap<Key, Entry>;
+
+/// A place in the queue for a worker.
+type Permit = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
 
 /// One step in flight.
 struct Entry {
@@ -109,6 +113,12 @@ impl WorkerPool {
         let entry = Entry { attempt: order.attempt, handle: handle.clone(), over };
         let before = self.lock().insert(key.clone(), entry);
         let pool = self.clone();
+        // Asked for here and not in the task: steps get workers in the order in which they were started.
+        let mut permit: Permit = Box::pin(self.permits.clone().acquire_owned());
+        let permit = match permit.as_mut().now_or_never() {
+            Some(free) => Box::pin(std::future::ready(free)),
+            None => permit,
+        };
         self.runtime.spawn(async move {
             if let Some(mut before) = before {
                 before.handle.stop(StopCause::Shutdown);
@@ -116,7 +126,7 @@ impl WorkerPool {
                 while before.over.changed().await.is_ok() {}
             }
             let (attempt, step) = (order.attempt, order.step);
-            let outcome = Box::new(pool.supervise(order, &handle, control).await);
+            let outcome = Box::new(pool.supervise(order, &handle, control, permit).await);
             let is_mine = |entry: &Entry| Arc::ptr_eq(&entry.handle, &handle);
             if pool.lock().get(&key).is_some_and(is_mine) {
                 let (id, task) = key.clone();
@@ -132,10 +142,16 @@ impl WorkerPool {
         });
     }
 
-    async fn supervise(&self, order: StepOrder, handle: &StepHandle, mut control: StepControl) -> StepOutcome {
+    async fn supervise(
+        &self,
+        order: StepOrder,
+        handle: &StepHandle,
+        mut control: StepControl,
+        permit: Permit,
+    ) -> StepOutcome {
         let _permit = tokio::select! {
             biased;
-            permit = self.permits.acquire() => permit,
+            permit = permit => permit,
             cause = control.stopped() => return not_begun(cause),
         };
         control.alive(self.clock.monotonic_ms());

@@ -183,13 +183,10 @@ impl<'w> Walk<'w> {
     async fn run_out(&mut self) -> AgentEnd {
         let mut artifacts = Vec::new();
         let answer = match self.conversation().await {
-            Ok(answer) => match self.keep_artifacts(&answer).await {
-                Ok(kept) => {
-                    artifacts = kept;
-                    Ok(answer)
-                }
-                Err(failure) => Err(failure),
-            },
+            Ok(answer) => self.hand_over(&answer).await.map(|kept| {
+                artifacts = kept;
+                answer
+            }),
             Err(failure) => Err(self.ended_by(failure)),
         };
         AgentEnd {
@@ -200,6 +197,14 @@ impl<'w> Walk<'w> {
             usage: self.usage,
             turns: self.turn.turns,
         }
+    }
+
+    /// Keeps what the answer says. A walk that was only read back has used no file yet: what is taken from here must be the files
+    /// of the record all the same.
+    async fn hand_over(&mut self, answer: &Value) -> Result<Vec<Artifact>, Failure> {
+        let kept = self.keep_artifacts(answer).await?;
+        self.make_ground_ready().await?;
+        Ok(kept)
     }
 
     /// Brings the machine to where `failure` leads. What goes on later stays where it is.
