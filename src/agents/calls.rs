@@ -16,7 +16,9 @@ pub enum Denied {
     Stopped,
 }
 
-/// Records calls. What a method was given is durable when it returns `Ok`.
+/// Records calls, in the order in which they are given. When `begin` or `ask` returns, what it was given and everything before
+/// it is durable; `end` and `note` may return earlier, as what they tell has happened, and whatever a walk does to the world next
+/// begins with a `begin`. A refusal that comes after they returned is told by the next `begin`.
 #[async_trait]
 pub trait Calls: Send + Sync {
     /// The calls that this attempt has on record from before; those without an outcome were lost in the middle and are
@@ -26,7 +28,7 @@ pub trait Calls: Send + Sync {
     /// Puts a call on record before it is made.
     async fn begin(&self, intent: CallIntent) -> Result<(), Denied>;
 
-    /// Puts the outcome of a call on record that was begun.
+    /// Puts the outcome of a call on record that was begun; see above when it is durable.
     async fn end(&self, ix: CallIx, outcome: CallOutcome) -> Result<(), Denied>;
 
     /// Both at once, for calls that change nothing and cost nothing, which are made before they are on record.

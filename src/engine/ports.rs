@@ -37,7 +37,8 @@ pub trait StepRunner: Send + Sync + 'static {
 /// Where the walk of an agent's step puts its calls on record.
 #[async_trait]
 pub trait CallPort: Send + Sync {
-    /// Returns once what was said is durable.
+    /// Returns once what was said is durable. What several of these say is put on record in the order in which they are first
+    /// polled; one that is dropped then is put on record all the same.
     async fn put(&self, input: CallInput) -> Result<(), CallDenied>;
 }
 

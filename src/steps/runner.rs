@@ -59,7 +59,7 @@ pub fn live_log(logs_dir: &Path, project: &ProjectId, task: TaskIx, attempt: Att
 
 /// Runs steps of all kinds.
 pub struct Runner {
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     http: Client,
 }
 

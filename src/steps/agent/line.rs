@@ -1,6 +1,14 @@
 //! The walk's line to the record: `Calls` over the engine's port, with a diary for people.
+//!
+//! What has happened already (an outcome, a call that changes nothing) is sent and not waited for: the engine takes what it is
+//! sent in order, so that the walk's next `begin` waits for all of it at once. A turn of an agent thus costs the wait for one
+//! commit and not for three.
+
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 
 use super::super::runner::Settings;
 use super::diary::Diary;
@@ -17,11 +25,16 @@ use crate::engine::ports::{CallDenied, StepControl};
 /// Most of a text that the diary shows of a call.
 const SHOWN_CHARS: usize = 2_000;
 
+/// Something that was sent and is not durable yet.
+type Sent<'l> = Pin<Box<dyn Future<Output = Result<(), CallDenied>> + Send + 'l>>;
+
 pub(super) struct Line<'l> {
     settings: &'l Settings,
     order: &'l StepOrder,
     control: &'l StepControl,
     diary: &'l Diary,
+    /// What the next `begin` waits for, in order.
+    sent: Mutex<Vec<Sent<'l>>>,
 }
 
 impl<'l> Line<'l> {
@@ -31,14 +44,30 @@ impl<'l> Line<'l> {
         control: &'l StepControl,
         diary: &'l Diary,
     ) -> Self {
-        Self { settings, order, control, diary }
+        Self { settings, order, control, diary, sent: Mutex::default() }
     }
 
+    /// Sends `input`; an error says that it was refused at once.
+    fn send(&self, input: CallInput) -> Result<(), Denied> {
+        let mut sent: Sent<'l> = self.control.calls().put(input);
+        // The port sends when it is first asked.
+        match (&mut sent).now_or_never() {
+            Some(taken) => taken.map_err(denied),
+            None => {
+                self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends `input` and waits until it and all before it are durable.
     async fn put(&self, input: CallInput) -> Result<(), Denied> {
-        self.control.calls().put(input).await.map_err(|denied| match denied {
-            CallDenied::Budget => Denied::Budget,
-            CallDenied::Stopped => Denied::Stopped,
-        })
+        self.send(input)?;
+        let all = std::mem::take(&mut *self.sent.lock().unwrap_or_else(PoisonError::into_inner));
+        for sent in all {
+            sent.await.map_err(denied)?;
+        }
+        Ok(())
     }
 
     fn tell_begin(&self, intent: &CallIntent) {
@@ -60,6 +89,13 @@ impl<'l> Line<'l> {
             }
         };
         self.diary.say(&format!("[{ix}]{text}"));
+    }
+}
+
+fn denied(why: CallDenied) -> Denied {
+    match why {
+        CallDenied::Budget => Denied::Budget,
+        CallDenied::Stopped => Denied::Stopped,
     }
 }
 
@@ -100,7 +136,7 @@ impl Calls for Line<'_> {
 
     async fn end(&self, ix: CallIx, outcome: CallOutcome) -> Result<(), Denied> {
         self.tell_end(ix, Some(CallKind::Model), &outcome);
-        self.put(CallInput::End(ix, Box::new(outcome))).await
+        self.send(CallInput::End(ix, Box::new(outcome)))
     }
 
     async fn note(&self, calls: Vec<(CallIntent, CallOutcome)>) -> Result<(), Denied> {
@@ -110,7 +146,7 @@ impl Calls for Line<'_> {
                 self.tell_end(intent.ix, Some(intent.kind), outcome);
             }
         }
-        self.put(CallInput::Note(calls)).await
+        self.send(CallInput::Note(calls))
     }
 
     async fn ask(&self, intent: CallIntent, question: String) -> Result<(), Denied> {
@@ -134,5 +170,115 @@ impl Calls for Line<'_> {
 
     fn alive(&self) {
         self.control.alive(self.settings.clock.monotonic_ms());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use futures_util::poll;
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+    use crate::domain::budget::Amounts;
+    use crate::domain::effect::StepRequest;
+    use crate::domain::ids::Digest;
+    use crate::domain::workflow::{EffectClass, OutputFormat};
+    use crate::engine::ports::{CallPort, step_control};
+    use crate::steps::runner::testing::Rig;
+
+    type Asked = (CallInput, oneshot::Sender<Result<(), CallDenied>>);
+
+    /// An engine that says nothing until the test does.
+    struct Slow(mpsc::UnboundedSender<Asked>);
+
+    #[async_trait]
+    impl CallPort for Slow {
+        async fn put(&self, input: CallInput) -> Result<(), CallDenied> {
+            let (reply_to, reply) = oneshot::channel();
+            self.0.send((input, reply_to)).unwrap();
+            reply.await.unwrap_or(Err(CallDenied::Stopped))
+        }
+    }
+
+    fn intent(ix: u32) -> CallIntent {
+        CallIntent {
+            ix: CallIx(ix),
+            kind: CallKind::Model,
+            label: "m".to_owned(),
+            input: Digest::default(),
+            shown: String::new(),
+            effect: EffectClass::Paid,
+            reserved: Amounts::default(),
+        }
+    }
+
+    fn outcome() -> CallOutcome {
+        CallOutcome { result: Ok(Payload::default()), duration_ms: 1, usage: None, full: None, tree: None }
+    }
+
+    /// What the engine was sent, in a word each, and where its answers go.
+    fn taken(
+        asked: &mut mpsc::UnboundedReceiver<Asked>,
+    ) -> Vec<(&'static str, oneshot::Sender<Result<(), CallDenied>>)> {
+        let word = |input: &CallInput| match input {
+            CallInput::Begin(_) => "begin",
+            CallInput::End(..) => "end",
+            CallInput::Note(_) => "note",
+            CallInput::Ask(..) => "ask",
+        };
+        std::iter::from_fn(|| asked.try_recv().ok()).map(|(input, reply_to)| (word(&input), reply_to)).collect()
+    }
+
+    /// Runs `check` with a line whose engine is slow.
+    async fn with_line(check: impl AsyncFnOnce(Line<'_>, mpsc::UnboundedReceiver<Asked>)) {
+        let rig = Rig::new();
+        let request = StepRequest::Run { command: "true".to_owned(), probe: None, output: OutputFormat::Auto };
+        let order = rig.order(request);
+        let (sender, asked) = mpsc::unbounded_channel();
+        let (_handle, control) = step_control(0);
+        let control = control.recording(Arc::new(Slow(sender)));
+        let diary = Diary::open(&rig.live_log());
+        check(Line::new(&rig.runner.settings, &order, &control, &diary), asked).await;
+    }
+
+    #[tokio::test]
+    async fn what_has_happened_is_sent_at_once_and_the_next_begin_waits_for_all_of_it() {
+        with_line(async |line, mut asked| {
+            line.end(CallIx(0), outcome()).await.unwrap();
+            line.note(vec![(intent(1), outcome())]).await.unwrap();
+            assert_eq!(asked.len(), 2, "both are on their way before anything was answered");
+            let mut begin = line.begin(intent(2));
+            assert!(poll!(&mut begin).is_pending());
+            let (words, replies): (Vec<_>, Vec<_>) = taken(&mut asked).into_iter().unzip();
+            assert_eq!(words, ["end", "note", "begin"]);
+            for reply_to in replies {
+                assert!(poll!(&mut begin).is_pending(), "something is not durable yet");
+                reply_to.send(Ok(())).unwrap();
+            }
+            assert_eq!(poll!(&mut begin), Poll::Ready(Ok(())));
+            drop(begin);
+            let again = line.begin(intent(3));
+            tokio::pin!(again);
+            assert!(poll!(&mut again).is_pending());
+            taken(&mut asked).remove(0).1.send(Ok(())).unwrap();
+            assert_eq!(poll!(&mut again), Poll::Ready(Ok(())), "what was waited for once is forgotten");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_next_begin_tells_that_something_before_it_was_refused() {
+        with_line(async |line, mut asked| {
+            line.note(vec![(intent(0), outcome())]).await.unwrap();
+            let mut begin = line.begin(intent(1));
+            assert!(poll!(&mut begin).is_pending());
+            let mut replies = taken(&mut asked);
+            replies.remove(0).1.send(Err(CallDenied::Stopped)).unwrap();
+            assert_eq!(poll!(&mut begin), Poll::Ready(Err(Denied::Stopped)));
+        })
+        .await;
     }
 }
