@@ -155,9 +155,9 @@ fn refused(fault: MergeFault) -> Failure {
             Failure::new(FailureClass::Conflict, message)
         }
         MergeFault::Red { gate, excerpt } => {
-            let mut text = format!("with it, {gate} fail on the integration branch:\n{excerpt}");
-            text.truncate(text.floor_char_boundary(limits::REMEMBERED_FAILURE_BYTES));
-            Failure::new(FailureClass::Validation, text)
+            let text = format!("with it, {gate} fail on the integration branch:\n{excerpt}");
+            let short: String = text.chars().take(limits::REMEMBERED_FAILURE_BYTES / 4).collect();
+            Failure::new(FailureClass::Validation, short)
         }
         MergeFault::Failed(failure) => failure,
     }
