@@ -286,3 +286,5 @@ pub const INDEX_LINE_BYTES: usize = 10_000;
 pub const INDEX_CACHE_BYTES: u64 = 256 * 1024 * 1024;
 /// Deepest nesting of brackets in a source file that is indexed; people's files have less than a hundredth of it.
 pub const INDEX_NESTING: usize = 1_000;
+/// Most waits in a row that a provider of models may ask for by itself; then a person is asked.
+pub const PROVIDER_WAITS: u32 = 100;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::super::runner::Settings;
-use super::process::Shell;
+use super::process::{Running, Shell};
 use crate::agents::tools::{self, Site, ToolFault, Toolbox};
 use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
 use crate::domain::chat::ToolCall;
@@ -32,6 +32,7 @@ pub(super) struct Ground<'g> {
     began_with: Option<String>,
     /// Paths that conflict when it begins.
     conflict: Vec<String>,
+    running: Running,
 }
 
 impl<'g> Ground<'g> {
@@ -42,12 +43,13 @@ impl<'g> Ground<'g> {
         control: &'g StepControl,
         began_with: Option<String>,
         conflict: Vec<String>,
+        running: Running,
     ) -> Self {
-        Self { settings, order, lease, control, began_with, conflict }
+        Self { settings, order, lease, control, began_with, conflict, running }
     }
 
     fn shell(&self) -> Shell<'_> {
-        Shell::new(&self.settings, &self.order, self.control, self.lease.dir())
+        Shell::new(&self.settings, &self.order, self.control, self.lease.dir(), self.running.clone())
     }
 
     async fn checked(&self) -> Result<checks::Report, Failure> {
