@@ -264,8 +264,6 @@ pub const MODEL_REPLY_CALLS: usize = 256;
 pub const MODEL_ERROR_BYTES: usize = 64 * 1024;
 /// Longest file of scripted answers: a run of some hundred tasks that write files fits.
 pub const SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
-/// Most models of one policy: one preferred, and what to fall back on.
-pub const POLICY_MODELS: usize = 16;
 /// Most secrets told of one scan; whoever has that many has to look at more than the list.
 pub const SECRET_FINDINGS: usize = 100;
 /// Largest source file that is indexed; beyond it a file was written by a program.

@@ -385,6 +385,7 @@ pub fn definition(text: &str, base_url: &str) -> Definition {
         default: vec!["test/m".to_owned()],
         roles: BTreeMap::new(),
         providers: [("test".to_owned(), provider)].into(),
+        ..ModelsSpec::default()
     };
     definition.models = definition.models.over(&models);
     definition
