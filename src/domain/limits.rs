@@ -129,6 +129,8 @@ pub const EXTERNAL_PAYLOAD_BYTES: usize = 64 * 1024;
 pub const MERGER_ROLE: &str = "merger";
 /// Most times that a conflict of one task is given to a merger before a person is asked.
 pub const MERGE_BRANCHES: u32 = 3;
+/// Most mergers at work in one project. Of two that begin from the same branch one has to be done again, and each costs money.
+pub const MERGERS: u32 = 1;
 /// Most failures of earlier attempts that an agent is told of; older ones are forgotten.
 pub const REMEMBERED_FAILURES: usize = 3;
 /// Longest failure that is told to the next attempt of an agent.
