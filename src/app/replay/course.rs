@@ -95,8 +95,13 @@ impl<'r> Course<'r> {
             }
         }
         self.stop_all(StopCause::Cancel).await;
-        self.counts.tasks = self.project.tasks().len() as u64;
         Ok(())
+    }
+
+    /// What was compared so far.
+    pub fn counts(&self) -> Counts {
+        let ended = self.project.tasks().iter().filter(|task| task.status.is_terminal());
+        Counts { tasks: ended.count() as u64, ..self.counts }
     }
 
     fn is_live(&self, task: TaskIx) -> bool {
@@ -142,7 +147,12 @@ impl<'r> Course<'r> {
             Ok(Ok(())) => "nothing".to_owned(),
             Ok(Err(refusal)) => format!("refused: {refusal}"),
             Err(_) => {
-                return Err(self.differs(None, "the engine breaks where it went on", &self.recorded_here(), "a defect"));
+                return Err(self.differs(
+                    None,
+                    "the engine breaks where it went on",
+                    &self.recorded_here(),
+                    "a defect",
+                ));
             }
         };
         if decided.events.is_empty() {

@@ -68,7 +68,7 @@ impl Error {
 /// What was compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Tasks of the project.
+    /// Tasks that ended.
     pub tasks: u64,
     /// Steps that ran again.
     pub steps: u64,
@@ -192,8 +192,8 @@ async fn run(
     course.stop_all(crate::domain::effect::StopCause::Shutdown).await;
     match going {
         None => Ok(None),
-        Some(Ok(())) => Ok(Some((course.counts, None))),
-        Some(Err(Stop::Differs(difference))) => Ok(Some((course.counts, Some(*difference)))),
+        Some(Ok(())) => Ok(Some((course.counts(), None))),
+        Some(Err(Stop::Differs(difference))) => Ok(Some((course.counts(), Some(*difference)))),
         Some(Err(Stop::Broken(error))) => Err(error.fault(id)),
     }
 }

@@ -73,12 +73,13 @@ fn tell_result(context: &Context, replayed: &Replayed) -> Result<(), Error> {
     }
     if replayed.counts.given > 0 {
         let given = grouped(replayed.counts.given);
-        terminal
-            .note(format!("{given} steps act on the world outside; they were not run, their recorded ends were taken"));
+        terminal.note(format!(
+            "taken from the records, not run: steps that act on the world outside, or were stopped: {given}"
+        ));
     }
     if replayed.counts.varied > 0 {
         let varied = grouped(replayed.counts.varied);
-        terminal.note(format!("{varied} outputs differ in durations, folders or the order of lines only"));
+        terminal.note(format!("outputs that differ in durations, folders or the order of lines only: {varied}"));
     }
     if let Some(kept) = &replayed.kept {
         terminal.note(format!("its folders are kept in {}", kept.display()));
