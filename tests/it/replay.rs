@@ -84,6 +84,15 @@ tasks:
     }
 }
 
+/// What it says, without the position: how often the person was too early is on record, too.
+fn shown(done: &Done) -> String {
+    let line = |line: &str| match line.strip_prefix("record ").and_then(|rest| rest.split_once(',')) {
+        Some((_, rest)) => format!("record N,{rest}\n"),
+        None => format!("{line}\n"),
+    };
+    done.out.lines().map(line).collect()
+}
+
 /// Everything in a repository: files, references, configuration, objects.
 fn all(rig: &Rig) -> String {
     rig.host("repo", "sh", &["-c", "find . -type f | LC_ALL=C sort | xargs sha256sum"])
@@ -96,7 +105,7 @@ fn a_project_of_agents_comes_out_the_same_and_changes_nothing() {
     std::fs::remove_file(&told).unwrap();
     let before = all(rig);
     let done = finished.replay();
-    insta::assert_snapshot!(done.out, @"replayed: 5 tasks, 8 steps, 4 model calls, 4 tool calls: no difference");
+    insta::assert_snapshot!(done.out, @"replayed: 5 tasks, 7 steps, 4 model calls, 4 tool calls: no difference");
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.err.contains("asked answered: fine"), "{}", done.err);
     assert!(done.err.contains("or were stopped: 1"), "{}", done.err);
@@ -120,7 +129,14 @@ fn the_first_difference_of_a_check_is_shown() {
     finished.rig.write("outside", "loud\n");
     let done = finished.replay();
     assert_eq!(done.code, Some(1), "{done:?}");
-    insta::assert_snapshot!(done.out, @"");
+    insta::assert_snapshot!(shown(&done), @r"
+    replayed: 0 tasks, 2 steps, 0 model calls, 0 tool calls: a difference
+    record N, task made, attempt 1, step 1: the output differs
+      recorded:
+        quiet
+      came:
+        loud
+    ");
     finished.leaves_nothing();
 }
 
@@ -138,7 +154,19 @@ fn the_first_difference_of_a_tool_is_shown() {
     );
     let done = finished.replay();
     assert_eq!(done.code, Some(1), "{done:?}");
-    insta::assert_snapshot!(done.out, @"");
+    insta::assert_snapshot!(shown(&done), @r"
+    replayed: 1 task, 3 steps, 1 model call, 1 tool call: a difference
+    record N, task one, attempt 1, call 3: the tool says something else
+      recorded:
+        exit code 0
+        quiet
+        took <time>
+      came:
+        exit code 0
+        more
+        quiet
+        took <time>
+    ");
     let json = std::fs::remove_file(finished.rig.path("outside.n"))
         .map(|()| finished.rig.wfctl_in("repo", &["replay", "p", "--json"]));
     let json: Value = serde_json::from_str(json.unwrap().out.trim()).unwrap();
@@ -179,12 +207,15 @@ tasks:
     child.wait().unwrap();
     let unfinished = rig.wfctl_in("repo", &["replay", "p"]);
     assert_eq!(unfinished.code, Some(6), "{unfinished:?}");
-    insta::assert_snapshot!(unfinished.err, @"");
+    insta::assert_snapshot!(unfinished.err, @r"
+    error[WF0010]: project p cannot be run again: it has not ended; only a finished project is run again
+      hint: See what it does with `wfctl why p`.
+    ");
     std::fs::write(&go, "").unwrap();
     let done = rig.wfctl_in("repo", &["resume", "p"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     let done = rig.wfctl_in("repo", &["replay", "p"]);
-    insta::assert_snapshot!(done.out, @"");
+    insta::assert_snapshot!(done.out, @"replayed: 4 tasks, 3 steps, 0 model calls, 0 tool calls: no difference");
     assert_eq!(done.code, Some(0), "{done:?}");
 }
 
@@ -197,12 +228,19 @@ fn a_project_in_a_folder_runs_again_in_a_copy() {
     std::fs::remove_file(rig.path("made")).unwrap();
     let done = rig.wfctl(&["replay", "p"]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    insta::assert_snapshot!(done.out, @"");
+    insta::assert_snapshot!(done.out, @"replayed: 2 tasks, 2 steps, 0 model calls, 0 tool calls: no difference");
     assert!(!rig.path("made").exists(), "it ran elsewhere");
     rig.write("input", "6\n");
     let done = rig.wfctl(&["replay", "p"]);
     assert_eq!(done.code, Some(1), "{done:?}");
-    insta::assert_snapshot!(done.out, @"");
+    insta::assert_snapshot!(shown(&done), @r"
+    replayed: 0 tasks, 1 step, 0 model calls, 0 tool calls: a difference
+    record N, task a, attempt 1: the output differs
+      recorded:
+        5
+      came:
+        6
+    ");
 }
 
 #[test]
@@ -215,8 +253,12 @@ fn what_cannot_be_run_again_is_refused() {
     std::fs::rename(&git, rig.path("aside")).unwrap();
     let gone = finished.replay();
     assert_eq!(gone.code, Some(6), "{gone:?}");
-    insta::assert_snapshot!(gone.err.replace(&rig.folder().display().to_string(), "TMP"), @"");
-    rig.repository("repo");
+    insta::assert_snapshot!(gone.err.replace(&rig.folder().display().to_string(), "TMP"), @r"
+    error[WF0018]: project p cannot be run again: its beginning is gone: not a git repository: TMP/work/repo
+      hint: Bring the repository back, or start anew with `wfctl run`.
+    ");
+    rig.git("repo", &["init", "-q", "-b", "main"]);
+    rig.git("repo", &["commit", "-q", "--allow-empty", "-m", "another one"]);
     let gone = finished.replay();
     assert_eq!(gone.code, Some(6), "another repository: {gone:?}");
     assert!(gone.err.contains("not a commit of this repository"), "{}", gone.err);

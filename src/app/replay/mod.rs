@@ -58,7 +58,7 @@ impl Error {
         let kind = match self {
             Self::Damaged { .. } => FaultKind::Damaged,
             Self::NotEnded => FaultKind::WrongState,
-            Self::Gone(_) => FaultKind::NoFiles,
+            Self::Gone(problem) => return error::Error::Gone { project: id.clone(), problem: problem.clone() },
             Self::TooLong(_) => FaultKind::Limit,
         };
         error::Error::Fault(Fault::new(kind, format!("project {id} cannot be run again: {self}")).of(id))
@@ -131,9 +131,7 @@ pub async fn replay(
 
 fn check(records: &[RecordView]) -> Result<Created, Error> {
     let damaged = |problem: &str| Error::Damaged { problem: problem.to_owned() };
-    if records.len() > limits::REPLAY_RECORDS {
-        return Err(Error::TooLong(records.len()));
-    }
+    within(records.len())?;
     let Some(Event::Created(created)) = records.first().map(|record| &record.event) else {
         return Err(damaged("the first one does not create it"));
     };
@@ -142,6 +140,10 @@ fn check(records: &[RecordView]) -> Result<Created, Error> {
         return Err(Error::NotEnded);
     }
     Ok((**created).clone())
+}
+
+fn within(records: usize) -> Result<(), Error> {
+    if records > limits::REPLAY_RECORDS { Err(Error::TooLong(records)) } else { Ok(()) }
 }
 
 type Ran = Option<(Counts, Option<Difference>)>;
@@ -215,4 +217,15 @@ fn own_folder(created: &Created, definition: &Definition, own_home: &Path, home:
     };
     made.map_err(|error| Error::Gone(format!("its folder {} cannot be copied: {error}", base_dir.display())))?;
     Ok(own_dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_is_too_long_is_refused() {
+        assert!(within(limits::REPLAY_RECORDS).is_ok());
+        assert!(matches!(within(limits::REPLAY_RECORDS + 1), Err(Error::TooLong(_))));
+    }
 }
