@@ -64,6 +64,12 @@ pub const INPUT_QUEUE: usize = 65_536;
 pub const FRAME_BYTES: usize = 1024 * 1024;
 /// Largest single record in bytes.
 pub const RECORD_BYTES: usize = 512 * 1024;
+/// Most records of a project that is run again; they are in memory at once, some hundred bytes each.
+pub const REPLAY_RECORDS: usize = 500_000;
+/// Longest that a replay waits for a step or call beyond ten times what it took: a cold cache, a slower machine.
+pub const REPLAY_PATIENCE_MS: u64 = 300_000;
+/// Largest folder that a replay makes a copy of, in bytes: a project without a repository runs again in a copy.
+pub const REPLAY_COPY_BYTES: u64 = 1024 * 1024 * 1024;
 /// Most records that a fork takes over; they are in memory at once and become durable in one commit.
 pub const FORK_RECORDS: u64 = 200_000;
 /// A snapshot is written after this many records or twice the number of tasks, whichever is more.

@@ -184,7 +184,8 @@ fn is_going_on(task: &TaskView) -> bool {
     }
 }
 
-fn print(context: &Context, record: RecordView, names: &Names) -> Result<(), Error> {
+/// Tells one record.
+pub fn print(context: &Context, record: RecordView, names: &Names) -> Result<(), Error> {
     if context.is_json {
         let task = words::say(&record.event, names).task.map(|task| names.get(task));
         return context.terminal.json(&Line::record(RecordView { task, ..record }));

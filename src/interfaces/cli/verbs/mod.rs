@@ -23,6 +23,7 @@ pub mod init;
 pub mod list;
 pub mod logs;
 pub mod pause;
+pub mod replay;
 pub mod resume;
 pub mod retry;
 pub mod run;
