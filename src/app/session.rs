@@ -26,6 +26,7 @@ use crate::journal::sled_store::SledStore;
 use crate::journal::store;
 use crate::steps::{Runner, Settings};
 use crate::workspace::Workspaces;
+use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
 
 /// How long a holder may take to open the home, or to finish a brief request, before it counts as unreachable.
@@ -320,7 +321,7 @@ fn start(
         sink: Arc::new(Vault(base.blobs.clone())),
         source: Arc::new(Vault(base.blobs.clone())),
         models: Arc::new(models::Source::new(app.environment.texts(), app.config_file(), app.clock.clone())),
-        index_dir: app.places.code(),
+        indexes: Arc::new(Indexes::new(app.places.code())),
         clock: app.clock.clone(),
     }));
     let last = Closing::new(base.archive.clone(), workspaces.clone());

@@ -290,6 +290,9 @@ pub const INDEX_CONTAINERS: usize = 4;
 pub const INDEX_LINE_BYTES: usize = 10_000;
 /// Largest cache of an index that is read.
 pub const INDEX_CACHE_BYTES: u64 = 256 * 1024 * 1024;
+/// Indexes kept in memory for agents that begin from the same tree, in trees: the projects that run at once start from few, and one
+/// of a very large repository takes tens of MiB.
+pub const INDEXES_KEPT: usize = 4;
 /// Deepest nesting of brackets in a source file that is indexed; people's files have less than a hundredth of it.
 pub const INDEX_NESTING: usize = 1_000;
 /// Most waits in a row that a provider of models may ask for by itself; then a person is asked.

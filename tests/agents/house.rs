@@ -221,7 +221,7 @@ impl House {
             sink: self.shelf.clone(),
             source: self.shelf.clone(),
             models: Arc::new(ModelsHere::new(self.environment.clone(), None, self.clock.clone())),
-            index_dir: self.home().join("code"),
+            indexes: Arc::new(wfctl::workspace::index::Indexes::new(self.home().join("code"))),
             clock: self.clock.clone(),
         });
         let closing = TaskTracker::new();

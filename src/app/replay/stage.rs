@@ -93,7 +93,7 @@ impl Stage {
             sink: Arc::new(self.store.own.clone()),
             source: self.store.clone(),
             models: Arc::new(Source(models)),
-            index_dir: self.home.join("code"),
+            indexes: Arc::new(crate::workspace::index::Indexes::new(self.home.join("code"))),
             clock: self.clock.clone(),
         }));
         let (handle, control) = step_control(self.clock.monotonic_ms());

@@ -17,8 +17,8 @@ use crate::domain::limits;
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
 use crate::workspace::checks::{self, CheckResult, Status};
-use crate::workspace::index::{self, Index, Map};
-use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, files, secrets};
+use crate::workspace::index::{Indexes, Map};
+use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, secrets};
 
 /// Standing instructions of a repository, the more particular ones first.
 const STANDING: [&str; 2] = [".wfctl/AGENTS.md", "AGENTS.md"];
@@ -62,9 +62,11 @@ impl Worksite for Ground<'_> {
     async fn brief(&self) -> Result<Brief, Failure> {
         let root = self.lease.dir().to_owned();
         let focus = focus_of(&self.order);
-        let index = self.settings.index_dir.clone();
-        let brief =
-            tokio::task::spawn_blocking(move || Brief { standing: standing(&root), map: map(&root, &index, &focus) });
+        let (indexes, tree) = (self.settings.indexes.clone(), self.began_with.clone());
+        let brief = tokio::task::spawn_blocking(move || {
+            let map = map(&root, tree.as_deref(), &indexes, &focus);
+            Brief { standing: standing(&root), map }
+        });
         brief
             .await
             .map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))
@@ -84,7 +86,7 @@ impl Worksite for Ground<'_> {
     }
 
     async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure> {
-        let toolbox = toolbox(&[run.name.to_owned()])?;
+        let toolbox = Toolbox::whole().map_err(none)?;
         let shell = self.shell();
         let outputs = Whole(run.outputs);
         let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &outputs };
@@ -200,11 +202,9 @@ impl tools::Outputs for Whole<'_> {
 }
 
 /// The repository's map; one that cannot be made is no reason not to begin.
-fn map(root: &Path, index_dir: &Path, focus: &[String]) -> String {
+fn map(root: &Path, tree: Option<&str>, indexes: &Indexes, focus: &[String]) -> String {
     let focus: Vec<&str> = focus.iter().map(String::as_str).collect();
-    let cache = index::cache_file(index_dir, root);
-    let made = files::private_dir(index_dir).map_err(|error| error.to_string());
-    match made.and_then(|()| Index::update(root, Some(&cache)).map_err(|error| error.to_string())) {
+    match indexes.of(root, tree) {
         Ok(index) => Map::render(&index, limits::REPOSITORY_MAP_TOKENS, &focus),
         Err(error) => {
             tracing::warn!(root = %root.display(), error, "an agent begins without a map of the repository");
@@ -214,7 +214,11 @@ fn map(root: &Path, index_dir: &Path, focus: &[String]) -> String {
 }
 
 fn toolbox(names: &[String]) -> Result<Toolbox, Failure> {
-    Toolbox::new(names, None).map_err(|problem| Failure::new(FailureClass::NotFound, problem.to_string()))
+    Toolbox::new(names, None).map_err(|problem| none(&problem))
+}
+
+fn none(problem: &tools::Problem) -> Failure {
+    Failure::new(FailureClass::NotFound, problem.to_string())
 }
 
 fn standing(root: &Path) -> Vec<Standing> {
