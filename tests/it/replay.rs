@@ -225,6 +225,27 @@ tasks:
 }
 
 #[test]
+fn merges_that_were_batched_otherwise_are_the_same() {
+    let rig = Rig::new();
+    rig.repository("repo");
+    rig.write(
+        "w.yaml",
+        "name: w
+workspace: worktree
+merge: {gates: ['test ! -e bad']}
+tasks:
+  list: {run: 'seq 1 8', output: lines}
+  each: {foreach: '{{ tasks.list.output }}', run: 'echo {{ item }} > out-{{ item }}', merge: true, needs: [list]}
+  all: {run: 'cat out-*; echo sum > sum', merge: true, needs: [each]}
+",
+    );
+    assert_eq!(rig.wfctl_in("repo", &["--workers", "8", "run", "../w.yaml", "--id", "p"]).code, Some(0));
+    let done = rig.wfctl_in("repo", &["replay", "p"]);
+    insta::assert_snapshot!(done.out, @"replayed: 11 tasks, 19 steps, 0 model calls, 0 tool calls: no difference");
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
 fn a_project_in_a_folder_runs_again_in_a_copy() {
     let rig = Rig::new();
     rig.write("input", "5\n");

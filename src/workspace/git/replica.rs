@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
+use super::branches::integration;
 use super::error::{At as _, Error};
 use super::repo::{commit_named, open};
+use crate::domain::ids::ProjectId;
 use crate::workspace::files;
 
 /// Settings of the original that decide what a file's content is, and which files count.
@@ -57,6 +59,15 @@ pub fn replicate(from: &Path, to: &Path, commit: &str) -> Result<PathBuf, Error>
     let dir = to.join(inside);
     files::private_dir(&dir).at(&dir)?;
     Ok(dir)
+}
+
+/// Moves the integration branch of a replica to a commit of the original one.
+pub fn align(replica: &Path, project: &ProjectId, commit: &str) -> Result<(), Error> {
+    let repository = open(replica)?;
+    let at = commit_named(&repository, commit)?;
+    repository.find_commit(at)?;
+    repository.reference(&integration(project), at, true, "replay")?;
+    Ok(())
 }
 
 fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
