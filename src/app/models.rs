@@ -106,6 +106,7 @@ fn settings_of(spec: &ProviderSpec) -> ProviderSettings {
         headers: spec.headers.clone(),
         script: spec.script.as_ref().map(PathBuf::from),
         free: spec.free.then_some(true),
+        idle_ms: spec.idle_ms,
         ..ProviderSettings::default()
     }
 }

@@ -99,8 +99,8 @@ fn asks() -> (Rig, ProjectId) {
     for name in ["a", "b"] {
         let order = rig.order(name);
         let said = order.calls[1].outcome.as_ref().and_then(|outcome| outcome.result.clone().ok()).unwrap();
-        let said: serde_json::Value = serde_json::from_slice(&rig.vault.read(&said).unwrap()).unwrap();
-        assert_eq!(said["approved"], name == "a");
+        let said = String::from_utf8(rig.vault.read(&said).unwrap().into_owned()).unwrap();
+        assert!(said.starts_with(if name == "a" { "yes" } else { "no" }), "{said}");
         assert_eq!((order.attempt.0, order.calls.len()), (1, 2));
         start(&mut rig, name, 2, 10);
         end(&mut rig, name, 2, 10);

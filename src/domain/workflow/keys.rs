@@ -307,6 +307,7 @@ pub static PROVIDER: Object = Object {
         key("script", Shape::Text, "A file of scripted answers; no network is needed then."),
         key("replay", Shape::Text, "A finished project whose recorded replies are given again."),
         key("free", Shape::Boolean, "It costs nothing, so that no price needs to be known."),
+        key("idle", Shape::Duration, "Silence after which an answer is given up (default 2m)."),
     ],
 };
 

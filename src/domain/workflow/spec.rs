@@ -113,6 +113,9 @@ pub struct ProviderSpec {
     /// It costs nothing: a model without a known price is allowed under a money cap.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub free: bool,
+    /// Silence after which an answer is given up; absent: the provider's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
 }
 
 /// The merge queue of a project.

@@ -177,7 +177,22 @@ impl Model {
         let by_model = last.is_some_and(|call| {
             matches!(call.kind, CallKind::Model | CallKind::Compact) && call.ended == Some(Some(failure.class))
         });
-        ensure(by_model, || "parked, and no model has failed".to_owned())?;
+        // A key that is not there and a provider that cannot be reached fail the step before any call is made.
+        use FailureClass as F;
+        let by_provider = matches!(
+            failure.class,
+            F::RateLimited
+                | F::Quota
+                | F::Credits
+                | F::Overloaded
+                | F::HttpServer
+                | F::Transport
+                | F::Unreachable
+                | F::Uncertain
+                | F::Auth
+                | F::ModelNotFound
+        );
+        ensure(by_model || by_provider, || "parked, and neither a model nor its provider has failed".to_owned())?;
         self.end_walk(ix)?;
         self.free_open_step(ix)?;
         self.step_task(ix, "Backoff", &[T::Running], T::Backoff, taken)?;

@@ -107,6 +107,7 @@ impl Decoder<'_> {
         spec.script = fields.node("script").and_then(|node| self.text(node));
         spec.replay = fields.node("replay").and_then(|node| self.text(node));
         spec.free = fields.node("free").and_then(|node| self.boolean(node)).unwrap_or(false);
+        spec.idle_ms = fields.node("idle").and_then(|node| self.duration(node));
         Some(spec)
     }
 
