@@ -178,7 +178,13 @@ impl Models for Routed {
                 });
                 Choice::Wait(Failure { retry_after_ms: Some(ms), ..failure })
             }
-            router::Choice::GiveUp(failure) => Choice::GiveUp(failure),
+            router::Choice::GiveUp(failure) => Choice::GiveUp(match last {
+                // What the provider said tells a person more than that no model is left.
+                Some((said, _)) if said.class == failure.class && said.message != failure.message => {
+                    Failure { message: format!("{}; {}", said.message, failure.message), ..failure }
+                }
+                Some(_) | None => failure,
+            }),
         }
     }
 
