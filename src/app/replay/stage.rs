@@ -66,8 +66,10 @@ pub struct Live {
     /// As the engine ordered it.
     pub order: Box<StepOrder>,
     handle: StepHandle,
-    said: mpsc::Receiver<Said>,
+    said: mpsc::UnboundedReceiver<Said>,
     task: JoinHandle<StepOutcome>,
+    /// Set once the task has been heard to end: it must not be asked again.
+    ended: Option<StepOutcome>,
 }
 
 /// What a step does next.
@@ -97,11 +99,12 @@ impl Stage {
             clock: self.clock.clone(),
         }));
         let (handle, control) = step_control(self.clock.monotonic_ms());
-        let (says, said) = mpsc::channel(1);
+        // The walk sends what has happened and does not wait for it: whatever it sends must have room at once.
+        let (says, said) = mpsc::unbounded_channel();
         let control = control.recording(Arc::new(Line(says)));
         let moved = self.moved((*order).clone());
         let task = tokio::spawn(async move { runner.run(moved, control).await });
-        Live { order, handle, said, task }
+        Live { order, handle, said, task, ended: None }
     }
 
     /// The order with this replay's folder in place of the original one.
@@ -121,10 +124,17 @@ impl Stage {
 impl Live {
     /// What it does next, waited for at most so long.
     pub async fn next(&mut self, patience: Duration) -> Heard {
+        if let Some(ended) = &self.ended {
+            return Heard::Ends(Box::new(ended.clone()));
+        }
         tokio::select! {
             biased;
             Some((input, reply)) = self.said.recv() => Heard::Says(input, reply),
-            ended = &mut self.task => Heard::Ends(Box::new(outcome_of(ended))),
+            ended = &mut self.task => {
+                let ended = outcome_of(ended);
+                self.ended = Some(ended.clone());
+                Heard::Ends(Box::new(ended))
+            }
             () = tokio::time::sleep(patience) => Heard::Silence,
         }
     }
@@ -135,7 +145,10 @@ impl Live {
         self.said.close();
         // Whoever waits for leave to go on gets none.
         while self.said.recv().await.is_some() {}
-        outcome_of(self.task.await)
+        match self.ended {
+            Some(ended) => ended,
+            None => outcome_of(self.task.await),
+        }
     }
 }
 
@@ -152,13 +165,13 @@ fn outcome_of(ended: Result<StepOutcome, tokio::task::JoinError>) -> StepOutcome
 }
 
 /// The step's line to the comparison.
-struct Line(mpsc::Sender<Said>);
+struct Line(mpsc::UnboundedSender<Said>);
 
 #[async_trait]
 impl CallPort for Line {
     async fn put(&self, input: CallInput) -> Result<(), CallDenied> {
         let (reply, answer) = oneshot::channel();
-        self.0.send((input, reply)).await.map_err(|_| CallDenied::Stopped)?;
+        self.0.send((input, reply)).map_err(|_| CallDenied::Stopped)?;
         answer.await.unwrap_or(Err(CallDenied::Stopped))
     }
 }
