@@ -35,6 +35,8 @@ pub struct Source {
     cooling: Cooling,
     made: Mutex<HashMap<Made, Arc<Providers>>>,
     key_names: Mutex<BTreeSet<String>>,
+    /// What is struck out of texts.
+    hidden: Mutex<Vec<Secrets>>,
 }
 
 /// What providers were made from: the pinned specs, and the state of the files beside the configuration.
@@ -45,11 +47,19 @@ struct Made {
 }
 
 impl Source {
-    /// `environment` holds keys and proxies; `config_file` is the user's.
-    pub fn new(environment: BTreeMap<String, String>, config_file: Option<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+    /// `environment` holds keys and proxies; `config_file` is the user's, `configured` what it says about models.
+    pub fn new(
+        environment: BTreeMap<String, String>,
+        config_file: Option<PathBuf>,
+        configured: &ModelsSpec,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let folder = config_file.and_then(|file| file.parent().map(Path::to_owned));
-        let key_names = presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned).collect();
+        let known = presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned);
+        let key_names: BTreeSet<String> = known.chain(key_names_of(configured)).collect();
+        let hidden = Secrets::from_environment(&environment).sensitive(|name| key_names.contains(name));
         Self {
+            hidden: Mutex::new(vec![hidden]),
             environment,
             folder,
             clock,
@@ -75,8 +85,11 @@ impl Source {
             secrets = secrets.with_file(&path).map_err(|error| Failure::new(FailureClass::Auth, error.to_string()))?;
         }
         let prices = prices(file(PRICES).as_deref())?;
-        let named = spec.providers.values().filter_map(|provider| provider.key_env.clone());
-        self.key_names.lock().unwrap_or_else(PoisonError::into_inner).extend(named);
+        let mut key_names = self.key_names.lock().unwrap_or_else(PoisonError::into_inner);
+        key_names.extend(key_names_of(spec));
+        let hidden = secrets.sensitive(|name| key_names.contains(name));
+        drop(key_names);
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).push(hidden);
         let settings = spec.providers.iter().map(|(name, spec)| (name.clone(), settings_of(spec))).collect();
         let (wall, monotonic) = (self.clock.clone(), self.clock.clone());
         let clocks =
@@ -85,6 +98,10 @@ impl Source {
         all.insert(made, providers.clone());
         Ok(providers)
     }
+}
+
+fn key_names_of(spec: &ModelsSpec) -> impl Iterator<Item = String> {
+    spec.providers.values().filter_map(|provider| provider.key_env.clone())
 }
 
 fn prices(own: Option<&Path>) -> Result<Prices, Failure> {
@@ -114,6 +131,11 @@ fn settings_of(spec: &ProviderSpec) -> ProviderSettings {
 impl ModelSource for Source {
     fn key_names(&self) -> BTreeSet<String> {
         self.key_names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn redact(&self, text: String) -> String {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.iter().fold(text, |text, secrets| secrets.redact(&text))
     }
 
     async fn models(&self, spec: &ModelsSpec, _role: &str, priced: bool) -> Result<Arc<dyn Models>, Failure> {

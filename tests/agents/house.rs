@@ -210,7 +210,12 @@ impl House {
             leftovers: Arc::new(leftovers),
             sink: self.shelf.clone(),
             source: self.shelf.clone(),
-            models: Arc::new(ModelsHere::new(self.environment.clone(), None, self.clock.clone())),
+            models: Arc::new(ModelsHere::new(
+                self.environment.clone(),
+                None,
+                &ModelsSpec::default(),
+                self.clock.clone(),
+            )),
             index_dir: self.home().join("code"),
             clock: self.clock.clone(),
         });

@@ -10,6 +10,7 @@ mod fork;
 mod held;
 mod index;
 mod rig;
+mod safety;
 mod scripted;
 mod second_shell;
 mod verbs;

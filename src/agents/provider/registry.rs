@@ -126,7 +126,13 @@ impl Providers {
         };
         let header = |(header, value): (&String, &String)| {
             let value = match value.strip_prefix('$') {
-                Some(variable) => self.secret(name, variable)?,
+                Some(variable) => self.secrets.of_file(variable).cloned().ok_or_else(|| {
+                    let what = format!(
+                        "provider {name}: header {header} wants {variable}, which is not in the secrets file; a header is given \
+                         nothing of the environment"
+                    );
+                    Failure::new(FailureClass::Auth, what)
+                })?,
                 None => Secret::new(value).ok_or_else(|| wrong(name, format!("header {header} is empty")))?,
             };
             Ok((header.clone(), value))

@@ -291,7 +291,11 @@ pub static MODELS: Object = Object {
             Shape::Map(&Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)])),
             "By role: `provider/model`, most preferred first.",
         ),
-        key("providers", Shape::Map(&Shape::Object(&PROVIDER)), "Providers by name, beside those known by name."),
+        key(
+            "providers",
+            Shape::Map(&Shape::Object(&PROVIDER)),
+            "Providers by name, beside those known by name; a run takes them only with --trust-providers.",
+        ),
     ],
 };
 

@@ -1,6 +1,8 @@
 //! Which models a project's agents use: flags, then the workflow, then the configuration. Pinned at the start, so that a resume
 //! from anywhere uses the same ones.
 
+use std::collections::BTreeMap;
+
 use super::super::args;
 use super::super::context::Context;
 use super::super::error::Error;
@@ -11,6 +13,9 @@ const CUSTOM: &str = "custom";
 
 /// The models that are pinned with a project of `definition`. A workflow without agents pins none.
 pub fn chosen(context: &Context, given: &args::Models, definition: &Definition) -> Result<ModelsSpec, Error> {
+    if !given.trust_providers {
+        refuse_providers(context, definition)?;
+    }
     if !has_agents(definition) {
         if given.model.is_empty() {
             return Ok(definition.models.clone());
@@ -41,6 +46,34 @@ pub fn chosen(context: &Context, given: &args::Models, definition: &Definition) 
         });
     }
     Ok(models)
+}
+
+/// Whoever names a provider is given keys and code. A workflow's file comes with a repository, which anybody may have written.
+fn refuse_providers(context: &Context, definition: &Definition) -> Result<(), Error> {
+    let mut named = BTreeMap::new();
+    providers_of(definition, &mut named);
+    if named.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = named.into_iter().map(|(name, url)| format!("{name} ({url})")).collect();
+    let own = context.app.config_file().map_or("your own configuration".to_owned(), |file| file.display().to_string());
+    Err(Error::Usage {
+        message: format!("workflow {} brings providers of its own: {}", definition.name, named.join(", ")),
+        hint: format!(
+            "They would be sent your keys and your code. If you trust them, say --trust-providers, or put them under \
+             [models.providers] into {own}."
+        ),
+    })
+}
+
+/// The providers of a workflow and its children that something would be sent to, with where they are.
+fn providers_of(definition: &Definition, named: &mut BTreeMap<String, String>) {
+    // A script takes the place of a provider, and nothing leaves the machine.
+    let reached = definition.models.providers.iter().filter(|(_, spec)| spec.script.is_none());
+    for (name, spec) in reached {
+        named.insert(name.clone(), spec.base_url.clone().unwrap_or_else(|| "at its own address".to_owned()));
+    }
+    definition.children.values().for_each(|child| providers_of(child, named));
 }
 
 fn has_agents(definition: &Definition) -> bool {
