@@ -12,9 +12,8 @@ use wfctl::domain::chat::{Message, ModelRequest};
 
 use crate::model_server::{Asked, ModelServer, Reply};
 
-const ROLES: [&str; 10] = [
-    "planner", "designer", "implementer", "merger", "debugger", "tester", "reviewer", "deployer", "monitor", "critic",
-];
+const ROLES: [&str; 10] =
+    ["planner", "designer", "implementer", "merger", "debugger", "tester", "reviewer", "deployer", "monitor", "critic"];
 
 /// The script, and which conversations there were.
 pub struct Player {

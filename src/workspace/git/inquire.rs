@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use git2::{Delta, Oid};
+use git2::{Delta, ErrorCode, Oid};
 
 use super::error::Error;
 use super::repo::{commit_named, open};
@@ -30,6 +30,24 @@ pub fn tree_of(dir: &Path, commit: &str) -> Result<String, Error> {
     let repository = open(dir)?;
     let commit = commit_named(&repository, commit)?;
     Ok(repository.find_commit(commit)?.tree_id().to_string())
+}
+
+/// A plain file of a commit, of at most `most` bytes.
+pub fn file_at(dir: &Path, commit: &str, path: &str, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    /// Source: git's modes of tree entries; links and submodules are none.
+    const PLAIN: [i32; 2] = [0o100_644, 0o100_755];
+    let repository = open(dir)?;
+    let tree = repository.find_commit(commit_named(&repository, commit)?)?.tree()?;
+    let entry = match tree.get_path(Path::new(path)) {
+        Ok(entry) => entry,
+        Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if !PLAIN.contains(&entry.filemode()) {
+        return Ok(None);
+    }
+    let (size, _) = repository.odb()?.read_header(entry.id())?;
+    Ok(if size as u64 <= most { Some(repository.find_blob(entry.id())?.content().to_vec()) } else { None })
 }
 
 /// The branch that the user's checkout is on.
