@@ -59,6 +59,9 @@ impl AgentStep {
     async fn walk(&self, request: &AgentRequest, control: &StepControl) -> Result<Done, Failure> {
         let workspaces = &self.settings.workspaces;
         let lease = workspaces.prepare(&self.order.project, &self.order.workspace).await?;
+        if request.merges {
+            self.can_write_artifacts(&lease)?;
+        }
         let role = role(workspaces, &self.order.workspace, &request.spec.role).await?;
         let checks = self.settings.checks_of(lease.dir()).await?;
         let (with, conflict) = self.meet(request, &lease).await?;
@@ -154,6 +157,21 @@ impl AgentStep {
             None => self.settings.keep(answer.to_string().as_bytes()),
         };
         Done { result, log: None, code: None, tree }
+    }
+
+    /// Refuses a repository in which artifacts would go elsewhere, before a model is paid for them. Trying again changes nothing.
+    fn can_write_artifacts(&self, lease: &Lease) -> Result<(), Failure> {
+        let mut folder = lease.dir().to_owned();
+        for part in Path::new(ARTIFACTS) {
+            folder.push(part);
+            if std::fs::symlink_metadata(&folder).is_ok_and(|found| !found.is_dir()) {
+                let name = folder.strip_prefix(lease.dir()).unwrap_or(&folder).display();
+                let message =
+                    format!("{name} of the repository is no folder (a link, or a file), and artifacts go below it");
+                return Err(Failure::new(FailureClass::NotFound, message));
+            }
+        }
+        Ok(())
     }
 
     /// Artifacts become files of the branch, in a folder that tasks do not share.
