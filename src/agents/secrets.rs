@@ -105,17 +105,19 @@ pub enum SecretsError {
 pub struct Secrets {
     all: BTreeMap<String, Secret>,
     of_file: BTreeMap<String, Secret>,
+    file: Option<PathBuf>,
 }
 
 impl Secrets {
     /// Those of `environment` that have a value.
     pub fn from_environment(environment: &BTreeMap<String, String>) -> Self {
         let secret = |(name, value): (&String, &String)| Some((name.clone(), Secret::new(value)?));
-        Self { all: environment.iter().filter_map(secret).collect(), of_file: BTreeMap::new() }
+        Self { all: environment.iter().filter_map(secret).collect(), of_file: BTreeMap::new(), file: None }
     }
 
     /// Adds those of a TOML file (`OPENAI_API_KEY = "..."`); the environment wins. A file that is not there adds nothing.
     pub fn with_file(mut self, path: &Path) -> Result<Self, SecretsError> {
+        self.file = Some(path.to_owned());
         let unreadable = |cause| SecretsError::Unreadable { path: path.to_owned(), cause };
         let file = match std::fs::File::open(path) {
             Ok(file) => file,
@@ -151,6 +153,11 @@ impl Secrets {
         self.all.get(name)
     }
 
+    /// Where the file is, or would be.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The secret of this name in the file. What a header names is looked for nowhere else: a header may name any variable.
     pub fn of_file(&self, name: &str) -> Option<&Secret> {
         self.of_file.get(name)
@@ -161,7 +168,11 @@ impl Secrets {
     pub fn sensitive(&self, is_key: impl Fn(&str) -> bool) -> Self {
         let is_one = |name: &str| self.of_file.contains_key(name) || holds_secret(name) || is_key(name);
         let all = self.all.iter().filter(|(name, _)| is_one(name));
-        Self { all: all.map(|(name, it)| (name.clone(), it.clone())).collect(), of_file: self.of_file.clone() }
+        Self {
+            all: all.map(|(name, it)| (name.clone(), it.clone())).collect(),
+            of_file: self.of_file.clone(),
+            file: self.file.clone(),
+        }
     }
 
     /// `text` without any of these secrets in it.
@@ -206,7 +217,8 @@ mod tests {
         let secrets = environment(&[("A_KEY", "of the environment")]).with_file(&path).unwrap();
         assert_eq!(secrets.get("A_KEY").unwrap().expose(), "of the environment");
         assert_eq!(secrets.get("B_KEY").unwrap().expose(), "of the file");
-        assert!(environment(&[]).with_file(Path::new("/nowhere/secrets.toml")).is_ok());
+        let none = environment(&[]).with_file(Path::new("/nowhere/secrets.toml")).unwrap();
+        assert_eq!(none.file(), Some(Path::new("/nowhere/secrets.toml")), "where to put a key");
         assert_eq!(secrets.of_file("A_KEY").unwrap().expose(), "of the file");
         assert!(environment(&[("A_KEY", "x")]).of_file("A_KEY").is_none());
     }

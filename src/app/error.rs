@@ -40,6 +40,9 @@ pub enum Error {
     /// A worktree project needs a commit to begin with.
     #[error("the workflow runs in git worktrees, and {0}")]
     NoCommit(String),
+    /// A worktree project needs a repository.
+    #[error("the workflow runs in git worktrees, and {0}")]
+    NoRepository(String),
     /// The store refused.
     #[error(transparent)]
     Fault(#[from] Fault),

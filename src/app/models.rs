@@ -13,11 +13,12 @@ use crate::agents::provider::registry::Providers;
 use crate::agents::provider::{CallContext, Clocks, ModelFailure, presets};
 use crate::agents::router::{self, Cooling, Outcome, Tried};
 use crate::agents::secrets::Secrets;
-use crate::agents::walk::{Came, Choice, History, Models, Policy, needs_waiting};
+use crate::agents::walk::{self, Came, Choice, History, Models, Policy, needs_waiting};
 use crate::domain::budget::Amounts;
 use crate::domain::chat::{ModelReply, ModelRequest};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::policy::{self, ProviderKind, ProviderSettings};
+use crate::domain::time::Millis;
 use crate::domain::workflow::{ModelsSpec, ProviderSpec};
 use crate::engine::ports::Clock;
 use crate::steps::ModelSource;
@@ -164,6 +165,58 @@ fn tried(history: &History) -> Vec<Tried> {
     history.tried.iter().map(|tried| Tried { model: tried.model.clone(), outcome: outcome(&tried.came) }).collect()
 }
 
+/// Why nothing is left to ask, with what the last call failed with: it says what to do. Of a single provider that is all.
+fn told(failure: Failure, history: &History) -> Failure {
+    let provider = |tried: &walk::Tried| tried.model.split('/').next().map(str::to_owned);
+    let failed = history.tried.iter().rev().find_map(|tried| match &tried.came {
+        Came::Nothing { failure, .. } => Some(failure),
+        Came::Reply | Came::Summary => None,
+    });
+    let Some(last) = failed else { return failure };
+    let providers: BTreeSet<_> = history.tried.iter().map(provider).collect();
+    match providers.len() {
+        1 => last.clone(),
+        _ => Failure { message: format!("{}; at last: {}", failure.message, last.message), ..failure },
+    }
+}
+
+/// What is wrong with a model that was chosen, found before anything begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelProblem {
+    /// No provider of that name, or one that is not configured as it should be.
+    Provider(String),
+    /// Its price is not known, and there is a cap on money.
+    Unpriced {
+        /// The model.
+        model: String,
+        /// Where its price can be given.
+        file: Option<PathBuf>,
+    },
+}
+
+/// Checks models against `spec`; `config_file` is the user's. `priced`: there is a cap on money. Asks nobody.
+pub(super) fn check(
+    spec: &ModelsSpec,
+    models: &BTreeSet<String>,
+    priced: bool,
+    config_file: Option<&Path>,
+) -> Result<(), ModelProblem> {
+    let file = config_file.and_then(Path::parent).map(|folder| folder.join(PRICES));
+    let wrong = |failure: Failure| ModelProblem::Provider(failure.message);
+    let settings = spec.providers.iter().map(|(name, spec)| (name.clone(), settings_of(spec))).collect();
+    let clocks = Clocks { wall: Arc::new(|| Millis(0)), monotonic_ms: Arc::new(|| 0) };
+    let prices = prices(file.as_deref()).map_err(wrong)?;
+    let providers = Providers::new(settings, Secrets::default(), prices, BTreeMap::new(), clocks).map_err(wrong)?;
+    let prices = providers.prices();
+    for model in models {
+        providers.provider_of(model).map_err(wrong)?;
+        if priced && prices.model(model).is_none() {
+            return Err(ModelProblem::Unpriced { model: model.clone(), file });
+        }
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Models for Routed {
     fn next(&self, policy: &Policy, history: &History) -> Choice {
@@ -185,7 +238,7 @@ impl Models for Routed {
                 });
                 Choice::Wait(Failure { retry_after_ms: Some(ms), ..failure })
             }
-            router::Choice::GiveUp(failure) => Choice::GiveUp(failure),
+            router::Choice::GiveUp(failure) => Choice::GiveUp(told(failure, history)),
         }
     }
 
@@ -196,7 +249,8 @@ impl Models for Routed {
     fn reserve(&self, request: &ModelRequest) -> Result<Amounts, Failure> {
         match self.prices.estimate(request) {
             Ok(amounts) => Ok(amounts),
-            Err(unpriced) if self.priced => Err(unpriced.failure()),
+            // What cannot be sent costs nothing, and says better why it cannot.
+            Err(unpriced) if self.priced && self.providers.resolve(&request.model).is_ok() => Err(unpriced.failure()),
             Err(unpriced) => Ok(unpriced.amounts),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use git2::{Delta, ErrorCode, Oid};
+use git2::{BranchType, Delta, ErrorCode, Oid};
 
 use super::error::Error;
 use super::repo::{commit_named, open};
@@ -57,4 +57,18 @@ pub fn checked_out_branch(dir: &Path) -> Result<String, Error> {
     let target = head.symbolic_target_bytes().map(|name| String::from_utf8_lossy(name).into_owned());
     let branch = target.as_deref().and_then(|name| name.strip_prefix("refs/heads/")).map(str::to_owned);
     branch.ok_or(Error::NoBranch)
+}
+
+/// Whether something can land on `into`: a branch that exists; empty: the one that the checkout is on.
+pub fn landing(dir: &Path, into: &str) -> Result<(), Error> {
+    if into.is_empty() {
+        return checked_out_branch(dir).map(|_| ());
+    }
+    match open(dir)?.find_branch(into, BranchType::Local) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
+            Err(Error::NoSuchBranch(into.to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
