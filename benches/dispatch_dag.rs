@@ -18,7 +18,7 @@ use wfctl::domain::workflow::{Definition, TaskSpec};
 use wfctl::engine::clock::SystemClock;
 use wfctl::engine::ports::StepRunner;
 use wfctl::steps::{MemorySink, NoModels, Runner, Settings};
-use wfctl::workspace::{Workspaces, leftovers::Leftovers};
+use wfctl::workspace::{Workspaces, index::Indexes, leftovers::Leftovers};
 
 /// Runs `projects` projects of `definition` as no-ops to their end.
 fn run(definition: &Arc<Definition>, projects: usize, workers: usize) -> (Duration, u64) {
@@ -108,7 +108,7 @@ fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
         sink: sink.clone(),
         source: sink,
         models: Arc::new(NoModels),
-        index_dir: home.join("indexes"),
+        indexes: Arc::new(Indexes::new(home.join("indexes"))),
         clock: Arc::new(SystemClock::default()),
     })))
 }

@@ -11,6 +11,7 @@ mod keeper;
 mod lock;
 mod models;
 mod places;
+mod replay;
 mod session;
 
 pub use closing::Closing;
@@ -18,6 +19,7 @@ pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use models::{ModelProblem, Source as ModelsHere};
+pub use replay::{Counts, Difference, Replayed};
 pub use session::{Need, Session};
 
 use std::collections::BTreeSet;
@@ -153,6 +155,18 @@ impl App {
     /// A line to the engine in another process, waiting for one that was just started.
     pub async fn attach(&self, command: &str) -> Result<Session, Error> {
         session::attach_to_engine(self, command).await
+    }
+
+    /// Runs a finished project again from its records, in folders of its own, and tells the first difference. `tell` hears each
+    /// record that came again; `None`: `interrupted` came first.
+    pub async fn replay(
+        &self,
+        records: &[crate::domain::view::RecordView],
+        keep: bool,
+        tell: &(dyn Fn(&crate::domain::view::RecordView) + Send + Sync),
+        interrupted: impl Future<Output = ()>,
+    ) -> Result<Option<Replayed>, Error> {
+        replay::replay(self, records, keep, tell, interrupted).await
     }
 
     /// Heals what can be healed without losing anything; needs the home for itself.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::lock::Holder;
 use crate::config;
+use crate::domain::ids::ProjectId;
 use crate::interfaces::api::Fault;
 use crate::journal::store;
 
@@ -43,6 +44,14 @@ pub enum Error {
     /// A worktree project needs a repository.
     #[error("the workflow runs in git worktrees, and {0}")]
     NoRepository(String),
+    /// What a project began from is not there any more.
+    #[error("project {project} cannot be run again: {problem}")]
+    Gone {
+        /// The project.
+        project: ProjectId,
+        /// What is gone.
+        problem: String,
+    },
     /// The store refused.
     #[error(transparent)]
     Fault(#[from] Fault),

@@ -17,7 +17,7 @@ use crate::agents::walk::{self, Came, Choice, History, Models, Policy, needs_wai
 use crate::domain::budget::Amounts;
 use crate::domain::chat::{ModelReply, ModelRequest};
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::policy::{self, ProviderKind, ProviderSettings};
+use crate::domain::policy::{self, Prefer, ProviderKind, ProviderSettings};
 use crate::domain::time::Millis;
 use crate::domain::workflow::{ModelsSpec, ProviderSpec};
 use crate::engine::ports::Clock;
@@ -124,6 +124,10 @@ fn settings_of(spec: &ProviderSpec) -> ProviderSettings {
         headers: spec.headers.clone(),
         script: spec.script.as_ref().map(PathBuf::from),
         free: spec.free.then_some(true),
+        idle_ms: spec.idle_ms,
+        max_concurrent: spec.max_concurrent,
+        requests_per_minute: spec.requests_per_minute,
+        tokens_per_minute: spec.tokens_per_minute,
         ..ProviderSettings::default()
     }
 }
@@ -142,7 +146,15 @@ impl ModelSource for Source {
     async fn models(&self, spec: &ModelsSpec, _role: &str, priced: bool) -> Result<Arc<dyn Models>, Failure> {
         let providers = self.providers(spec)?;
         let prices = providers.prices();
-        Ok(Arc::new(Routed { providers, prices, cooling: self.cooling.clone(), clock: self.clock.clone(), priced }))
+        Ok(Arc::new(Routed {
+            providers,
+            prices,
+            cooling: self.cooling.clone(),
+            clock: self.clock.clone(),
+            priced,
+            prefer: spec.prefer,
+            max_latency_ms: spec.max_latency_ms,
+        }))
     }
 }
 
@@ -153,6 +165,8 @@ struct Routed {
     cooling: Cooling,
     clock: Arc<dyn Clock>,
     priced: bool,
+    prefer: Prefer,
+    max_latency_ms: Option<u64>,
 }
 
 /// A walk's history in the router's words.
@@ -220,7 +234,8 @@ pub(super) fn check(
 #[async_trait]
 impl Models for Routed {
     fn next(&self, policy: &Policy, history: &History) -> Choice {
-        let policy = policy::Policy { models: policy.models.clone(), ..policy::Policy::of("") };
+        let policy =
+            policy::Policy { models: policy.models.clone(), prefer: self.prefer, max_latency_ms: self.max_latency_ms };
         let now_ms = self.clock.monotonic_ms();
         let last = history.tried.last().and_then(|tried| match &tried.came {
             Came::Nothing { failure, waited } => Some((failure, *waited)),

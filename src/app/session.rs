@@ -27,6 +27,7 @@ use crate::journal::store;
 use crate::steps::{Runner, Settings};
 use crate::workspace::Workspaces;
 use crate::workspace::detached;
+use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
 
 /// How long a holder may take to open the home, or to finish a brief request, before it counts as unreachable.
@@ -329,7 +330,7 @@ fn start(
             app.layers.models(),
             app.clock.clone(),
         )),
-        index_dir: app.places.code(),
+        indexes: Arc::new(Indexes::new(app.places.code())),
         clock: app.clock.clone(),
     }));
     let last = Closing::new(base.archive.clone(), workspaces.clone());

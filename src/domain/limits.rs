@@ -64,6 +64,12 @@ pub const INPUT_QUEUE: usize = 65_536;
 pub const FRAME_BYTES: usize = 1024 * 1024;
 /// Largest single record in bytes.
 pub const RECORD_BYTES: usize = 512 * 1024;
+/// Most records of a project that is run again; they are in memory at once, some hundred bytes each.
+pub const REPLAY_RECORDS: usize = 500_000;
+/// Longest that a replay waits for a step or call beyond ten times what it took: a cold cache, a slower machine.
+pub const REPLAY_PATIENCE_MS: u64 = 300_000;
+/// Largest folder that a replay makes a copy of, in bytes: a project without a repository runs again in a copy.
+pub const REPLAY_COPY_BYTES: u64 = 1024 * 1024 * 1024;
 /// Most records that a fork takes over; they are in memory at once and become durable in one commit.
 pub const FORK_RECORDS: u64 = 200_000;
 /// A snapshot is written after this many records or twice the number of tasks, whichever is more.
@@ -129,6 +135,8 @@ pub const EXTERNAL_PAYLOAD_BYTES: usize = 64 * 1024;
 pub const MERGER_ROLE: &str = "merger";
 /// Most times that a conflict of one task is given to a merger before a person is asked.
 pub const MERGE_BRANCHES: u32 = 3;
+/// Most mergers at work in one project. Of two that begin from the same branch one has to be done again, and each costs money.
+pub const MERGERS: u32 = 1;
 /// Most failures of earlier attempts that an agent is told of; older ones are forgotten.
 pub const REMEMBERED_FAILURES: usize = 3;
 /// Longest failure that is told to the next attempt of an agent.
@@ -264,8 +272,6 @@ pub const MODEL_REPLY_CALLS: usize = 256;
 pub const MODEL_ERROR_BYTES: usize = 64 * 1024;
 /// Longest file of scripted answers: a run of some hundred tasks that write files fits.
 pub const SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
-/// Most models of one policy: one preferred, and what to fall back on.
-pub const POLICY_MODELS: usize = 16;
 /// Most secrets told of one scan; whoever has that many has to look at more than the list.
 pub const SECRET_FINDINGS: usize = 100;
 /// Largest source file that is indexed; beyond it a file was written by a program.
@@ -284,5 +290,10 @@ pub const INDEX_CONTAINERS: usize = 4;
 pub const INDEX_LINE_BYTES: usize = 10_000;
 /// Largest cache of an index that is read.
 pub const INDEX_CACHE_BYTES: u64 = 256 * 1024 * 1024;
+/// Indexes kept in memory for agents that begin from the same tree, in trees: the projects that run at once start from few, and one
+/// of a very large repository takes tens of MiB.
+pub const INDEXES_KEPT: usize = 4;
 /// Deepest nesting of brackets in a source file that is indexed; people's files have less than a hundredth of it.
 pub const INDEX_NESTING: usize = 1_000;
+/// Most waits in a row that a provider of models may ask for by itself; then a person is asked.
+pub const PROVIDER_WAITS: u32 = 100;

@@ -62,6 +62,13 @@ impl Default for RetryPolicy {
     }
 }
 
+impl RetryPolicy {
+    /// How calls of a model that failed for its provider's sake are made again: for about twenty minutes, then a person is asked.
+    pub fn of_providers() -> Self {
+        Self { max_attempts: 10, initial_ms: 2_000, max_interval_ms: 300_000, ..Self::default() }
+    }
+}
+
 /// What a policy says about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {

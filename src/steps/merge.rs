@@ -3,22 +3,26 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::agent::Shell;
+use super::agent::{Running, Shell};
 use super::runner::{Done, Settings, stopped};
 use crate::domain::effect::{LandOrder, MergeOrder, StepOrder, StepRequest};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ProjectId;
 use crate::domain::limits;
 use crate::domain::project::Merged;
-use crate::engine::ports::StepControl;
+use crate::engine::ports::{StepControl, step_control};
 use crate::workspace::{self, Gate, GateReport, MergeFault, MergeRequest, TaskCommit};
 
 /// The gate that stands for the repository's own checks.
 const CHECKS: &str = "the repository's checks";
+
+/// How often a step in the queue says that it is alive.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// One step of kind `merge` or `land`.
 pub(super) struct MergeStep<'r> {
@@ -71,8 +75,9 @@ impl MergeStep<'_> {
             batch_max: merge.batch,
             conflict_of: merge.resolves.as_ref().map(|other| other.task.clone()),
         };
-        let gate = Gates { settings: self.settings.clone(), order: self.order.clone(), control: control.clone() };
-        match self.settings.workspaces.queue().merge(request, Arc::new(gate)).await {
+        let gate = Gates { settings: self.settings.clone(), order: self.order.clone() };
+        let merged = self.settings.workspaces.queue().merge(request, Arc::new(gate));
+        match self.waiting(merged, control).await {
             Ok(merged) => {
                 if let Some(flaky) = &merged.flaky {
                     tracing::warn!(task = merge.task, gate = flaky.gate, "a gate was red and then green");
@@ -84,6 +89,19 @@ impl MergeStep<'_> {
                 Ok(Done { result: Ok(self.settings.keep(&answer)?), log: None, code: None, tree: Some(tree) })
             }
             Err(fault) => Err(refused(fault)),
+        }
+    }
+
+    /// Waiting in the queue is no silence: whatever it waits for has a time limit of its own.
+    async fn waiting<T>(&self, merged: impl Future<Output = T>, control: &StepControl) -> T {
+        let mut merged = std::pin::pin!(merged);
+        let mut pulse = tokio::time::interval(PULSE);
+        loop {
+            tokio::select! {
+                biased;
+                merged = &mut merged => return merged,
+                _ = pulse.tick() => control.alive(self.settings.clock.monotonic_ms()),
+            }
         }
     }
 
@@ -163,17 +181,18 @@ fn refused(fault: MergeFault) -> Failure {
     }
 }
 
-/// Gates as commands in the queue's worktree.
+/// Gates as commands in the queue's worktree. They are the batch's and not one member's: the queue stops them when every member
+/// has withdrawn.
 struct Gates {
     settings: Arc<Settings>,
     order: Arc<StepOrder>,
-    control: StepControl,
 }
 
 #[async_trait]
 impl Gate for Gates {
     async fn check(&self, gate: &str, dir: &Path) -> Result<GateReport, Failure> {
-        let shell = Shell::new(&self.settings, &self.order, &self.control, dir);
+        let (_running, control) = step_control(self.settings.clock.monotonic_ms());
+        let shell = Shell::new(&self.settings, &self.order, &control, dir, Running::default());
         let report = if gate == CHECKS {
             self.settings.checked(&shell, dir).await?
         } else {

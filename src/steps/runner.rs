@@ -22,6 +22,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::{BlobRef, Payload, PayloadSource};
 use crate::engine::ports::{Clock, StepControl, StepRunner};
+use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
 use crate::workspace::{Workspaces, checks};
 
@@ -45,8 +46,8 @@ pub struct Settings {
     pub source: Arc<dyn PayloadSource + Send + Sync>,
     /// The models of agents.
     pub models: Arc<dyn ModelSource>,
-    /// Where indexes of repositories are kept.
-    pub index_dir: PathBuf,
+    /// Indexes of repositories.
+    pub indexes: Arc<Indexes>,
     /// Measures durations and signs of life.
     pub clock: Arc<dyn Clock>,
 }

@@ -19,10 +19,12 @@ pub mod process;
 pub mod secrets;
 
 mod capture;
+mod duplicate;
 mod group;
 mod lease;
 mod procfs;
 
+pub use duplicate::duplicate;
 pub use git::{
     Adoption, ConflictContext, ConflictPath, Flaky, Gate, GateReport, LandOrder, Landed, MergeFault, MergeRequest,
     Merged, Prepared, Queue, Side, TaskCommit, Unpublished,

@@ -87,6 +87,11 @@ pub enum Fate {
     DiesBefore(u64),
     /// This commit is durable, and the engine dies before it knows.
     DiesAfter(u64),
+    /// A planted bug: the commits before this one, at which it dies, are acknowledged and never become durable.
+    Forgets {
+        at: u64,
+        commits: u64,
+    },
 }
 
 /// A home and a repository; durable through all lives of its engines.
@@ -185,6 +190,11 @@ impl House {
         self.open_with(Fate::Lives)
     }
 
+    /// What the store only claimed to have kept is lost.
+    pub fn cut_power(&self) {
+        self.store.power_cut(0);
+    }
+
     /// An engine, as `app` makes one.
     pub fn open_with(&self, fate: Fate) -> Life {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -216,7 +226,7 @@ impl House {
                 &ModelsSpec::default(),
                 self.clock.clone(),
             )),
-            index_dir: self.home().join("code"),
+            indexes: Arc::new(wfctl::workspace::index::Indexes::new(self.home().join("code"))),
             clock: self.clock.clone(),
         });
         let closing = TaskTracker::new();
@@ -258,7 +268,7 @@ impl House {
 
 /// A store that follows its fate. Once dead it takes nothing more.
 fn mortal(inner: MemoryStore, fate: Fate, commits: Arc<AtomicU64>) -> Hooked {
-    Hooked::new(Arc::new(inner), move |store, epoch, appends| {
+    Hooked::new(Arc::new(inner.clone()), move |store, epoch, appends| {
         let killed =
             || Error::Io { context: "the engine is killed".to_owned(), source: std::io::Error::other("killed") };
         let commit = commits.fetch_add(1, Ordering::SeqCst) + 1;
@@ -266,7 +276,11 @@ fn mortal(inner: MemoryStore, fate: Fate, commits: Arc<AtomicU64>) -> Hooked {
             Fate::DiesBefore(at) if commit >= at => Err(killed()),
             Fate::DiesAfter(at) if commit > at => Err(killed()),
             Fate::DiesAfter(at) if commit == at => store.commit(epoch, appends).and(Err(killed())),
-            Fate::Lives | Fate::DiesBefore(_) | Fate::DiesAfter(_) => store.commit(epoch, appends),
+            Fate::Forgets { at, .. } if commit >= at => Err(killed()),
+            Fate::Forgets { at, commits } if commit + commits >= at => inner.commit_unsynced(epoch, appends),
+            Fate::Forgets { .. } | Fate::Lives | Fate::DiesBefore(_) | Fate::DiesAfter(_) => {
+                store.commit(epoch, appends)
+            }
         }
     })
 }
@@ -390,6 +404,7 @@ pub fn definition(text: &str, base_url: &str) -> Definition {
         default: vec!["test/m".to_owned()],
         roles: BTreeMap::new(),
         providers: [("test".to_owned(), provider)].into(),
+        ..ModelsSpec::default()
     };
     definition.models = definition.models.over(&models);
     definition

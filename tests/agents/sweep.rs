@@ -19,12 +19,14 @@ use crate::model_server::ModelServer;
 use crate::notes;
 use crate::player::Player;
 
-/// Of the kills, only each so many-th is tried where not all are asked for.
-const STRIDE: usize = 1;
+/// Of the kills, only each so many-th is tried where not all are asked for: at every append, before it.
+const STRIDE: usize = 2;
+/// Tasks of the workflow and items of its plan come before those that resolve conflicts.
+const FIRST_MERGER: u32 = 13;
 const SDLC: &str = include_str!("../../workflows/sdlc.yaml");
 
 /// What a run leaves.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Default)]
 struct Left {
     refs: String,
     worktrees: usize,
@@ -42,8 +44,11 @@ struct Asked {
     uncertain: usize,
 }
 
+#[derive(Default)]
 struct Run {
     left: Left,
+    /// The files of the branch that was landed on, those of the agents' artifacts left out.
+    files: String,
     asked: Asked,
     /// Replies that the server wrote to their end.
     served: usize,
@@ -55,7 +60,9 @@ fn run(fate: Fate, workers: usize) -> Run {
     let house = House::new(&notes::FILES).with_workers(workers);
     let commits = run_in(&house, &server, fate);
     let (left, asked) = looked_at(&house, &ProjectId::new("p").unwrap());
-    Run { left, asked, served: server.counts().completed, commits }
+    let all = house.git(&["ls-tree", "-r", "release"]);
+    let files: Vec<&str> = all.lines().filter(|line| !line.contains(".wfctl/artifacts/")).collect();
+    Run { left, files: files.join("\n"), asked, served: server.counts().completed, commits }
 }
 
 fn run_in(house: &House, server: &ModelServer, fate: Fate) -> u64 {
@@ -83,7 +90,10 @@ fn run_in(house: &House, server: &ModelServer, fate: Fate) -> u64 {
                 return commits;
             }
             Driven::Held => panic!("{fate:?}: it is held: {:?}", why(house)),
-            Driven::Died => life.bury(),
+            Driven::Died => {
+                life.bury();
+                house.cut_power();
+            }
         }
     }
 }
@@ -207,17 +217,50 @@ fn killed_at_every_append_it_ends_the_same_and_pays_nothing_twice() {
     sweep(fates, |fate| faults(&run(fate, 1), &undisturbed, 1));
 }
 
+/// What does not depend on which of two tasks is merged first: files of the project, artifacts of tasks that are always there.
+fn without_order(mut run: Run) -> Run {
+    run.left.refs = run.files.clone();
+    run.left.artifacts.retain(|(task, _), _| *task < FIRST_MERGER);
+    run.left.calls.retain(|(task, ..), _| *task < FIRST_MERGER);
+    run
+}
+
 #[test]
-fn diagnose() {
-    for fate in [Fate::DiesBefore(68), Fate::DiesBefore(69), Fate::DiesBefore(69), Fate::DiesBefore(70)] {
-        let server = Player::serve(notes::SCRIPT);
-        let house = House::new(&notes::FILES);
-        run_in(&house, &server, fate);
-        println!("== {fate:?}\n{}", house.git(&["log", "--graph", "--format=%h %T %an %at %s", "release"]));
-        println!("{}", house.git(&["ls-tree", "-r", "release"]));
-        for record in house.records(&ProjectId::new("p").unwrap()) {
-            let text = format!("{:?}", record.event);
-            println!("{} {}", record.seq, text.chars().take(200).collect::<String>());
-        }
+fn with_four_workers_killed_at_any_append_it_makes_the_same_files_and_artifacts() {
+    let undisturbed = without_order(run(Fate::Lives, 4));
+    assert_eq!(undisturbed.left.worktrees, 1);
+    let fates = kills(undisturbed.commits, 9);
+    sweep(fates, |fate| faults(&without_order(run(fate, 4)), &undisturbed, 4));
+}
+
+#[test]
+fn a_store_that_forgets_what_it_acknowledged_is_found_by_the_bill() {
+    let undisturbed = run(Fate::Lives, 1);
+    // Five commits hold a model call from its beginning to its end, wherever they begin.
+    let fates = (20..26).map(|at| Fate::Forgets { at, commits: 5 });
+    let found: Vec<String> = fates.flat_map(|fate| faults(&run(fate, 1), &undisturbed, 1)).collect();
+    assert!(found.iter().any(|fault| fault.starts_with("the server completed")), "{found:#?}");
+}
+
+#[test]
+fn the_judge_sees_each_kind_of_difference() {
+    let honest =
+        || Run { left: Left::default(), asked: Asked { completed: 3, uncertain: 1 }, served: 4, ..Run::default() };
+    assert_eq!(faults(&honest(), &honest(), 1), [""; 0]);
+    let wrong: [(&str, &dyn Fn(&mut Run)); 8] = [
+        ("branches", &|run| run.left.refs.push('x')),
+        ("worktrees", &|run| run.left.worktrees += 1),
+        ("in the home", &|run| run.left.in_home.push("worktrees/x".to_owned())),
+        ("artifacts", &|run| drop(run.left.artifacts.insert((0, "plan.md".to_owned()), String::new()))),
+        ("calls", &|run| drop(run.left.calls.insert((0, 1, 0), (CallKind::Model, "m".to_owned())))),
+        ("2 completed model calls", &|run| run.asked.completed -= 1),
+        ("2 uncertain calls", &|run| run.asked.uncertain += 1),
+        ("the server completed 5", &|run| run.served += 1),
+    ];
+    for (what, change) in wrong {
+        let mut other = honest();
+        change(&mut other);
+        let found = faults(&other, &honest(), 1);
+        assert!(found.iter().any(|fault| fault.starts_with(what)), "{what}: {found:?}");
     }
 }

@@ -9,6 +9,7 @@ mod crash;
 mod fork;
 mod held;
 mod index;
+mod replay;
 mod rig;
 mod safety;
 mod scripted;

@@ -146,7 +146,8 @@ impl Scripted {
 }
 
 /// The blobs of the home.
-struct Shelf(Blobs);
+/// Blobs as a vault.
+pub struct Shelf(pub Blobs);
 
 impl PayloadSource for Shelf {
     fn read_blob(&self, blob: &BlobRef) -> Result<Vec<u8>, UnreadablePayload> {

@@ -9,7 +9,7 @@ const MINI: &str = "openai/gpt-4o-mini";
 const MAIN: &str = "openai/gpt-4o";
 
 fn policy() -> Policy {
-    Policy { models: vec![MAIN.into(), MINI.into(), BIG.into()], ..Policy::of("") }
+    Policy { models: vec![MAIN.into(), MINI.into(), BIG.into()], ..Policy::default() }
 }
 
 fn failed(model: &str, class: FailureClass) -> Tried {

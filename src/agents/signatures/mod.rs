@@ -11,6 +11,7 @@ mod report;
 mod review;
 mod text;
 
+use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -124,10 +125,18 @@ impl Signature {
 }
 
 /// Where `value` does not fit `schema`, with at most [`limits::SCHEMA_ERRORS`] faults named.
-pub fn schema_faults(schema: &Value, value: &Value) -> Result<(), Vec<String>> {
-    let validator =
-        jsonschema::validator_for(schema).map_err(|problem| vec![format!("the schema itself: {problem}")])?;
-    let faults: Vec<String> = validator
+fn schema_faults(schema: &Value, value: &Value) -> Result<(), Vec<String>> {
+    faults_by(&compiled(schema)?, value)
+}
+
+/// A schema made ready. That takes far longer than a check with it, so whoever checks often keeps it.
+pub fn compiled(schema: &Value) -> Result<Validator, Vec<String>> {
+    jsonschema::validator_for(schema).map_err(|problem| vec![format!("the schema itself: {problem}")])
+}
+
+/// Like [`schema_faults`] with a schema that is ready.
+pub fn faults_by(schema: &Validator, value: &Value) -> Result<(), Vec<String>> {
+    let faults: Vec<String> = schema
         .iter_errors(value)
         .take(limits::SCHEMA_ERRORS)
         .map(|fault| {

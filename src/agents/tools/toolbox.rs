@@ -2,6 +2,7 @@
 //! how a call that a model wrote is checked, and how it is made without ever bringing the walk down.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
 
 use futures_util::FutureExt as _;
 use jsonschema::Validator;
@@ -124,6 +125,12 @@ impl Toolbox {
             entries.push(Entry { schema: compiled(&spec)?, spec, work: Work::Control(control) });
         }
         Ok(Self { entries })
+    }
+
+    /// All tools, made once: a toolbox takes much longer to make than a call of most tools.
+    pub fn whole() -> Result<&'static Self, &'static Problem> {
+        static WHOLE: LazyLock<Result<Toolbox, Problem>> = LazyLock::new(|| Toolbox::new(&Toolbox::names(), None));
+        WHOLE.as_ref()
     }
 
     /// The names of all tools that there are.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::hands::Schemas;
 use super::models::{History, Models, Policy, needs_waiting};
 use super::order::{AgentEnd, AgentOrder, Artifact};
 use super::prompt::{self, Pinned};
@@ -100,6 +101,7 @@ pub(super) struct Walk<'w> {
     pub(super) watch: Watch,
     pub(super) facts: Facts,
     pub(super) pending: Pending,
+    pub(super) schemas: Schemas,
     pub(super) answered: Option<Answered>,
     /// Text of a reply that was cut and is being continued.
     pub(super) so_far: String,
@@ -169,6 +171,7 @@ impl<'w> Walk<'w> {
             pinned,
             facts: Facts::default(),
             pending: Pending::default(),
+            schemas: Schemas::default(),
             answered: None,
             so_far: String::new(),
             green_at: None,

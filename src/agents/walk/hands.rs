@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use jsonschema::Validator;
 use serde_json::Value;
 
 use super::driver::{Answered, Walk};
 use super::own_tools::OwnTool;
 use super::record::{Asked, Slot, digest_of, outcome, shown};
 use super::stuck::Action;
-use super::worksite::{Offered, ToolResult, ToolRun, WholeOutputs};
+use super::worksite::{ToolResult, ToolRun, WholeOutputs};
 use crate::agents::calls::Calls;
-use crate::agents::signatures::schema_faults;
+use crate::agents::signatures::{compiled, faults_by};
 use crate::domain::budget::Amounts;
 use crate::domain::call::{CallKind, CallOutcome};
 use crate::domain::chat::{Message, ToolCall};
@@ -42,11 +43,31 @@ impl Planned {
     }
 }
 
+/// The schemas of tools that were called, made ready once in a walk.
+#[derive(Debug, Default)]
+pub(super) struct Schemas(BTreeMap<String, Validator>);
+
+impl Schemas {
+    /// Where `arguments` do not fit the schema of the tool `name`, which is asked for the first time.
+    fn faults(&mut self, name: &str, arguments: &Value, schema: impl FnOnce() -> Value) -> Result<(), Vec<String>> {
+        if let Some(known) = self.0.get(name) {
+            return faults_by(known, arguments);
+        }
+        let made = compiled(&schema())?;
+        let faults = faults_by(&made, arguments);
+        self.0.insert(name.to_owned(), made);
+        faults
+    }
+}
+
 impl Walk<'_> {
     /// Does what the reply asks for, and puts the results behind it.
     pub(super) async fn use_tools(&mut self) -> Result<(), Failure> {
         let calls = self.pending.calls.clone();
-        let planned: Vec<Planned> = calls.iter().enumerate().map(|(at, call)| self.plan(at, call)).collect();
+        let mut planned: Vec<Planned> = Vec::with_capacity(calls.len());
+        for (at, call) in calls.iter().enumerate() {
+            planned.push(self.plan(at, call));
+        }
         let malformed = planned.iter().find_map(|one| match one {
             Planned::Told(text) => Some(text.clone()),
             Planned::Run { .. } | Planned::Own(..) => None,
@@ -96,21 +117,17 @@ impl Walk<'_> {
     }
 
     /// What is to be done with a call; a function of the reply and of what is pinned.
-    fn plan(&self, at: usize, call: &ToolCall) -> Planned {
+    fn plan(&mut self, at: usize, call: &ToolCall) -> Planned {
         let told = |text: String| Planned::Told(format!("{ERROR}{text}"));
         if at >= limits::TOOL_CALLS_PER_REPLY {
             return told(format!("a reply may call at most {} tools", limits::TOOL_CALLS_PER_REPLY));
         }
         let own = OwnTool::named(&call.name).filter(|own| self.pinned.own.contains(own));
         let offered = self.pinned.offered.iter().find(|tool| tool.spec.name == call.name);
-        let (schema, own) = match (own, offered) {
-            (Some(own), _) => (own.spec(&self.pinned.answer).parameters, Some(own)),
-            (None, Some(Offered { spec, .. })) => (spec.parameters.clone(), None),
-            (None, None) => {
-                let names: Vec<String> = self.pinned.specs().into_iter().map(|tool| tool.name).collect();
-                return told(format!("there is no tool {:?}; there are: {}", call.name, names.join(", ")));
-            }
-        };
+        if own.is_none() && offered.is_none() {
+            let names: Vec<String> = self.pinned.specs().into_iter().map(|tool| tool.name).collect();
+            return told(format!("there is no tool {:?}; there are: {}", call.name, names.join(", ")));
+        }
         let written = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
         let arguments: Value = match serde_json::from_str(written) {
             Ok(arguments) => arguments,
@@ -124,7 +141,10 @@ impl Walk<'_> {
         };
         // An answer is checked for its meaning too, and refusals of it are counted by themselves.
         if own != Some(OwnTool::Finish)
-            && let Err(faults) = schema_faults(&schema, &arguments)
+            && let Err(faults) = self.schemas.faults(&call.name, &arguments, || match (own, offered) {
+                (Some(own), _) => own.spec(&self.pinned.answer).parameters,
+                (None, offered) => offered.map(|tool| tool.spec.parameters.clone()).unwrap_or_default(),
+            })
         {
             return told(format!("the arguments do not fit: {}", faults.join("; ")));
         }

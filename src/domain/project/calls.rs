@@ -9,7 +9,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, CallIx, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
-use crate::domain::retry::{OnExhausted, Verdict, split_mix};
+use crate::domain::retry::{RetryPolicy, Verdict, split_mix};
 use crate::domain::time::Millis;
 use crate::domain::workflow::{Action, EffectClass};
 
@@ -164,6 +164,7 @@ impl Taking<'_> {
                 | C::Unreachable
                 | C::Uncertain
                 | C::Auth
+                | C::Budget
                 | C::ModelNotFound
         ) {
             return matches!(self.project.task(ix).spec.action, Action::Agent(_));
@@ -180,17 +181,21 @@ impl Taking<'_> {
         self.hold(HoldReason::Exhausted { task: ix, class });
     }
 
-    /// The provider of a model makes an agent wait: until the policy's delay or the provider's own is over, or, when there is
-    /// nothing to wait for, until someone resumes the project.
+    /// The provider of a model makes an agent wait: as long as it said, after a delay that grows with each failure in a row, or
+    /// until someone resumes the project. What the work itself is given when it fails says nothing of providers: a conversation
+    /// that was paid for is never given up because nobody answers for a while.
     pub fn park(&mut self, ix: TaskIx, failure: Failure) {
         let attempt = self.project.task(ix).attempt;
-        let policy = self.project.retry_rules(ix).for_running();
-        let seed = self.project.created.seed ^ split_mix(u64::from(ix.0));
         let in_a_row = self.project.failures_in_a_row(ix);
-        let verdict = match (failure.class, failure.retry_after_ms) {
+        let verdict = match failure.retry_after_ms {
             // The provider knows when: waiting for it is no try.
-            (FailureClass::Quota, Some(delay_ms)) => Verdict::Retry { delay_ms: delay_ms.min(limits::DURATION_MS) },
-            _ => policy.verdict(in_a_row, 0, &failure, seed),
+            Some(delay_ms) if failure.class.retried_by_default() && in_a_row < limits::PROVIDER_WAITS => {
+                Verdict::Retry { delay_ms: delay_ms.min(limits::DURATION_MS) }
+            }
+            Some(_) | None => {
+                let seed = self.project.created.seed ^ split_mix(u64::from(ix.0));
+                RetryPolicy::of_providers().verdict(in_a_row.max(1), 0, &failure, seed)
+            }
         };
         if let Verdict::Retry { delay_ms } = verdict {
             let due = self.turn.now.plus(delay_ms);
@@ -198,15 +203,9 @@ impl Taking<'_> {
             self.effect(Effect::SetTimer { due, key: TimerKey::Task(ix) });
             return;
         }
-        match policy.on_exhausted {
-            OnExhausted::Pause => {
-                let class = failure.class;
-                self.emit(Event::TaskParked { task: ix, attempt, failure, due: None });
-                self.hold(HoldReason::Exhausted { task: ix, class });
-            }
-            OnExhausted::Fail => self.fail_for_good(ix, failure, false),
-            OnExhausted::Continue => self.fail_for_good(ix, failure, true),
-        }
+        let class = failure.class;
+        self.emit(Event::TaskParked { task: ix, attempt, failure, due: None });
+        self.hold(HoldReason::Exhausted { task: ix, class });
     }
 }
 

@@ -87,8 +87,7 @@ impl Project {
 /// `definition` with all of its agents, and those of its children, asking `models`.
 pub fn with_models(definition: &Definition, models: &[String]) -> Definition {
     let mut other = definition.clone();
-    other.models =
-        ModelsSpec { default: models.to_vec(), roles: Default::default(), providers: other.models.providers };
+    other.models = ModelsSpec { default: models.to_vec(), roles: Default::default(), ..other.models };
     for task in other.phases.iter_mut().flat_map(|phase| &mut phase.tasks) {
         if let Action::Agent(_) = task.action
             && let Action::Agent(agent) = &mut Arc::make_mut(task).action

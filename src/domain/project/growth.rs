@@ -80,7 +80,7 @@ impl Project {
         inputs: Arc<serde_json::Value>,
         core: Core,
     ) -> Self {
-        let groups = definition.limits.groups.len() + 1;
+        let groups = usize::from(Self::merger_group(&definition)) + 1;
         Self {
             id,
             created,
@@ -221,7 +221,12 @@ impl Project {
         let (phase, item) = (self.task(of).phase, self.item_of(of));
         let ix = self.push_task(origin, phase, name, spec, at);
         self.core.tasks[ix.at()].more_mut().item = item;
-        self.core.tasks[ix.at()].more_mut().merges_for = is_conflict;
+        if is_conflict {
+            let group = Self::merger_group(&self.definition);
+            let task = &mut self.core.tasks[ix.at()];
+            task.group = group;
+            task.more_mut().merges_for = true;
+        }
         let more = self.core.tasks[of.at()].more_mut();
         if is_conflict {
             // What it did stands; when the conflict is resolved, the same attempt asks for its merge again.

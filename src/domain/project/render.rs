@@ -167,7 +167,6 @@ impl Taking<'_> {
             "round": project.core.phase.map(|phase| project.core.rounds[phase as usize]),
             "came_from": project.core.came_from.map(|phase| phase.name()),
             "feedback": if texts.iter().any(|text| text.contains("feedback")) { self.feedback()? } else { json!([]) },
-            "integration": project.core.integration.as_ref().map(|head| head.commit.as_str()),
         });
         let mut context = Context::new(&project.inputs, &env.into(), &about);
         let mut wanted = Mentions::default();

@@ -106,7 +106,11 @@ impl Project {
                     self.name_in_round(origin, self.core.tasks[at].round)
                 }
             };
-            let group = Self::group_of(&self.definition, &spec);
+            let is_merger = self.core.tasks[at].more.as_ref().is_some_and(|more| more.merges_for);
+            let group = match is_merger {
+                true => Self::merger_group(&self.definition),
+                false => Self::group_of(&self.definition, &spec),
+            };
             let task = &mut self.core.tasks[at];
             task.spec = spec;
             task.group = group;

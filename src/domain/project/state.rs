@@ -10,6 +10,7 @@ use crate::domain::call::RecordedCall;
 use crate::domain::event::{Await, Created, Decision, HoldReason, StepOutcome};
 use crate::domain::failure::Failure;
 use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
+use crate::domain::limits;
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
 use crate::domain::payload::{BlobRef, Payload};
 use crate::domain::time::Millis;
@@ -38,7 +39,7 @@ pub struct Project {
     pub(super) awaiting: BTreeSet<TaskIx>,
     /// Tasks in RUNNING or VALIDATING.
     pub(super) active: BTreeSet<TaskIx>,
-    /// Active tasks by group: 0 is "no group", the others follow the order of the definition's limits.
+    /// Active tasks by group: 0 is "no group", the others follow the order of the definition's limits, the last is the mergers'.
     pub(super) active_by_group: Vec<u32>,
     /// Tasks of each phase that are not terminal.
     pub(super) open: [u32; 7],
@@ -457,7 +458,18 @@ impl Project {
             return None;
         }
         let with_room = self.ready.iter().enumerate().filter(|(group, _)| self.group_has_room(*group));
-        with_room.filter_map(|(_, waiting)| waiting.first()).min().map(|(_, ix)| *ix)
+        let first = with_room.filter_map(|(group, waiting)| waiting.first().map(|first| (group, first)));
+        let mergers = usize::from(Self::merger_group(&self.definition));
+        let may_start = first.filter(|(group, (_, ix))| *group != mergers || self.sees_what_is_merged(*ix));
+        may_start.map(|(_, first)| first).min().map(|(_, ix)| *ix)
+    }
+
+    /// Whether everything that a merger's conflict may be with is on record as merged. The answers of one batch come in any
+    /// order: a merger that began before the others are known would resolve against a branch that is not there any more.
+    fn sees_what_is_merged(&self, merger: TaskIx) -> bool {
+        let since = self.task(merger).since;
+        let is_merging = |ix: TaskIx| self.task(ix).open_step().is_some_and(|step| self.is_merge_step(ix, step.ix));
+        !self.active().any(|ix| self.task(ix).since <= since && is_merging(ix))
     }
 
     /// Tasks that run now.
@@ -501,6 +513,7 @@ impl Project {
     fn group_has_room(&self, group: usize) -> bool {
         let most = match group.checked_sub(1) {
             None => None,
+            Some(_) if group == usize::from(Self::merger_group(&self.definition)) => Some(limits::MERGERS),
             Some(named) => self.definition.limits.groups.values().nth(named).copied(),
         };
         most.is_none_or(|most| self.active_by_group[group] < most)
@@ -511,6 +524,11 @@ impl Project {
         let named =
             spec.group.as_ref().and_then(|group| definition.limits.groups.keys().position(|name| name == group));
         named.map_or(0, |position| position as u16 + 1)
+    }
+
+    /// The index of the tasks that resolve conflicts: behind the groups that have a name.
+    pub(super) fn merger_group(definition: &Definition) -> u16 {
+        definition.limits.groups.len() as u16 + 1
     }
 
     /// The key that orders READY tasks: smaller is more urgent.

@@ -292,6 +292,12 @@ pub static MODELS: Object = Object {
             "By role: `provider/model`, most preferred first.",
         ),
         key(
+            "prefer",
+            Shape::Choice(&["order", "latency", "cost"]),
+            "Which of a role's models is asked first (default order).",
+        ),
+        key("max_latency", Shape::Duration, "Models that of late took longer for a reply come last."),
+        key(
             "providers",
             Shape::Map(&Shape::Object(&PROVIDER)),
             "Providers by name, beside those known by name; a run takes them only with --trust-providers.",
@@ -303,13 +309,20 @@ pub static MODELS: Object = Object {
 pub static PROVIDER: Object = Object {
     name: "provider",
     title: "a provider",
-    one_of: &["base_url", "script", "replay"],
+    one_of: &[],
     keys: &[
         key("base_url", Shape::Text, "An OpenAI-compatible endpoint, its version included: `https://host/v1`."),
         key("key_env", Shape::Text, "The environment variable, or the name in the secrets file, that holds the key."),
         key("headers", Shape::Map(&Shape::Scalar), "Headers sent with each request; never secrets."),
         key("script", Shape::Text, "A file of scripted answers; no network is needed then."),
-        key("replay", Shape::Text, "A finished project whose recorded replies are given again."),
+        key("idle", Shape::Duration, "Silence after which an answer is given up (default 2m)."),
+        key("max_concurrent", SLOTS, "Most calls at once."),
+        key("requests_per_minute", SLOTS, "Most calls in a minute."),
+        key(
+            "tokens_per_minute",
+            Shape::Either(&[BIG, Shape::Text]),
+            "Most tokens in a minute: a number, `500k` or `2M`.",
+        ),
         key("free", Shape::Boolean, "It costs nothing, so that no price needs to be known."),
     ],
 };

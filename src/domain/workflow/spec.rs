@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::budget::Caps;
 use crate::domain::machine::Phase;
+use crate::domain::policy::Prefer;
 use crate::domain::retry::RetryPolicy;
 
 /// A workflow as pinned at a project's start, the child workflows it names included.
@@ -65,6 +66,12 @@ pub struct ModelsSpec {
     /// By role.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Vec<String>>,
+    /// Which of a role's models is asked first.
+    #[serde(default, skip_serializing_if = "is_in_order")]
+    pub prefer: Prefer,
+    /// Models that of late took longer for a reply come last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_latency_ms: Option<u64>,
     /// Providers beside those known by name; one of a known name takes its place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<String, ProviderSpec>,
@@ -77,6 +84,10 @@ impl ModelsSpec {
         if self.default.is_empty() {
             self.default.clone_from(&under.default);
         }
+        if self.prefer == Prefer::Order {
+            self.prefer = under.prefer;
+        }
+        self.max_latency_ms = self.max_latency_ms.or(under.max_latency_ms);
         for (role, models) in &under.roles {
             self.roles.entry(role.clone()).or_insert_with(|| models.clone());
         }
@@ -89,6 +100,10 @@ impl ModelsSpec {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+fn is_in_order(prefer: &Prefer) -> bool {
+    *prefer == Prefer::Order
 }
 
 /// Where models are.
@@ -107,9 +122,18 @@ pub struct ProviderSpec {
     /// A file of scripted answers, below the project's folder: this provider then needs no network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<String>,
-    /// A finished project whose recorded replies are given again.
+    /// Silence after which an answer is given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replay: Option<String>,
+    pub idle_ms: Option<u64>,
+    /// Most calls at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<u32>,
+    /// Most calls in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
+    /// Most tokens in a minute, by what is reserved for each call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<u64>,
     /// It costs nothing: a model without a known price is allowed under a money cap.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub free: bool,

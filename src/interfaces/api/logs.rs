@@ -88,6 +88,7 @@ fn find(archive: &Archive, wanted: &Wanted<'_>, ix: TaskIx) -> Result<Option<Fou
     let fits = |attempt: Attempt, step: StepIx| {
         wanted.attempt.is_none_or(|wanted| wanted == attempt.0) && wanted.step.is_none_or(|wanted| wanted == step.0)
     };
+    let mut with_log: Option<Found> = None;
     archive.visit(wanted.project, |record| {
         if let Event::StepStarted { task, attempt, step, .. } = record.event
             && task == ix
@@ -99,9 +100,14 @@ fn find(archive: &Archive, wanted: &Wanted<'_>, ix: TaskIx) -> Result<Option<Fou
             && fits(attempt, step)
         {
             found = Some(Found { attempt, step, end: Some(outcome.log) });
+            if outcome.log.is_some() {
+                with_log = Some(Found { attempt, step, end: Some(outcome.log) });
+            }
         }
     })?;
-    Ok(found)
+    // A step without output (a merge) is not what somebody means who names none.
+    let is_silent = matches!(found, Some(Found { end: Some(None), .. })) && wanted.step.is_none();
+    Ok(if is_silent { with_log.or(found) } else { found })
 }
 
 /// At most a page from `offset` on; a file that is not there has no output yet.

@@ -93,6 +93,8 @@ pub enum Verb {
     Artifacts(Artifacts),
     /// Print the conversation of an agent
     Transcript(Transcript),
+    /// Run a finished project again from its records, and show the first difference
+    Replay(Replay),
     /// Compare what a project pinned with the file it came from
     Diff(Diff),
     /// Print a JSON Schema
@@ -552,6 +554,26 @@ pub struct Transcript {
     #[arg(long)]
     pub full: bool,
 }
+
+/// `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_HELP)]
+pub struct Replay {
+    /// The project
+    pub project: String,
+    /// Keep the folders in which it ran again
+    #[arg(long)]
+    pub keep: bool,
+}
+
+const REPLAY_HELP: &str = "Commands, tools, checks and merges really run again, in worktrees of a private repository; of yours nothing changes.
+Models say what they said; no network is used by wfctl itself, and nothing is waited for. Taken from the records: what people,
+timers, signals, external workers and child projects did (run a child again by its own id), and the ends of steps that act on the
+world outside: `http`, `land`, `effect: once`, steps with a `probe`, and steps that were stopped (time limits).
+A project with `workspace: dir` runs in a copy of its folder as that is now: what the folder was at the start is not on record.
+
+The same means: the same calls in the same order with the same inputs, the same outputs, files, commits and decisions, to the byte.
+Outputs of commands, tools and checks may differ in durations, folders and the order of lines; that is told.";
 
 /// `diff`.
 #[derive(Debug, Args)]

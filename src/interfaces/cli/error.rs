@@ -239,6 +239,7 @@ fn of_app(error: &app::Error) -> Code {
         app::Error::Held { how: HeldHow::Busy, .. } => Code::HomeBusy,
         app::Error::Io { .. } => Code::HomeUnusable,
         app::Error::NoCommit(_) | app::Error::NoRepository(_) => Code::NoCommit,
+        app::Error::Gone { .. } => Code::NoFiles,
         app::Error::Fault(fault) => of_fault(fault.kind),
     }
 }
@@ -298,6 +299,7 @@ fn hint_of_app(error: &app::Error) -> Option<String> {
                 .to_owned(),
         ),
         app::Error::NoCommit(_) => Some("Commit something first, or use `workspace: dir`.".to_owned()),
+        app::Error::Gone { .. } => Some("Bring the repository back, or start anew with `wfctl run`.".to_owned()),
         app::Error::Io { .. } => Some("Name another home with `--home DIR` or WFCTL_HOME.".to_owned()),
         app::Error::Fault(fault) => hint_of_fault(fault),
     }

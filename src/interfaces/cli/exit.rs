@@ -64,7 +64,9 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done; for run and resume: the project is DONE",
-            Self::Failed => "the project failed; for audit verify: the journal does not verify",
+            Self::Failed => {
+                "the project failed; for audit verify: the journal does not verify; for replay: a difference"
+            }
             Self::Usage => "the command line, a workflow file or an input is not valid; nothing was changed",
             Self::Held => "the project is held and needs a person: `wfctl why ID`",
             Self::Cancelled => "the project was cancelled",

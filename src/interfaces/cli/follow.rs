@@ -216,7 +216,8 @@ impl Begun {
     }
 }
 
-fn print(context: &Context, record: RecordView, names: &Names, goes_on: bool) -> Result<(), Error> {
+/// Tells one record; `goes_on`: of an attempt that has begun before.
+pub fn print(context: &Context, record: RecordView, names: &Names, goes_on: bool) -> Result<(), Error> {
     if context.is_json {
         let task = words::say(&record.event, names).task.map(|task| names.get(task));
         return context.terminal.json(&Line::record(RecordView { task, ..record }));

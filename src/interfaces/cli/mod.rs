@@ -97,6 +97,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Cost(arguments) => cost::run(context, &arguments).await,
         Verb::Artifacts(arguments) => artifacts::run(context, &arguments).await,
         Verb::Transcript(arguments) => transcript::run(context, &arguments).await,
+        Verb::Replay(arguments) => replay::run(context, &arguments).await,
         Verb::Diff(arguments) => diff::run(context, &arguments).await,
         Verb::Schema(arguments) => schema::run(context, &arguments),
         Verb::Doctor(arguments) => doctor::run(context, &arguments).await,

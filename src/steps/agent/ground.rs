@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::super::runner::Settings;
-use super::process::Shell;
+use super::process::{Running, Shell};
 use crate::agents::tools::{self, Site, ToolFault, Toolbox};
 use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
 use crate::domain::chat::ToolCall;
@@ -17,8 +17,8 @@ use crate::domain::limits;
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
 use crate::workspace::checks::{self, Check, CheckResult, Status};
-use crate::workspace::index::{self, Index, Map};
-use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, Workspaces, files, secrets};
+use crate::workspace::index::{Indexes, Map};
+use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, Workspaces, secrets};
 
 /// Standing instructions of a repository, the more particular ones first.
 const STANDING: [&str; 2] = [".wfctl/AGENTS.md", "AGENTS.md"];
@@ -34,6 +34,7 @@ pub(super) struct Ground<'g> {
     conflict: Vec<String>,
     /// The checks that the tree had when it began.
     checks: Vec<Check>,
+    running: Running,
 }
 
 /// What an attempt begins with.
@@ -50,13 +51,14 @@ impl<'g> Ground<'g> {
         lease: &'g Lease,
         control: &'g StepControl,
         began: Began,
+        running: Running,
     ) -> Self {
         let Began { tree, conflict, checks } = began;
-        Self { settings, order, lease, control, began_with: tree, conflict, checks }
+        Self { settings, order, lease, control, began_with: tree, conflict, checks, running }
     }
 
     fn shell(&self) -> Shell<'_> {
-        Shell::new(&self.settings, &self.order, self.control, self.lease.dir())
+        Shell::new(&self.settings, &self.order, self.control, self.lease.dir(), self.running.clone())
     }
 
     async fn checked(&self) -> Result<checks::Report, Failure> {
@@ -70,8 +72,8 @@ impl Worksite for Ground<'_> {
         let standing = standing(&self.settings.workspaces, &self.order.workspace).await?;
         let root = self.lease.dir().to_owned();
         let focus = focus_of(&self.order);
-        let index = self.settings.index_dir.clone();
-        let map = tokio::task::spawn_blocking(move || map(&root, &index, &focus))
+        let (indexes, tree) = (self.settings.indexes.clone(), self.began_with.clone());
+        let map = tokio::task::spawn_blocking(move || map(&root, tree.as_deref(), &indexes, &focus))
             .await
             .map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))?;
         Ok(Brief { standing, map })
@@ -91,7 +93,7 @@ impl Worksite for Ground<'_> {
     }
 
     async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure> {
-        let toolbox = toolbox(&[run.name.to_owned()])?;
+        let toolbox = Toolbox::whole().map_err(none)?;
         let shell = self.shell();
         let outputs = Whole(run.outputs);
         let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &outputs };
@@ -221,11 +223,9 @@ impl tools::Outputs for Whole<'_> {
 }
 
 /// The repository's map; one that cannot be made is no reason not to begin.
-fn map(root: &Path, index_dir: &Path, focus: &[String]) -> String {
+fn map(root: &Path, tree: Option<&str>, indexes: &Indexes, focus: &[String]) -> String {
     let focus: Vec<&str> = focus.iter().map(String::as_str).collect();
-    let cache = index::cache_file(index_dir, root);
-    let made = files::private_dir(index_dir).map_err(|error| error.to_string());
-    match made.and_then(|()| Index::update(root, Some(&cache)).map_err(|error| error.to_string())) {
+    match indexes.of(root, tree) {
         Ok(index) => Map::render(&index, limits::REPOSITORY_MAP_TOKENS, &focus),
         Err(error) => {
             tracing::warn!(root = %root.display(), error, "an agent begins without a map of the repository");
@@ -235,7 +235,11 @@ fn map(root: &Path, index_dir: &Path, focus: &[String]) -> String {
 }
 
 fn toolbox(names: &[String]) -> Result<Toolbox, Failure> {
-    Toolbox::new(names, None).map_err(|problem| Failure::new(FailureClass::NotFound, problem.to_string()))
+    Toolbox::new(names, None).map_err(|problem| none(&problem))
+}
+
+fn none(problem: &tools::Problem) -> Failure {
+    Failure::new(FailureClass::NotFound, problem.to_string())
 }
 
 /// As of the commit that the project began from: what an agent writes instructs nobody.

@@ -12,6 +12,7 @@ mod process;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use super::runner::{Done, Settings, stopped};
 use crate::agents::roles::Role;
 use crate::agents::signatures::Signature;
 use crate::agents::walk::{self, AgentEnd, AgentOrder, Limits};
-use crate::domain::effect::{AgentRequest, StepOrder, StepRequest, WorkspaceOrder};
+use crate::domain::effect::{AgentRequest, StepOrder, StepRequest, StopCause, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::workflow::ModelsSpec;
@@ -29,10 +30,12 @@ use diary::Diary;
 use ground::{Began, Ground};
 use line::Line;
 pub use models::{ModelSource, NoModels};
-pub(super) use process::Shell;
+pub(super) use process::{Running, Shell};
 
 /// Where a repository keeps roles of its own.
 const ROLES: &str = ".wfctl/roles";
+/// How much longer than its grace a command may take to be gone.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 /// Where artifacts are written in a worktree whose work is merged.
 const ARTIFACTS: &str = ".wfctl/artifacts";
 
@@ -47,16 +50,34 @@ impl AgentStep {
         let StepRequest::Agent(request) = &self.order.request else {
             return Failure::new(FailureClass::Internal, "this is not an agent").into();
         };
-        let mut stop = control.clone();
-        let walked = tokio::select! {
+        let (mut stop, running) = (control.clone(), Running::default());
+        let mut walk = std::pin::pin!(self.walk(request, &control, &running));
+        let cause = tokio::select! {
             biased;
-            cause = stop.stopped() => return stopped(cause).into(),
-            walked = self.walk(request, &control) => walked,
+            cause = stop.stopped() => cause,
+            walked = &mut walk => return walked.unwrap_or_else(Done::from),
         };
-        walked.unwrap_or_else(Done::from)
+        if running.any() {
+            // A command has been told to stop as well; what it does in its last moment must not meet the next step.
+            let grace = if cause == StopCause::Shutdown { self.settings.shutdown_grace } else { self.settings.grace };
+            let _ = tokio::time::timeout(grace + LAST_MOMENT, walk).await;
+        }
+        if cause == StopCause::Cancel {
+            self.forget_log();
+        }
+        stopped(cause).into()
     }
 
-    async fn walk(&self, request: &AgentRequest, control: &StepControl) -> Result<Done, Failure> {
+    /// Nobody goes on with the log of a step that was cancelled.
+    fn forget_log(&self) {
+        let order = &self.order;
+        let log = self.settings.live_log(&order.project, order.task, order.attempt, order.step);
+        if let Err(error) = crate::workspace::files::remove_if_there(&log) {
+            tracing::warn!(step = order.key(), %error, "a live log stays behind");
+        }
+    }
+
+    async fn walk(&self, request: &AgentRequest, control: &StepControl, running: &Running) -> Result<Done, Failure> {
         let workspaces = &self.settings.workspaces;
         let lease = workspaces.prepare(&self.order.project, &self.order.workspace).await?;
         if request.merges {
@@ -75,7 +96,7 @@ impl AgentStep {
         let line = Line::new(&self.settings, &self.order, control, &diary);
         let models = self.settings.models.models(&spec_of(request), &role.name, request.priced).await?;
         let agent = self.order_of(request, role, with)?;
-        let ground = Ground::new(self.settings.clone(), self.order.clone(), &lease, control, began);
+        let ground = Ground::new(self.settings.clone(), self.order.clone(), &lease, control, began, running.clone());
         let end = walk::run(&agent, &line, &*models, &ground).await;
         let mut done = self.ended(request, &agent.role, end, &lease, &diary).await;
         done.log = diary.kept(&*self.settings.sink);

@@ -3,7 +3,8 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +27,29 @@ pub(in crate::steps) struct Shell<'s> {
     dir: &'s Path,
     /// Numbers the files that outputs go through.
     made: AtomicU32,
+    /// How many commands run, of all shells of the step.
+    running: Running,
+}
+
+/// Counts the commands of a step that run: while there are some, a step that is stopped waits for their end.
+#[derive(Clone, Default)]
+pub(in crate::steps) struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    pub(in crate::steps) fn any(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+
+    fn one(&self) -> impl Drop + use<> {
+        struct One(Arc<AtomicUsize>);
+        impl Drop for One {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Release);
+            }
+        }
+        self.0.fetch_add(1, Ordering::Release);
+        One(self.0.clone())
+    }
 }
 
 /// How a command ended.
@@ -43,8 +67,9 @@ impl<'s> Shell<'s> {
         order: &'s StepOrder,
         control: &'s StepControl,
         dir: &'s Path,
+        running: Running,
     ) -> Self {
-        Self { settings, order, control, dir, made: AtomicU32::new(0) }
+        Self { settings, order, control, dir, made: AtomicU32::new(0), running }
     }
 
     async fn run_line(&self, line: &str, timeout_ms: u64) -> Result<Ran, Failure> {
@@ -72,7 +97,9 @@ impl<'s> Shell<'s> {
         };
         let began_ms = settings.clock.monotonic_ms();
         let alive = || self.control.alive(settings.clock.monotonic_ms());
+        let running = self.running.one();
         let report = process::run(&command, Some(&settings.leftovers), stop, alive).await;
+        drop(running);
         let output = off_the_loop(|| taken(&log));
         let duration_ms = settings.clock.monotonic_ms().saturating_sub(began_ms);
         let report = match report {

@@ -18,6 +18,7 @@ use crate::domain::workflow::{EffectClass, Timeouts, WorkspaceKind};
 use crate::engine::ports::{Clock, StepControl, StepHandle, StepRunner as _, step_control};
 use crate::steps::{MemorySink, NoModels, PayloadSink};
 use crate::workspace::Workspaces;
+use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
 
 /// 1994-11-06T08:49:37Z, the date of the example in RFC 9110.
@@ -63,7 +64,7 @@ impl Rig {
             sink,
             source: Arc::new(MemorySink::default()),
             models: Arc::new(NoModels),
-            index_dir: home.path().join("indexes"),
+            indexes: Arc::new(Indexes::new(home.path().join("indexes"))),
             clock: Arc::new(Still),
         }));
         Self { home, runner, sink: Arc::default() }

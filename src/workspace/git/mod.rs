@@ -21,6 +21,7 @@ mod land;
 mod merge;
 mod pool;
 mod queue;
+mod replica;
 mod repo;
 mod restore;
 mod scan;
@@ -39,6 +40,7 @@ pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
+pub use replica::replicate;
 pub use repo::base_commit;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod extract;
 mod language;
 mod map;
 mod rules;
+mod shared;
 mod symbol;
 mod update;
 
@@ -18,6 +19,7 @@ mod tests;
 pub use cache::cache_file;
 pub use language::Language;
 pub use map::Map;
+pub use shared::Indexes;
 pub use symbol::{Symbol, SymbolKind};
 pub use update::Error;
 

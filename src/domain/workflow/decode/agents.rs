@@ -2,6 +2,7 @@
 
 use super::{Decoder, SiteKind};
 use crate::domain::budget::Caps;
+use crate::domain::policy::Prefer;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::keys;
 use crate::domain::workflow::spec::{AgentSpec, ItemGraph, LandSpec, MergeSpec, ModelsSpec, ProviderSpec};
@@ -73,6 +74,12 @@ impl Decoder<'_> {
                 spec.roles.insert(entry.key.clone(), names);
             }
         }
+        spec.prefer = match fields.node("prefer").and_then(|node| self.choice(node, &["order", "latency", "cost"])) {
+            Some("latency") => Prefer::Latency,
+            Some("cost") => Prefer::Cost,
+            Some(_) | None => Prefer::Order,
+        };
+        spec.max_latency_ms = fields.node("max_latency").and_then(|node| self.positive(node));
         if let Some(node) = fields.node("providers") {
             for entry in self.entries(node, "providers by name").unwrap_or_default() {
                 self.check_name(&entry.key, entry.key_span, "a provider");
@@ -105,7 +112,10 @@ impl Decoder<'_> {
             }
         }
         spec.script = fields.node("script").and_then(|node| self.text(node));
-        spec.replay = fields.node("replay").and_then(|node| self.text(node));
+        spec.idle_ms = fields.node("idle").and_then(|node| self.positive(node));
+        spec.max_concurrent = fields.node("max_concurrent").and_then(|node| self.small(node, 1, u32::MAX));
+        spec.requests_per_minute = fields.node("requests_per_minute").and_then(|node| self.small(node, 1, u32::MAX));
+        spec.tokens_per_minute = fields.node("tokens_per_minute").and_then(|node| self.count(node));
         spec.free = fields.node("free").and_then(|node| self.boolean(node)).unwrap_or(false);
         Some(spec)
     }

@@ -49,7 +49,7 @@ impl Decoder<'_> {
     }
 
     /// A count: a number, or one with `k`, `M` or `G`.
-    fn count(&mut self, node: &Node) -> Option<u64> {
+    pub(super) fn count(&mut self, node: &Node) -> Option<u64> {
         if let Some(Resolved::Text(text)) = node.as_scalar().map(Scalar::resolve) {
             let number = count(text);
             if number.is_none() {

@@ -105,8 +105,8 @@ fn request(context: &Context, arguments: &args::Demo, dir: &Path, script: &Path)
     let provider = ProviderSpec { script: Some(text(script)?), free: true, ..ProviderSpec::default() };
     definition.models = ModelsSpec {
         default: vec!["demo/scripted".to_owned()],
-        roles: Default::default(),
         providers: [("demo".to_owned(), provider)].into(),
+        ..ModelsSpec::default()
     };
     let inputs = serde_json::json!({ "goal": GOAL, "into": BRANCH });
     let base_commit = Some(context.app.base_commit(dir)?);

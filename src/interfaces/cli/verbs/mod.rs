@@ -24,6 +24,7 @@ mod landing;
 pub mod list;
 pub mod logs;
 pub mod pause;
+pub mod replay;
 pub mod resume;
 pub mod retry;
 pub mod run;
