@@ -190,7 +190,7 @@ fn told(failure: Failure, history: &History) -> Failure {
     let providers: BTreeSet<_> = history.tried.iter().map(provider).collect();
     match providers.len() {
         1 => last.clone(),
-        _ => Failure { message: format!("{}; at last: {}", failure.message, last.message), ..failure },
+        _ => Failure { message: format!("{}; {}", last.message, failure.message), ..failure },
     }
 }
 

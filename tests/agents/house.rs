@@ -33,6 +33,9 @@ use crate::home::Hooked;
 /// 2026-11-21T12:00:00Z.
 pub const NOW: Millis = Millis(1_795_262_400_000);
 
+/// Longer than anything takes, on any machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Blobs in memory, for everyone who keeps or reads some.
 #[derive(Default)]
 pub struct Shelf(Mutex<HashMap<Digest, Vec<u8>>>);
@@ -331,7 +334,7 @@ impl Life {
     pub fn until(&self, id: &ProjectId, from: Seq, is_it: impl Fn(&Event) -> bool) -> Option<RecordView> {
         let mut from = from;
         loop {
-            let records = self.runtime.block_on(self.engine.handle().follow(id, from)).unwrap();
+            let records = self.follow(id, from).unwrap();
             from = records.last()?.seq;
             if let Some(found) = records.into_iter().find(|record| is_it(&record.event)) {
                 return Some(found);
@@ -339,12 +342,22 @@ impl Life {
         }
     }
 
+    /// The next records; a test that waits longer has failed.
+    fn follow(&self, id: &ProjectId, from: Seq) -> Result<Vec<RecordView>, wfctl::engine::Error> {
+        let handle = self.engine.handle();
+        let next = async { tokio::time::timeout(PATIENCE, handle.follow(id, from)).await };
+        self.runtime.block_on(next).unwrap_or_else(|_| {
+            let project = handle.archive().load(id).unwrap().project;
+            panic!("nothing happens behind record {from}: {:?}", project.why())
+        })
+    }
+
     /// Follows a project to its end, saying yes to whatever is asked.
     pub fn drive(&self, id: &ProjectId) -> Driven {
         let mut from = Seq(0);
         let mut asked = 0;
         loop {
-            let records = match self.runtime.block_on(self.engine.handle().follow(id, from)) {
+            let records = match self.follow(id, from) {
                 Ok(records) if !records.is_empty() => records,
                 Ok(_) | Err(_) => return Driven::Died,
             };

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod binary;
+mod faults;
 #[path = "../crash_support/home.rs"]
 #[expect(dead_code, reason = "the crash tests use more of it")]
 mod home;
@@ -12,4 +14,5 @@ mod house;
 mod model_server;
 mod notes;
 mod player;
+mod storm;
 mod sweep;

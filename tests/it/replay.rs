@@ -36,6 +36,9 @@ const SCRIPT: &str = r#"conversations:
           - write_file: {path: one.txt, content: "one\n"}
         usage: {input: 200, output: 10}
       - calls:
+          - ask_human: {question: May I end?}
+        usage: {input: 300, output: 10}
+      - calls:
           - finish: {summary: Done., changes: [{file: one.txt, what: new}], tests: [], risks: [], commit_message: Write one}
         usage: {input: 300, output: 10}
 "#;
@@ -69,7 +72,9 @@ tasks:
         );
         rig.write("w.yaml", &workflow);
         let mut child = rig.shimmed("repo", &["run", "../w.yaml", "--id", "p"]).spawn().unwrap();
-        until("it asks", || rig.wfctl_in("repo", &["approve", "p", "--comment", "fine"]).code == Some(0));
+        for comment in ["end", "fine"] {
+            until("it asks", || rig.wfctl_in("repo", &["approve", "p", "--comment", comment]).code == Some(0));
+        }
         assert!(child.wait().unwrap().success(), "{}", rig.wfctl(&["show", "p"]).out);
         Self { rig }
     }
@@ -105,7 +110,7 @@ fn a_project_of_agents_comes_out_the_same_and_changes_nothing() {
     std::fs::remove_file(&told).unwrap();
     let before = all(rig);
     let done = finished.replay();
-    insta::assert_snapshot!(done.out, @"replayed: 5 tasks, 7 steps, 4 model calls, 4 tool calls: no difference");
+    insta::assert_snapshot!(done.out, @"replayed: 5 tasks, 7 steps, 5 model calls, 4 tool calls: no difference");
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.err.contains("asked answered: fine"), "{}", done.err);
     assert!(done.err.contains("or were stopped: 1"), "{}", done.err);
@@ -115,7 +120,7 @@ fn a_project_of_agents_comes_out_the_same_and_changes_nothing() {
     finished.leaves_nothing();
     let json = rig.wfctl_in("repo", &["replay", "p", "--json", "--keep"]);
     let json: Value = serde_json::from_str(json.out.trim()).unwrap();
-    assert_eq!((json["same"].as_bool(), json["counts"]["model_calls"].as_u64()), (Some(true), Some(4)), "{json}");
+    assert_eq!((json["same"].as_bool(), json["counts"]["model_calls"].as_u64()), (Some(true), Some(5)), "{json}");
     let kept = std::path::PathBuf::from(json["kept"].as_str().unwrap());
     let branch = "ai/generated/p/integration";
     let head = rig.git(&kept.join("folder").display().to_string(), &["rev-parse", branch]);
@@ -216,6 +221,27 @@ tasks:
     assert_eq!(done.code, Some(0), "{done:?}");
     let done = rig.wfctl_in("repo", &["replay", "p"]);
     insta::assert_snapshot!(done.out, @"replayed: 4 tasks, 3 steps, 0 model calls, 0 tool calls: no difference");
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn merges_that_were_batched_otherwise_are_the_same() {
+    let rig = Rig::new();
+    rig.repository("repo");
+    rig.write(
+        "w.yaml",
+        "name: w
+workspace: worktree
+merge: {gates: ['test ! -e bad']}
+tasks:
+  list: {run: 'seq 1 8', output: lines}
+  each: {foreach: '{{ tasks.list.output }}', run: 'echo {{ item }} > out-{{ item }}', merge: true, needs: [list]}
+  all: {run: 'cat out-*; echo sum > sum', merge: true, needs: [each]}
+",
+    );
+    assert_eq!(rig.wfctl_in("repo", &["--workers", "8", "run", "../w.yaml", "--id", "p"]).code, Some(0));
+    let done = rig.wfctl_in("repo", &["replay", "p"]);
+    insta::assert_snapshot!(done.out, @"replayed: 11 tasks, 19 steps, 0 model calls, 0 tool calls: no difference");
     assert_eq!(done.code, Some(0), "{done:?}");
 }
 
@@ -406,7 +432,7 @@ fn each_request_to_a_model_can_be_rebuilt_from_the_journal_to_the_byte() {
             _ => {}
         })
         .unwrap();
-    assert_eq!(asked.len(), 4, "a failed one among them");
+    assert_eq!(asked.len(), 5, "a failed one among them");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (at, digest) in asked {
         let order = AgentOrder {

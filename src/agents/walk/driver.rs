@@ -114,6 +114,8 @@ pub(super) struct Walk<'w> {
     pub(super) outputs: BTreeMap<String, Payload>,
     /// How often the request for a summary itself was too long.
     pub(super) squeezed: u32,
+    /// The last failure of a model was read back.
+    pub(super) ended_here: bool,
 }
 
 impl<'w> Walk<'w> {
@@ -180,6 +182,7 @@ impl<'w> Walk<'w> {
             files_read: BTreeSet::new(),
             outputs: BTreeMap::new(),
             squeezed: 0,
+            ended_here: false,
         })
     }
 

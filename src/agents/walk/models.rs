@@ -100,3 +100,8 @@ pub fn needs_waiting(class: FailureClass) -> bool {
             | C::Uncertain
     )
 }
+
+/// Whether a failure of this class passes only when a person does something about it.
+pub(super) fn needs_person(class: FailureClass) -> bool {
+    matches!(class, FailureClass::Auth | FailureClass::Credits | FailureClass::ModelNotFound)
+}

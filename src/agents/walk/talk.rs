@@ -1,7 +1,7 @@
 //! The walk's calls of models: which one, with what, and what comes of it.
 
 use super::driver::{Walk, defect};
-use super::models::{Came, Choice, Tried, needs_waiting};
+use super::models::{Came, Choice, Tried, needs_person, needs_waiting};
 use super::record::{Asked, outcome};
 use super::transcript::{bytes_of_request, unpaired};
 use crate::agents::provider::{CallContext, ModelFailure};
@@ -75,12 +75,21 @@ impl Walk<'_> {
     }
 
     /// The model of the next call: the one on record, else the router's choice.
-    fn choose(&self) -> Result<String, Failure> {
+    fn choose(&mut self) -> Result<String, Failure> {
         let talks = |kind: CallKind| matches!(kind, CallKind::Model | CallKind::Compact);
         if let Some(call) = self.record.peek().filter(|call| talks(call.kind)) {
             return Ok(call.label.clone());
         }
-        match self.models.next(&self.policy, &self.history) {
+        let mut choice = self.models.next(&self.policy, &self.history);
+        if self.ended_here && matches!(choice, Choice::GiveUp(_)) {
+            // The walk had ended for want of a model, and somebody has it taken up again: a key was set, an account filled.
+            self.history.tried.retain(|tried| match &tried.came {
+                Came::Nothing { failure, .. } => !needs_person(failure.class),
+                Came::Reply | Came::Summary => true,
+            });
+            choice = self.models.next(&self.policy, &self.history);
+        }
+        match choice {
             Choice::Ask(model) => Ok(model),
             Choice::Wait(failure) | Choice::GiveUp(failure) => Err(failure),
         }
@@ -201,6 +210,7 @@ impl Walk<'_> {
     /// A call failed: another one follows at once, or the walk ends here, for good or until it is taken up again.
     pub(super) fn call_failed(&mut self, model: &str, failure: Failure, known: bool) -> Result<(), Failure> {
         let waits = needs_waiting(failure.class);
+        self.ended_here = known;
         let came = Came::Nothing { failure: failure.clone(), waited: known && waits };
         self.history.tried.push(Tried { model: model.to_owned(), came });
         if !waits && self.turn.call_failed() == Allowance::UsedUp {

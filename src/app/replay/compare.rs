@@ -125,7 +125,11 @@ fn excerpt(text: &str, at: usize) -> String {
 /// At most an excerpt of a text.
 pub fn short(mut text: String) -> String {
     if text.len() > limits::EXCERPT_BYTES {
-        text.truncate(text.floor_char_boundary(limits::EXCERPT_BYTES));
+        let mut end = limits::EXCERPT_BYTES;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
         text.push('…');
     }
     text

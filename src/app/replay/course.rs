@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::domain::payload::Payload;
 use crate::domain::project::{Decided, Input, Project, Turn};
 use crate::domain::view::RecordView;
 use crate::domain::workflow::{Action, Definition, EffectClass, Expressions};
+use crate::workspace::git;
 
 /// Why a replay goes no further.
 pub enum Stop {
@@ -269,29 +271,36 @@ impl<'r> Course<'r> {
 
     /// Merges whose place on the branch is before that of `outcome`; members of a batch may be recorded in another order.
     async fn merge_those_before(&mut self, outcome: &StepOutcome) -> Going {
-        let Some(position) = ends::position(outcome, &*self.stage.store) else { return Ok(()) };
+        let Some(due) = ends::merged(outcome, &*self.stage.store) else { return Ok(()) };
         let waiting = self.playing.iter().filter(|(_, playing)| matches!(playing, Playing::Merge(_)));
-        let mut before: Vec<(u64, TaskIx)> = waiting
+        let mut before: Vec<(u64, TaskIx, Box<StepOutcome>)> = waiting
             .filter_map(|(task, _)| {
-                let End::Ran(later) = ends::of_step(&self.records[self.at..], *task)? else { return None };
-                Some((ends::position(&later, &*self.stage.store)?, *task))
+                let End::Ran(later) = ends::of(&self.records[self.at..], *task)? else { return None };
+                Some((ends::merged(&later, &*self.stage.store)?.position, *task, later))
             })
-            .filter(|(other, _)| *other < position)
+            .filter(|(position, ..)| *position < due.position)
             .collect();
-        before.sort_unstable();
-        for (_, task) in before {
+        before.sort_unstable_by_key(|(position, task, _)| (*position, *task));
+        for (_, task, recorded) in before {
             if let Some(Playing::Merge(order)) = self.playing.get(&task) {
                 // Asked again when its own end is due, the queue gives the same answer.
-                let live = self.stage.begin(order.clone(), None);
-                self.wait_to_the_end(live).await?;
+                let mut live = self.stage.begin(order.clone(), None);
+                let came = self.wait_for_end(&mut live, &recorded).await?;
+                self.align(&live.order, &recorded, &came)?;
             }
         }
         Ok(())
     }
 
-    async fn wait_to_the_end(&self, mut live: Live) -> Going {
-        let nothing = End::stopped_outcome();
-        self.wait_for_end(&mut live, &nothing).await.map(drop)
+    /// Brings the branch to the commit on record when a merge was only part of another batch then.
+    fn align(&self, order: &StepOrder, recorded: &StepOutcome, came: &StepOutcome) -> Result<bool, Stop> {
+        let merged = |outcome| ends::merged(outcome, &*self.stage.store);
+        let (Some(one), Some(other)) = (merged(recorded), merged(came)) else { return Ok(false) };
+        if one == other || !ends::is_same_merge(&one, &other) {
+            return Ok(false);
+        }
+        let aligned = git::align(Path::new(&self.stage.own_dir), &order.project, &one.integration);
+        aligned.map(|()| true).map_err(|error| Stop::Broken(Error::Gone(format!("a merge of it is gone: {error}"))))
     }
 
     async fn wait_for_end(&self, live: &mut Live, recorded: &StepOutcome) -> Result<StepOutcome, Stop> {
@@ -319,6 +328,7 @@ impl<'r> Course<'r> {
         let differs =
             |course: &Self, what: &str, one: &str, other: &str| Err(course.differs_at(order, None, what, one, other));
         let alike = match (&recorded.result, &came.result) {
+            (Ok(_), Ok(_)) if self.align(order, recorded, came)? => Alike::Same,
             (Ok(one), Ok(other)) => {
                 let (alike, texts) = self.payloads(one, other)?;
                 if alike == Alike::Differs {

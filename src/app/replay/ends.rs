@@ -73,11 +73,6 @@ pub fn of(records: &[RecordView], task: TaskIx) -> Option<End> {
     })
 }
 
-/// The same when it is a step's outcome.
-pub fn of_step(records: &[RecordView], task: TaskIx) -> Option<End> {
-    of(records, task).filter(|end| matches!(end, End::Ran(_)))
-}
-
 /// A step that was stopped from outside ended when somebody wanted it to, and its outcome is the recorded one.
 fn by_itself(outcome: &StepOutcome) -> End {
     match outcome.result.as_ref().err().map(|failure| failure.class) {
@@ -99,10 +94,16 @@ pub fn stopped_by(outcome: &StepOutcome) -> Option<StopCause> {
     }
 }
 
-/// The place that a merge got on the branch.
-pub fn position(outcome: &StepOutcome, source: &dyn PayloadSource) -> Option<u64> {
+/// What a merge made.
+pub fn merged(outcome: &StepOutcome, source: &dyn PayloadSource) -> Option<Merged> {
     let bytes = source.read(outcome.result.as_ref().ok()?).ok()?;
-    serde_json::from_slice::<Merged>(&bytes).ok().map(|merged| merged.position)
+    serde_json::from_slice::<Merged>(&bytes).ok()
+}
+
+/// Whether two merges put the same work and the same files at the same place of the branch. The commit that did it names the
+/// batch that it was part of, and which merges wait together is a matter of moments.
+pub fn is_same_merge(one: &Merged, other: &Merged) -> bool {
+    (&one.commit, &one.tree, one.position) == (&other.commit, &other.tree, other.position)
 }
 
 /// Whether an attempt ended because it had as many calls as one may have: the engine ends it, not its walk.

@@ -573,7 +573,8 @@ world outside: `http`, `land`, `effect: once`, steps with a `probe`, and steps t
 A project with `workspace: dir` runs in a copy of its folder as that is now: what the folder was at the start is not on record.
 
 The same means: the same calls in the same order with the same inputs, the same outputs, files, commits and decisions, to the byte.
-Outputs of commands, tools and checks may differ in durations, folders and the order of lines; that is told.";
+Outputs of commands, tools and checks may differ in durations, folders and the order of lines; that is told. Merges may have been
+batched otherwise.";
 
 /// `diff`.
 #[derive(Debug, Args)]

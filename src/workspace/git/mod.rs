@@ -40,7 +40,7 @@ pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
-pub use replica::replicate;
+pub use replica::{align, replicate};
 pub use repo::base_commit;
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
+use super::branches::integration;
 use super::error::{At as _, Error};
 use super::repo::{commit_named, open};
+use crate::domain::ids::ProjectId;
 use crate::workspace::files;
 
 /// Settings of the original that decide what a file's content is, and which files count.
@@ -59,9 +61,47 @@ pub fn replicate(from: &Path, to: &Path, commit: &str) -> Result<PathBuf, Error>
     Ok(dir)
 }
 
+/// Moves the integration branch of a replica to a commit of the original one.
+pub fn align(replica: &Path, project: &ProjectId, commit: &str) -> Result<(), Error> {
+    let repository = open(replica)?;
+    let at = commit_named(&repository, commit)?;
+    repository.find_commit(at)?;
+    repository.reference(&integration(project), at, true, "replay")?;
+    Ok(())
+}
+
 fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).at(folder)?;
     }
     fs::write(path, content).at(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{base_commit, create};
+    use super::*;
+    use crate::domain::time::Millis;
+
+    #[test]
+    fn what_happens_in_a_replica_stays_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        create(&from, &[("a/x", "1\n")], "other", Millis(1_000)).unwrap();
+        let commit = base_commit(&from).unwrap();
+        let dir = replicate(&from.join("a"), &to, &commit).unwrap();
+        assert_eq!(dir, to.join("a"), "the same folder in it");
+        assert_eq!(base_commit(&dir).unwrap(), commit, "its objects are at hand");
+        let replica = open(&dir).unwrap();
+        let branches = |repository: &Repository| repository.branches(None).unwrap().count();
+        assert_eq!(branches(&replica), 1);
+        replica.branch("new", &replica.head().unwrap().peel_to_commit().unwrap(), false).unwrap();
+        let blob = replica.blob(b"only here").unwrap();
+        let original = open(&from).unwrap();
+        assert_eq!(branches(&original), 2);
+        assert!(original.find_blob(blob).is_err(), "new objects are its own");
+        let none = replicate(&from, &folder.path().join("none"), &"1".repeat(40));
+        assert!(matches!(none, Err(Error::NoSuchCommit(_) | Error::Git(_))), "{none:?}");
+        assert!(matches!(replicate(folder.path(), &to, &commit), Err(Error::NoRepository(_))));
+    }
 }

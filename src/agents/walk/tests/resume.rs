@@ -114,13 +114,17 @@ async fn killed_at_any_write_a_walk_with_a_refusal_and_broken_calls_ends_as_if_u
 #[tokio::test]
 async fn a_finished_walk_is_rebuilt_byte_by_byte_without_any_call() {
     let order = order(role("handoff", "checks"));
-    let (whole, record) = walk_over(Vec::new(), &order, &long_talk(), &broken_site()).await;
+    let site = broken_site();
+    let (whole, record) = walk_over(Vec::new(), &order, &long_talk(), &site).await;
     let nobody = ScriptedModels::new(|turn, _| panic!("reply {turn} is on record"));
-    let empty = MemorySite::default();
-    let (again, same) = walk_over(record.clone(), &order, &nobody, &empty).await;
+    // Another folder, as a new engine's is: it has what the attempt began from.
+    let other = MemorySite::default();
+    other.trees.lock().unwrap().clone_from(&site.trees.lock().unwrap());
+    let (again, same) = walk_over(record.clone(), &order, &nobody, &other).await;
     assert_eq!(again, whole);
     assert_eq!(same, record);
-    assert!(empty.runs.lock().unwrap().is_empty());
+    assert!(other.runs.lock().unwrap().is_empty());
+    assert_eq!(*other.files.lock().unwrap(), *site.files.lock().unwrap(), "the work is there to be taken");
 }
 
 #[tokio::test]

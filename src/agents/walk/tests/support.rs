@@ -162,7 +162,7 @@ pub(super) fn failing_once(turn: u32, class: FailureClass, then: Vec<Line>) -> S
 #[derive(Default)]
 pub(super) struct MemorySite {
     pub(super) files: Mutex<BTreeMap<String, String>>,
-    trees: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
+    pub(super) trees: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     pub(super) runs: Mutex<Vec<String>>,
     pub(super) checks: Mutex<usize>,
     pub(super) running: Mutex<(usize, usize)>,
