@@ -18,15 +18,17 @@ pub use closing::Closing;
 pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
-pub use models::Source as ModelsHere;
+pub use models::{ModelProblem, Source as ModelsHere};
 pub use replay::{Counts, Difference, Replayed};
 pub use session::{Need, Session};
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Config, Environment, Key, Layers};
+use crate::domain::workflow::ModelsSpec;
 use crate::engine::clock::SystemClock;
 use crate::engine::entropy::SystemEntropy;
 use crate::engine::ports::{Clock as _, Entropy as _};
@@ -102,7 +104,20 @@ impl App {
 
     /// The commit that worktrees of a project started in `dir` begin with.
     pub fn base_commit(&self, dir: &Path) -> Result<String, Error> {
-        Workspaces::new(&self.places.home).base_commit(dir).map_err(|failure| Error::NoCommit(failure.message))
+        Workspaces::new(&self.places.home).base_commit(dir).map_err(|failure| match git_root(dir) {
+            Some(_) => Error::NoCommit(failure.message),
+            None => Error::NoRepository(failure.message),
+        })
+    }
+
+    /// Whether what a project makes can land: the branch `into` exists, or, when that is empty, the checkout is on one.
+    pub fn check_landing(&self, dir: &Path, into: &str) -> Result<(), String> {
+        crate::workspace::git::landing(dir, into).map_err(|error| error.to_string())
+    }
+
+    /// Whether these models can be asked, as far as that is known without asking. `priced`: there is a cap on money.
+    pub fn check_models(&self, spec: &ModelsSpec, models: &BTreeSet<String>, priced: bool) -> Result<(), ModelProblem> {
+        models::check(spec, models, priced, self.config_file().as_deref())
     }
 
     /// Makes a repository for a demonstration.

@@ -14,6 +14,23 @@ const SHOWN: &str = "[secret]";
 /// Shorter values are not searched for in texts: they would hit innocent words.
 const SHORTEST_SEARCHED: usize = 8;
 
+/// Whether a variable of this name holds a secret.
+pub fn holds_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY"]
+        .iter()
+        .any(|word| name.contains(word))
+        || name.ends_with("_KEY")
+}
+
+/// Whether a command that a model wrote may not have this variable: one that holds a secret, or opens a door to what only the
+/// user may do.
+pub fn withheld(name: &str) -> bool {
+    const DOORS: [&str; 7] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_", "GH_", "GITHUB_", "KUBE", "SSH_AUTH_SOCK"];
+    let upper = name.to_ascii_uppercase();
+    holds_secret(&upper) || DOORS.iter().any(|door| upper.starts_with(door))
+}
+
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -85,17 +102,22 @@ pub enum SecretsError {
 
 /// Secrets by the name of their environment variable.
 #[derive(Debug, Clone, Default)]
-pub struct Secrets(BTreeMap<String, Secret>);
+pub struct Secrets {
+    all: BTreeMap<String, Secret>,
+    of_file: BTreeMap<String, Secret>,
+    file: Option<PathBuf>,
+}
 
 impl Secrets {
     /// Those of `environment` that have a value.
     pub fn from_environment(environment: &BTreeMap<String, String>) -> Self {
         let secret = |(name, value): (&String, &String)| Some((name.clone(), Secret::new(value)?));
-        Self(environment.iter().filter_map(secret).collect())
+        Self { all: environment.iter().filter_map(secret).collect(), of_file: BTreeMap::new(), file: None }
     }
 
     /// Adds those of a TOML file (`OPENAI_API_KEY = "..."`); the environment wins. A file that is not there adds nothing.
     pub fn with_file(mut self, path: &Path) -> Result<Self, SecretsError> {
+        self.file = Some(path.to_owned());
         let unreadable = |cause| SecretsError::Unreadable { path: path.to_owned(), cause };
         let file = match std::fs::File::open(path) {
             Ok(file) => file,
@@ -119,7 +141,8 @@ impl Secrets {
         })?;
         for (name, value) in values {
             if let Some(secret) = Secret::new(&value) {
-                self.0.entry(name).or_insert(secret);
+                self.of_file.insert(name.clone(), secret.clone());
+                self.all.entry(name).or_insert(secret);
             }
         }
         Ok(self)
@@ -127,12 +150,34 @@ impl Secrets {
 
     /// The secret of this name.
     pub fn get(&self, name: &str) -> Option<&Secret> {
-        self.0.get(name)
+        self.all.get(name)
+    }
+
+    /// Where the file is, or would be.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The secret of this name in the file. What a header names is looked for nowhere else: a header may name any variable.
+    pub fn of_file(&self, name: &str) -> Option<&Secret> {
+        self.of_file.get(name)
+    }
+
+    /// Those that are to be kept out of texts: what is in the file, and what its name gives away in the environment or
+    /// `is_key` knows. The environment as a whole is no secret.
+    pub fn sensitive(&self, is_key: impl Fn(&str) -> bool) -> Self {
+        let is_one = |name: &str| self.of_file.contains_key(name) || holds_secret(name) || is_key(name);
+        let all = self.all.iter().filter(|(name, _)| is_one(name));
+        Self {
+            all: all.map(|(name, it)| (name.clone(), it.clone())).collect(),
+            of_file: self.of_file.clone(),
+            file: self.file.clone(),
+        }
     }
 
     /// `text` without any of these secrets in it.
     pub fn redact(&self, text: &str) -> String {
-        self.0.values().fold(text.to_owned(), |text, secret| secret.redact(&text))
+        self.all.values().chain(self.of_file.values()).fold(text.to_owned(), |text, secret| secret.redact(&text))
     }
 }
 
@@ -172,7 +217,27 @@ mod tests {
         let secrets = environment(&[("A_KEY", "of the environment")]).with_file(&path).unwrap();
         assert_eq!(secrets.get("A_KEY").unwrap().expose(), "of the environment");
         assert_eq!(secrets.get("B_KEY").unwrap().expose(), "of the file");
-        assert!(environment(&[]).with_file(Path::new("/nowhere/secrets.toml")).is_ok());
+        let none = environment(&[]).with_file(Path::new("/nowhere/secrets.toml")).unwrap();
+        assert_eq!(none.file(), Some(Path::new("/nowhere/secrets.toml")), "where to put a key");
+        assert_eq!(secrets.of_file("A_KEY").unwrap().expose(), "of the file");
+        assert!(environment(&[("A_KEY", "x")]).of_file("A_KEY").is_none());
+    }
+
+    #[test]
+    fn what_a_name_gives_away_is_kept_from_texts_and_commands() {
+        let (_dir, path) = file("HOUSE = \"of the file!\"\n", 0o600);
+        let pairs = [("DB_PASSWORD", "hunter2hunter2"), ("HOME", "/home/somebody"), ("LLM", "key-of-llm")];
+        let secrets = environment(&pairs).with_file(&path).unwrap().sensitive(|name| name == "LLM");
+        let text = secrets.redact("hunter2hunter2 /home/somebody key-of-llm of the file!");
+        assert_eq!(text, "[secret] /home/somebody [secret] [secret]");
+        for name in
+            ["GH_HOST", "aws_profile", "SSH_AUTH_SOCK", "npm_config_token", "MY_KEY", "GOOGLE_APPLICATION_CREDENTIALS"]
+        {
+            assert!(withheld(name), "{name}");
+        }
+        for name in ["PATH", "HOME", "KEYBOARD", "SSH_TTY", "CARGO_HOME", "LANG"] {
+            assert!(!withheld(name), "{name}");
+        }
     }
 
     #[test]

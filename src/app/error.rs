@@ -41,6 +41,9 @@ pub enum Error {
     /// A worktree project needs a commit to begin with.
     #[error("the workflow runs in git worktrees, and {0}")]
     NoCommit(String),
+    /// A worktree project needs a repository.
+    #[error("the workflow runs in git worktrees, and {0}")]
+    NoRepository(String),
     /// What a project began from is not there any more.
     #[error("project {project} cannot be run again: {problem}")]
     Gone {

@@ -13,11 +13,12 @@ use crate::agents::provider::registry::Providers;
 use crate::agents::provider::{CallContext, Clocks, ModelFailure, presets};
 use crate::agents::router::{self, Cooling, Outcome, Tried};
 use crate::agents::secrets::Secrets;
-use crate::agents::walk::{Came, Choice, History, Models, Policy, needs_waiting};
+use crate::agents::walk::{self, Came, Choice, History, Models, Policy, needs_waiting};
 use crate::domain::budget::Amounts;
 use crate::domain::chat::{ModelReply, ModelRequest};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::policy::{self, Prefer, ProviderKind, ProviderSettings};
+use crate::domain::time::Millis;
 use crate::domain::workflow::{ModelsSpec, ProviderSpec};
 use crate::engine::ports::Clock;
 use crate::steps::ModelSource;
@@ -35,6 +36,8 @@ pub struct Source {
     cooling: Cooling,
     made: Mutex<HashMap<Made, Arc<Providers>>>,
     key_names: Mutex<BTreeSet<String>>,
+    /// What is struck out of texts.
+    hidden: Mutex<Vec<Secrets>>,
 }
 
 /// What providers were made from: the pinned specs, and the state of the files beside the configuration.
@@ -45,11 +48,19 @@ struct Made {
 }
 
 impl Source {
-    /// `environment` holds keys and proxies; `config_file` is the user's.
-    pub fn new(environment: BTreeMap<String, String>, config_file: Option<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+    /// `environment` holds keys and proxies; `config_file` is the user's, `configured` what it says about models.
+    pub fn new(
+        environment: BTreeMap<String, String>,
+        config_file: Option<PathBuf>,
+        configured: &ModelsSpec,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let folder = config_file.and_then(|file| file.parent().map(Path::to_owned));
-        let key_names = presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned).collect();
+        let known = presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned);
+        let key_names: BTreeSet<String> = known.chain(key_names_of(configured)).collect();
+        let hidden = Secrets::from_environment(&environment).sensitive(|name| key_names.contains(name));
         Self {
+            hidden: Mutex::new(vec![hidden]),
             environment,
             folder,
             clock,
@@ -75,8 +86,11 @@ impl Source {
             secrets = secrets.with_file(&path).map_err(|error| Failure::new(FailureClass::Auth, error.to_string()))?;
         }
         let prices = prices(file(PRICES).as_deref())?;
-        let named = spec.providers.values().filter_map(|provider| provider.key_env.clone());
-        self.key_names.lock().unwrap_or_else(PoisonError::into_inner).extend(named);
+        let mut key_names = self.key_names.lock().unwrap_or_else(PoisonError::into_inner);
+        key_names.extend(key_names_of(spec));
+        let hidden = secrets.sensitive(|name| key_names.contains(name));
+        drop(key_names);
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).push(hidden);
         let settings = spec.providers.iter().map(|(name, spec)| (name.clone(), settings_of(spec))).collect();
         let (wall, monotonic) = (self.clock.clone(), self.clock.clone());
         let clocks =
@@ -85,6 +99,10 @@ impl Source {
         all.insert(made, providers.clone());
         Ok(providers)
     }
+}
+
+fn key_names_of(spec: &ModelsSpec) -> impl Iterator<Item = String> {
+    spec.providers.values().filter_map(|provider| provider.key_env.clone())
 }
 
 fn prices(own: Option<&Path>) -> Result<Prices, Failure> {
@@ -118,6 +136,11 @@ fn settings_of(spec: &ProviderSpec) -> ProviderSettings {
 impl ModelSource for Source {
     fn key_names(&self) -> BTreeSet<String> {
         self.key_names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn redact(&self, text: String) -> String {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.iter().fold(text, |text, secrets| secrets.redact(&text))
     }
 
     async fn models(&self, spec: &ModelsSpec, _role: &str, priced: bool) -> Result<Arc<dyn Models>, Failure> {
@@ -156,6 +179,58 @@ fn tried(history: &History) -> Vec<Tried> {
     history.tried.iter().map(|tried| Tried { model: tried.model.clone(), outcome: outcome(&tried.came) }).collect()
 }
 
+/// Why nothing is left to ask, with what the last call failed with: it says what to do. Of a single provider that is all.
+fn told(failure: Failure, history: &History) -> Failure {
+    let provider = |tried: &walk::Tried| tried.model.split('/').next().map(str::to_owned);
+    let failed = history.tried.iter().rev().find_map(|tried| match &tried.came {
+        Came::Nothing { failure, .. } => Some(failure),
+        Came::Reply | Came::Summary => None,
+    });
+    let Some(last) = failed else { return failure };
+    let providers: BTreeSet<_> = history.tried.iter().map(provider).collect();
+    match providers.len() {
+        1 => last.clone(),
+        _ => Failure { message: format!("{}; {}", last.message, failure.message), ..failure },
+    }
+}
+
+/// What is wrong with a model that was chosen, found before anything begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelProblem {
+    /// No provider of that name, or one that is not configured as it should be.
+    Provider(String),
+    /// Its price is not known, and there is a cap on money.
+    Unpriced {
+        /// The model.
+        model: String,
+        /// Where its price can be given.
+        file: Option<PathBuf>,
+    },
+}
+
+/// Checks models against `spec`; `config_file` is the user's. `priced`: there is a cap on money. Asks nobody.
+pub(super) fn check(
+    spec: &ModelsSpec,
+    models: &BTreeSet<String>,
+    priced: bool,
+    config_file: Option<&Path>,
+) -> Result<(), ModelProblem> {
+    let file = config_file.and_then(Path::parent).map(|folder| folder.join(PRICES));
+    let wrong = |failure: Failure| ModelProblem::Provider(failure.message);
+    let settings = spec.providers.iter().map(|(name, spec)| (name.clone(), settings_of(spec))).collect();
+    let clocks = Clocks { wall: Arc::new(|| Millis(0)), monotonic_ms: Arc::new(|| 0) };
+    let prices = prices(file.as_deref()).map_err(wrong)?;
+    let providers = Providers::new(settings, Secrets::default(), prices, BTreeMap::new(), clocks).map_err(wrong)?;
+    let prices = providers.prices();
+    for model in models {
+        providers.provider_of(model).map_err(wrong)?;
+        if priced && prices.model(model).is_none() {
+            return Err(ModelProblem::Unpriced { model: model.clone(), file });
+        }
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Models for Routed {
     fn next(&self, policy: &Policy, history: &History) -> Choice {
@@ -178,13 +253,7 @@ impl Models for Routed {
                 });
                 Choice::Wait(Failure { retry_after_ms: Some(ms), ..failure })
             }
-            router::Choice::GiveUp(failure) => Choice::GiveUp(match last {
-                // What the provider said tells a person more than that no model is left.
-                Some((said, _)) if said.class == failure.class && said.message != failure.message => {
-                    Failure { message: format!("{}; {}", said.message, failure.message), ..failure }
-                }
-                Some(_) | None => failure,
-            }),
+            router::Choice::GiveUp(failure) => Choice::GiveUp(told(failure, history)),
         }
     }
 
@@ -195,7 +264,8 @@ impl Models for Routed {
     fn reserve(&self, request: &ModelRequest) -> Result<Amounts, Failure> {
         match self.prices.estimate(request) {
             Ok(amounts) => Ok(amounts),
-            Err(unpriced) if self.priced => Err(unpriced.failure()),
+            // What cannot be sent costs nothing, and says better why it cannot.
+            Err(unpriced) if self.priced && self.providers.resolve(&request.model).is_ok() => Err(unpriced.failure()),
             Err(unpriced) => Ok(unpriced.amounts),
         }
     }

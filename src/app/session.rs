@@ -26,6 +26,7 @@ use crate::journal::sled_store::SledStore;
 use crate::journal::store;
 use crate::steps::{Runner, Settings};
 use crate::workspace::Workspaces;
+use crate::workspace::detached;
 use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
 
@@ -245,6 +246,9 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
     let me = lock::this_process(command, role, socket.clone(), app.now());
     let path = app.places.lock();
     lock.note(&me).map_err(|source| Error::io("write down who holds the home", &path, source))?;
+    if need == Need::Drive {
+        detached::hide_memory();
+    }
     if need != Need::Read {
         let path = app.places.engine_log();
         app.log.to_file(&path).map_err(|source| Error::io("open the log", &path, source))?;
@@ -320,7 +324,12 @@ fn start(
         leftovers: Arc::new(leftovers),
         sink: Arc::new(Vault(base.blobs.clone())),
         source: Arc::new(Vault(base.blobs.clone())),
-        models: Arc::new(models::Source::new(app.environment.texts(), app.config_file(), app.clock.clone())),
+        models: Arc::new(models::Source::new(
+            app.environment.texts(),
+            app.config_file(),
+            app.layers.models(),
+            app.clock.clone(),
+        )),
         indexes: Arc::new(Indexes::new(app.places.code())),
         clock: app.clock.clone(),
     }));

@@ -107,11 +107,14 @@ impl Settings {
 
     /// Runs the checks that the repository in `dir` has.
     pub(super) async fn checked(&self, shell: &Shell<'_>, dir: &Path) -> Result<checks::Report, Failure> {
+        checks::run(&self.checks_of(dir).await?, shell).await
+    }
+
+    /// The checks that the tree in `dir` has.
+    pub(super) async fn checks_of(&self, dir: &Path) -> Result<Vec<checks::Check>, Failure> {
         let root = dir.to_owned();
         let found = tokio::task::spawn_blocking(move || checks::detect(&root)).await;
-        let found =
-            found.map_err(|error| Failure::new(FailureClass::Internal, format!("no checks are found: {error}")))?;
-        checks::run(&found, shell).await
+        found.map_err(|error| Failure::new(FailureClass::Internal, format!("no checks are found: {error}")))
     }
 
     /// Keeps a value that was made by `value.rs`.

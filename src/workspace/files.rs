@@ -7,13 +7,30 @@ use std::path::Path;
 
 /// Reads the whole of a file that may have at most `max_bytes`; one more is an error of kind `FileTooLarge`.
 pub fn read_bounded(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    bounded(File::open(path)?, path, max_bytes)
+}
+
+fn bounded(file: File, path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    File::open(path)?.take(max_bytes + 1).read_to_end(&mut content)?;
+    file.take(max_bytes + 1).read_to_end(&mut content)?;
     if content.len() as u64 > max_bytes {
         let problem = format!("{} has more than {max_bytes} bytes", path.display());
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
     }
     Ok(content)
+}
+
+/// The same for a file that somebody else put there: it must be a plain one, under its own name. A pipe, on which reading would
+/// wait for ever, a device or a link is an error of kind `InvalidInput`.
+pub fn read_plain(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        let problem = format!("{} is not a plain file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    bounded(file, path, max_bytes)
 }
 
 /// Creates a folder, and those above it, that only this user can enter. One that exists is left as it is.
@@ -94,6 +111,18 @@ mod tests {
         fs::write(&path, [7; 10]).unwrap();
         assert_eq!(read_bounded(&path, 10).unwrap().len(), 10);
         assert_eq!(read_bounded(&path, 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_pipe_or_a_link_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, link, file) = (dir.path().join("pipe"), dir.path().join("link"), dir.path().join("file"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        fs::write(&file, "x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(read_plain(&file, 1).unwrap(), b"x");
+        assert!(read_plain(&pipe, 1).is_err(), "it does not wait for a writer");
+        assert!(read_plain(&link, 1).is_err());
     }
 
     #[test]

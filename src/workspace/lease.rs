@@ -165,6 +165,19 @@ impl Workspaces {
         blocking(move || git::tree_of(&base_dir, &commit)).await
     }
 
+    /// A file as the commit has it that a project began from: nothing that the project does changes what this says. `None` when
+    /// it has no such file, when that is larger than `most` bytes or no plain file, or when there is no such commit.
+    pub async fn file_at_base(
+        &self,
+        order: &WorkspaceOrder,
+        path: &str,
+        most: u64,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(commit) = order.base_commit.clone() else { return Ok(None) };
+        let (base_dir, path) = (order.base_dir.clone(), path.to_owned());
+        blocking(move || git::file_at(Path::new(&*base_dir), &commit, &path, most)).await
+    }
+
     /// The branch that the user's checkout is on.
     pub async fn checked_out_branch(&self, base_dir: &Path) -> Result<String, Failure> {
         let base_dir = base_dir.to_owned();

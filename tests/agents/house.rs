@@ -223,7 +223,12 @@ impl House {
             leftovers: Arc::new(leftovers),
             sink: self.shelf.clone(),
             source: self.shelf.clone(),
-            models: Arc::new(ModelsHere::new(self.environment.clone(), None, self.clock.clone())),
+            models: Arc::new(ModelsHere::new(
+                self.environment.clone(),
+                None,
+                &ModelsSpec::default(),
+                self.clock.clone(),
+            )),
             indexes: Arc::new(wfctl::workspace::index::Indexes::new(self.home().join("code"))),
             clock: self.clock.clone(),
         });

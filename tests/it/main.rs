@@ -11,6 +11,7 @@ mod held;
 mod index;
 mod replay;
 mod rig;
+mod safety;
 mod scripted;
 mod second_shell;
 mod verbs;

@@ -68,28 +68,31 @@ impl Providers {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), provider);
     }
 
-    /// The provider of `model` (`provider/model`).
-    pub fn resolve(&self, model: &str) -> Result<Arc<dyn Provider>, Failure> {
+    /// The name of the provider of `model`; a failure when there is none of that name.
+    pub fn provider_of<'m>(&self, model: &'m str) -> Result<&'m str, Failure> {
         let not_found = |what: String| Failure::new(FailureClass::ModelNotFound, what);
         let Some((name, rest)) = model.split_once('/').filter(|(name, rest)| !name.is_empty() && !rest.is_empty())
         else {
             return Err(not_found(format!("{model:?} is no model; name it as PROVIDER/MODEL, e.g. openai/gpt-6-sol")));
         };
+        let is_made = self.made.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name);
+        if is_made || self.settings.contains_key(name) || presets::preset(name).is_some() {
+            return Ok(name);
+        }
+        let known = self.settings.keys().map(String::as_str).chain(presets::PRESETS.iter().map(|preset| preset.name));
+        let hint = did_you_mean(name, known).map(|hint| format!(" {hint}")).unwrap_or_default();
+        Err(not_found(format!("no provider {name:?} is configured for model {rest:?}.{hint}")))
+    }
+
+    /// The provider of `model` (`provider/model`).
+    pub fn resolve(&self, model: &str) -> Result<Arc<dyn Provider>, Failure> {
+        let name = self.provider_of(model)?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(provider) = made.get(name) {
             return Ok(provider.clone());
         }
-        let preset = presets::preset(name);
-        let provider = match (self.settings.get(name), preset) {
-            (Some(settings), _) => self.make(name, settings)?,
-            (None, Some(_)) => self.make(name, &ProviderSettings::default())?,
-            (None, None) => {
-                let known =
-                    self.settings.keys().map(String::as_str).chain(presets::PRESETS.iter().map(|preset| preset.name));
-                let hint = did_you_mean(name, known).map(|hint| format!(" {hint}")).unwrap_or_default();
-                return Err(not_found(format!("no provider {name:?} is configured for model {rest:?}.{hint}")));
-            }
-        };
+        let own = ProviderSettings::default();
+        let provider = self.make(name, self.settings.get(name).unwrap_or(&own))?;
         made.insert(name.to_owned(), provider.clone());
         Ok(provider)
     }
@@ -126,7 +129,13 @@ impl Providers {
         };
         let header = |(header, value): (&String, &String)| {
             let value = match value.strip_prefix('$') {
-                Some(variable) => self.secret(name, variable)?,
+                Some(variable) => self.secrets.of_file(variable).cloned().ok_or_else(|| {
+                    let what = format!(
+                        "provider {name}: header {header} wants {variable}, which is not in the secrets file; a header is given \
+                         nothing of the environment"
+                    );
+                    Failure::new(FailureClass::Auth, what)
+                })?,
                 None => Secret::new(value).ok_or_else(|| wrong(name, format!("header {header} is empty")))?,
             };
             Ok((header.clone(), value))
@@ -145,7 +154,8 @@ impl Providers {
 
     fn secret(&self, name: &str, variable: &str) -> Result<Secret, Failure> {
         self.secrets.get(variable).cloned().ok_or_else(|| {
-            let what = format!("provider {name} has no key: set {variable}, or put it into the secrets file");
+            let file = self.secrets.file().map_or("the secrets file".to_owned(), |file| file.display().to_string());
+            let what = format!("provider {name} has no key: set {variable}, or put it into {file}");
             Failure::new(FailureClass::Auth, what)
         })
     }

@@ -150,7 +150,7 @@ fn go_on(history: &[Tried], turn: usize, barred: &Barred, cooling: &Cooling, now
     match rule(class) {
         Rule::End => Some(Choice::GiveUp(Failure::new(
             class,
-            format!("{}: {class} is nothing that another model could do better", last.model),
+            format!("{}: nothing that another model could do better", last.model),
         ))),
         Rule::GoOn => Some(Choice::Use(last.model.clone())),
         Rule::Again { .. } if !barred.contains_key(&last.model) && ready() => {

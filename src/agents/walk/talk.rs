@@ -167,13 +167,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the task's own bounds leave room for what is held back for a call.
+    /// Whether the bounds of this attempt leave room for what is held back for a call.
     fn afford(&self, reserved: Amounts) -> Result<(), Failure> {
         let bounds = self.pinned.limits;
         let tokens = self.usage.input_tokens + self.usage.output_tokens;
         let refuse = |what: &str, used: u64, wanted: u64, cap: u64| {
             let message = format!(
-                "the task's bound of {cap} {what} leaves no room: {used} are used, the next call may take {wanted}"
+                "the attempt's bound of {cap} {what} leaves no room: {used} are used, the next call may take {wanted}"
             );
             Err(Failure::new(FailureClass::Budget, message))
         };

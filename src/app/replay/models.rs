@@ -2,13 +2,15 @@
 //! here that could reach a network.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
 use crate::agents::provider::recorded::{Recorded, RecordedExchange};
-use crate::agents::provider::{CallContext, ModelFailure, Provider as _};
+use crate::agents::provider::{CallContext, ModelFailure, Provider as _, presets};
+use crate::agents::secrets::Secrets;
 use crate::agents::walk::{Came, Choice, History, Models, Policy, needs_waiting};
 use crate::domain::budget::Amounts;
 use crate::domain::call::{CallIntent, CallKind, CallOutcome};
@@ -119,17 +121,37 @@ impl Models for Played {
 }
 
 /// The models of one step.
-pub struct Source(pub Option<Arc<Played>>);
+pub struct Source {
+    played: Option<Arc<Played>>,
+    hidden: Secrets,
+}
+
+impl Source {
+    /// `environment` as the engine would have it: the same secrets are struck out of the same texts.
+    pub fn new(played: Option<Arc<Played>>, environment: &[(OsString, OsString)]) -> Self {
+        let text = |value: &OsString| value.to_str().map(str::to_owned);
+        let texts = environment.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+        let keys = key_names();
+        Self { played, hidden: Secrets::from_environment(&texts).sensitive(|name| keys.contains(name)) }
+    }
+}
+
+fn key_names() -> BTreeSet<String> {
+    presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned).collect()
+}
 
 #[async_trait]
 impl ModelSource for Source {
     fn key_names(&self) -> BTreeSet<String> {
-        let presets = crate::agents::provider::presets::PRESETS;
-        presets.iter().filter_map(|preset| preset.key_env).map(str::to_owned).collect()
+        key_names()
+    }
+
+    fn redact(&self, text: String) -> String {
+        self.hidden.redact(&text)
     }
 
     async fn models(&self, _: &ModelsSpec, role: &str, _: bool) -> Result<Arc<dyn Models>, Failure> {
-        match &self.0 {
+        match &self.played {
             Some(played) => Ok(played.clone()),
             None => {
                 let message = format!("no model is on record for the role {role}");

@@ -94,7 +94,7 @@ impl Stage {
             leftovers: self.leftovers.clone(),
             sink: Arc::new(self.store.own.clone()),
             source: self.store.clone(),
-            models: Arc::new(Source(models)),
+            models: Arc::new(Source::new(models, &self.environment)),
             indexes: Arc::new(crate::workspace::index::Indexes::new(self.home.join("code"))),
             clock: self.clock.clone(),
         }));

@@ -297,7 +297,11 @@ pub static MODELS: Object = Object {
             "Which of a role's models is asked first (default order).",
         ),
         key("max_latency", Shape::Duration, "Models that of late took longer for a reply come last."),
-        key("providers", Shape::Map(&Shape::Object(&PROVIDER)), "Providers by name, beside those known by name."),
+        key(
+            "providers",
+            Shape::Map(&Shape::Object(&PROVIDER)),
+            "Providers by name, beside those known by name; a run takes them only with --trust-providers.",
+        ),
     ],
 };
 

@@ -175,6 +175,9 @@ pub struct Models {
     /// The models at --base-url cost nothing [default for one on this machine]
     #[arg(long, requires = "base_url")]
     pub free: bool,
+    /// Send keys and code to the providers that the workflow's file names
+    #[arg(long)]
+    pub trust_providers: bool,
 }
 
 /// `run`.

@@ -238,7 +238,7 @@ fn of_app(error: &app::Error) -> Code {
         app::Error::Held { how: HeldHow::Unreachable, .. } => Code::EngineUnreachable,
         app::Error::Held { how: HeldHow::Busy, .. } => Code::HomeBusy,
         app::Error::Io { .. } => Code::HomeUnusable,
-        app::Error::NoCommit(_) => Code::NoCommit,
+        app::Error::NoCommit(_) | app::Error::NoRepository(_) => Code::NoCommit,
         app::Error::Gone { .. } => Code::NoFiles,
         app::Error::Fault(fault) => of_fault(fault.kind),
     }
@@ -294,6 +294,10 @@ fn hint_of_app(error: &app::Error) -> Option<String> {
         app::Error::NoHome => Some("Set WFCTL_HOME to a private folder.".to_owned()),
         app::Error::Config(crate::config::Error::UnknownKey { help: Some(help), .. }) => Some(help.clone()),
         app::Error::Config(_) => None,
+        app::Error::NoRepository(_) => Some(
+            "Make one with `git init`, then a first commit: `git add . && git commit -m first`; or use `workspace: dir`."
+                .to_owned(),
+        ),
         app::Error::NoCommit(_) => Some("Commit something first, or use `workspace: dir`.".to_owned()),
         app::Error::Gone { .. } => Some("Bring the repository back, or start anew with `wfctl run`.".to_owned()),
         app::Error::Io { .. } => Some("Name another home with `--home DIR` or WFCTL_HOME.".to_owned()),

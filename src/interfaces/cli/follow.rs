@@ -1,5 +1,6 @@
 //! Following a project: its records as lines, until it ends, needs a person, or is driven by nobody.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::context::Context;
@@ -11,6 +12,7 @@ use super::words::{self, Names};
 use crate::domain::event::{Await, Event};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::machine::{ProjectStatus, TaskStatus};
+use crate::domain::time::Millis;
 use crate::domain::view::{ProjectView, RecordView, Summary, TaskView};
 use crate::interfaces::api::{FaultKind, Home, Line};
 
@@ -56,6 +58,7 @@ impl End {
 pub async fn follow(context: &Context, home: &Home, id: &ProjectId, from: Seq) -> Result<End, Error> {
     let mut view = home.show(id).await?;
     let mut names = Names::of(&view);
+    let mut begun = Begun::of(&view);
     let mut progress = Progress::new(&context.terminal, !context.is_json);
     progress.set(&view, &names);
     // What it came to since `from` is told first.
@@ -98,7 +101,8 @@ pub async fn follow(context: &Context, home: &Home, id: &ProjectId, from: Seq) -
             must_look |= may_stop(&record.event, view.summary.status == ProjectStatus::Paused);
             has_children |= matches!(record.event, Event::TaskAwaits { what: Await::Child { .. }, .. });
             progress.take(&record.event, &names);
-            print(context, record, &names)?;
+            let goes_on = begun.again(&record);
+            print(context, record, &names, goes_on)?;
         }
         // A view may be ahead of the records; then the records come first.
         if must_look && from >= view.seq {
@@ -184,13 +188,44 @@ fn is_going_on(task: &TaskView) -> bool {
     }
 }
 
-/// Tells one record.
-pub fn print(context: &Context, record: RecordView, names: &Names) -> Result<(), Error> {
+/// The attempts that have begun: one that is taken up again has a second record of its start, and does not start.
+struct Begun {
+    /// The position of the view it was made of.
+    seq: Seq,
+    /// As of that view: the attempt, and when the task's first one started.
+    viewed: HashMap<u32, (u32, Option<Millis>)>,
+    followed: HashMap<u32, u32>,
+}
+
+impl Begun {
+    fn of(view: &ProjectView) -> Self {
+        let viewed = view.tasks.iter().map(|task| (task.ix, (task.attempt, task.started))).collect();
+        Self { seq: view.seq, viewed, followed: HashMap::new() }
+    }
+
+    /// Whether this record takes an attempt up again.
+    fn again(&mut self, record: &RecordView) -> bool {
+        let Event::TaskStarted { task, attempt } = &record.event else { return false };
+        if let Some(before) = self.followed.insert(task.0, attempt.0) {
+            return before == attempt.0;
+        }
+        let Some((before, started)) = self.viewed.get(&task.0) else { return false };
+        // A view that is ahead of the record knows this start already; then only a first attempt is told apart.
+        let is_known = record.seq > self.seq || attempt.0 == 1;
+        is_known && *before == attempt.0 && started.is_some_and(|at| at < record.at)
+    }
+}
+
+/// Tells one record; `goes_on`: of an attempt that has begun before.
+pub fn print(context: &Context, record: RecordView, names: &Names, goes_on: bool) -> Result<(), Error> {
     if context.is_json {
         let task = words::say(&record.event, names).task.map(|task| names.get(task));
         return context.terminal.json(&Line::record(RecordView { task, ..record }));
     }
-    let said = words::say(&record.event, names);
+    let mut said = words::say(&record.event, names);
+    if goes_on {
+        said.text = said.text.replacen("started", "goes on", 1);
+    }
     if said.is_news {
         let terminal = &context.terminal;
         let time = record.at.to_rfc3339();
@@ -200,4 +235,41 @@ pub fn print(context: &Context, record: RecordView, names: &Names) -> Result<(),
         terminal.note(format!("{time} {about} {what}"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Actor;
+    use crate::domain::ids::{Attempt, Digest, Epoch, ProjectId, TaskIx};
+
+    fn started(seq: u64, at: u64, attempt: u32) -> RecordView {
+        RecordView {
+            project: ProjectId::new("p").unwrap(),
+            seq: Seq(seq),
+            epoch: Epoch(1),
+            hash: Digest::default(),
+            at: Millis(at),
+            actor: Actor::Engine,
+            task: None,
+            event: Event::TaskStarted { task: TaskIx(0), attempt: Attempt(attempt) },
+        }
+    }
+
+    fn begun(seq: u64, attempt: u32, since: Option<u64>) -> Begun {
+        let viewed = [(0, (attempt, since.map(Millis)))].into();
+        Begun { seq: Seq(seq), viewed, followed: HashMap::new() }
+    }
+
+    #[test]
+    fn an_attempt_that_is_taken_up_again_goes_on() {
+        let mut fresh = begun(1, 0, None);
+        assert!(!fresh.again(&started(2, 20, 1)));
+        assert!(fresh.again(&started(5, 50, 1)), "it was parked in between");
+        assert!(!fresh.again(&started(6, 60, 2)), "another attempt starts");
+        assert!(begun(9, 2, Some(10)).again(&started(10, 50, 2)), "resumed");
+        assert!(begun(10, 1, Some(10)).again(&started(10, 50, 1)), "resumed, and the view knows it");
+        assert!(!begun(10, 1, Some(10)).again(&started(2, 10, 1)), "its first start");
+        assert!(!begun(10, 2, Some(10)).again(&started(8, 50, 2)), "nobody knows");
+    }
 }

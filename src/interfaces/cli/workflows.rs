@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use super::terminal::{Terminal, Tone};
+use super::terminal::{Terminal, Tone, harmless};
 use crate::app::git_root;
 use crate::domain::limits;
 use crate::domain::workflow::{self, Definition, Loader, did_you_mean};
@@ -32,11 +32,24 @@ pub fn load(terminal: &Terminal, name: &str) -> Result<Found, Error> {
 /// The same for tasks that are added to a project, whose tasks are `outside`.
 pub fn load_beside(terminal: &Terminal, name: &str, outside: &[String]) -> Result<Found, Error> {
     let (origin, bytes, path) = locate(name)?;
-    let (definition, warnings) = workflow::read_beside(&bytes, &origin, &Files, outside).map_err(Error::Workflow)?;
+    tell_shadow(terminal, name, path.as_deref());
+    let (definition, warnings) =
+        workflow::read_beside(&bytes, &origin, &Files(terminal), outside).map_err(Error::Workflow)?;
     for warning in warnings {
         terminal.note(terminal.paint_note(Tone::Warn, warning.to_string().trim_end()));
     }
     Ok(Found { definition, path })
+}
+
+/// Says so when a file takes the place of a shipped workflow: a repository may bring one that does something else.
+fn tell_shadow(terminal: &Terminal, name: &str, path: Option<&Path>) {
+    if let Some(path) = path
+        && !is_path(name)
+        && shipped(name).is_some()
+    {
+        let text = format!("{name} is not the shipped workflow here, but {}", harmless(&path.display().to_string()));
+        terminal.note(terminal.paint_note(Tone::Warn, text));
+    }
 }
 
 /// Whether `name` is a workflow at all.
@@ -133,9 +146,9 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Reads child workflows: paths relative to the file that names them, names as everywhere.
-struct Files;
+struct Files<'t>(&'t Terminal);
 
-impl Loader for Files {
+impl Loader for Files<'_> {
     fn load(&self, name: &str, from: &str) -> Result<(String, Vec<u8>), String> {
         if is_path(name) {
             let path = Path::new(from).parent().unwrap_or(Path::new("")).join(name);
@@ -146,7 +159,10 @@ impl Loader for Files {
             };
         }
         match locate(name) {
-            Ok((origin, bytes, _)) => Ok((origin, bytes)),
+            Ok((origin, bytes, path)) => {
+                tell_shadow(self.0, name, path.as_deref());
+                Ok((origin, bytes))
+            }
             Err(error) => Err(error.to_string()),
         }
     }

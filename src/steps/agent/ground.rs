@@ -11,14 +11,14 @@ use super::process::{Running, Shell};
 use crate::agents::tools::{self, Site, ToolFault, Toolbox};
 use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
 use crate::domain::chat::ToolCall;
-use crate::domain::effect::{StepOrder, StepRequest};
+use crate::domain::effect::{StepOrder, StepRequest, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
-use crate::workspace::checks::{self, CheckResult, Status};
+use crate::workspace::checks::{self, Check, CheckResult, Status};
 use crate::workspace::index::{Indexes, Map};
-use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, secrets};
+use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, Workspaces, secrets};
 
 /// Standing instructions of a repository, the more particular ones first.
 const STANDING: [&str; 2] = [".wfctl/AGENTS.md", "AGENTS.md"];
@@ -32,7 +32,16 @@ pub(super) struct Ground<'g> {
     began_with: Option<String>,
     /// Paths that conflict when it begins.
     conflict: Vec<String>,
+    /// The checks that the tree had when it began.
+    checks: Vec<Check>,
     running: Running,
+}
+
+/// What an attempt begins with.
+pub(super) struct Began {
+    pub tree: Option<String>,
+    pub conflict: Vec<String>,
+    pub checks: Vec<Check>,
 }
 
 impl<'g> Ground<'g> {
@@ -41,11 +50,11 @@ impl<'g> Ground<'g> {
         order: Arc<StepOrder>,
         lease: &'g Lease,
         control: &'g StepControl,
-        began_with: Option<String>,
-        conflict: Vec<String>,
+        began: Began,
         running: Running,
     ) -> Self {
-        Self { settings, order, lease, control, began_with, conflict, running }
+        let Began { tree, conflict, checks } = began;
+        Self { settings, order, lease, control, began_with: tree, conflict, checks, running }
     }
 
     fn shell(&self) -> Shell<'_> {
@@ -60,16 +69,14 @@ impl<'g> Ground<'g> {
 #[async_trait]
 impl Worksite for Ground<'_> {
     async fn brief(&self) -> Result<Brief, Failure> {
+        let standing = standing(&self.settings.workspaces, &self.order.workspace).await?;
         let root = self.lease.dir().to_owned();
         let focus = focus_of(&self.order);
         let (indexes, tree) = (self.settings.indexes.clone(), self.began_with.clone());
-        let brief = tokio::task::spawn_blocking(move || {
-            let map = map(&root, tree.as_deref(), &indexes, &focus);
-            Brief { standing: standing(&root), map }
-        });
-        brief
+        let map = tokio::task::spawn_blocking(move || map(&root, tree.as_deref(), &indexes, &focus))
             .await
-            .map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))
+            .map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))?;
+        Ok(Brief { standing, map })
     }
 
     fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
@@ -100,6 +107,7 @@ impl Worksite for Ground<'_> {
             Err(ToolFault::Told(text)) => (text, true),
             Err(ToolFault::Ends(failure)) => return Err(failure),
         };
+        let text = self.settings.models.redact(text);
         let shown = tools::show(text.as_bytes(), limits::TOOL_OUTPUT_BYTES);
         let full = shown.handle.is_some().then(|| text.into_bytes());
         Ok(ToolResult { text: shown.text, failed, full })
@@ -124,7 +132,13 @@ impl Worksite for Ground<'_> {
             text = format!("conflict markers are left in: {}\n{text}", marked.join(", "));
             failing.push("conflict markers".to_owned());
         }
-        Ok(CheckReport { green: report.green && marked.is_empty(), text, failing })
+        let gone = self.gone().await?;
+        if !gone.is_empty() {
+            text = format!("checks that were here when this attempt began are gone: {}\n{text}", gone.join(", "));
+            failing.push("checks are gone".to_owned());
+        }
+        let text = self.settings.models.redact(text);
+        Ok(CheckReport { green: report.green && marked.is_empty() && gone.is_empty(), text, failing })
     }
 
     async fn commit(&self, message: &str) -> Result<String, Failure> {
@@ -171,6 +185,13 @@ impl Ground<'_> {
             .await
             .map_err(|error| Failure::new(FailureClass::Internal, format!("no scan for secrets: {error}")))?;
         Ok(CheckResult::of_secrets(&findings, self.settings.clock.monotonic_ms().saturating_sub(began_ms)))
+    }
+
+    /// Of the checks that the attempt began with, those that nothing here takes the place of: an agent may not make a check
+    /// green by removing it.
+    async fn gone(&self) -> Result<Vec<String>, Failure> {
+        let now = self.settings.checks_of(self.lease.dir()).await?;
+        Ok(checks::gone(&self.checks, &now))
     }
 
     /// Of the files that conflicted, those that still have both sides in them.
@@ -221,14 +242,17 @@ fn none(problem: &tools::Problem) -> Failure {
     Failure::new(FailureClass::NotFound, problem.to_string())
 }
 
-fn standing(root: &Path) -> Vec<Standing> {
-    let Ok(boundary) = Boundary::open(root) else { return Vec::new() };
-    let read = |path: &&str| {
-        let bytes = boundary.path(path).and_then(|path| boundary.read(&path, limits::STANDING_BYTES as u64)).ok()?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        (!text.trim().is_empty()).then(|| Standing { path: (*path).to_owned(), text })
-    };
-    STANDING.iter().filter_map(read).collect()
+/// As of the commit that the project began from: what an agent writes instructs nobody.
+async fn standing(workspaces: &Workspaces, order: &WorkspaceOrder) -> Result<Vec<Standing>, Failure> {
+    let mut found = Vec::new();
+    for path in STANDING {
+        let bytes = workspaces.file_at_base(order, path, limits::STANDING_BYTES as u64).await?;
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        if !text.trim().is_empty() {
+            found.push(Standing { path: path.to_owned(), text });
+        }
+    }
+    Ok(found)
 }
 
 /// The words that a map of the repository should favour: the names of files and things in what the agent is given.

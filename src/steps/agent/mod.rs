@@ -1,6 +1,6 @@
 //! Steps of kind `agent`: the walk of `agents/walk`, joined to the record, a worktree, the models and the checks.
 //!
-//! Order of things: worktree made ready at what the attempt began from, role read there, walk (which puts each of its calls on
+//! Order of things: worktree made ready at what the attempt began from, role read as the project began with it, walk (which puts each of its calls on
 //! record), artifacts written beside the work, files kept. An answer that says "this is not good" (a review that asks for
 //! changes, tests that fail, findings) fails the step as `rejected`: it is an answer, and nothing to try again.
 
@@ -20,14 +20,14 @@ use super::runner::{Done, Settings, stopped};
 use crate::agents::roles::Role;
 use crate::agents::signatures::Signature;
 use crate::agents::walk::{self, AgentEnd, AgentOrder, Limits};
-use crate::domain::effect::{AgentRequest, StepOrder, StepRequest, StopCause};
+use crate::domain::effect::{AgentRequest, StepOrder, StepRequest, StopCause, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::workflow::ModelsSpec;
 use crate::engine::ports::StepControl;
-use crate::workspace::Lease;
+use crate::workspace::{Lease, Workspaces};
 use diary::Diary;
-use ground::Ground;
+use ground::{Began, Ground};
 use line::Line;
 pub use models::{ModelSource, NoModels};
 pub(super) use process::{Running, Shell};
@@ -80,9 +80,13 @@ impl AgentStep {
     async fn walk(&self, request: &AgentRequest, control: &StepControl, running: &Running) -> Result<Done, Failure> {
         let workspaces = &self.settings.workspaces;
         let lease = workspaces.prepare(&self.order.project, &self.order.workspace).await?;
-        let role = role(lease.dir(), &request.spec.role)?;
+        if request.merges {
+            self.can_write_artifacts(&lease)?;
+        }
+        let role = role(workspaces, &self.order.workspace, &request.spec.role).await?;
+        let checks = self.settings.checks_of(lease.dir()).await?;
         let (with, conflict) = self.meet(request, &lease).await?;
-        let began_with = lease.checkpoint().await?;
+        let began = Began { tree: lease.checkpoint().await?, conflict, checks };
         let diary = Diary::open(&self.settings.live_log(
             &self.order.project,
             self.order.task,
@@ -92,15 +96,7 @@ impl AgentStep {
         let line = Line::new(&self.settings, &self.order, control, &diary);
         let models = self.settings.models.models(&spec_of(request), &role.name, request.priced).await?;
         let agent = self.order_of(request, role, with)?;
-        let ground = Ground::new(
-            self.settings.clone(),
-            self.order.clone(),
-            &lease,
-            control,
-            began_with,
-            conflict,
-            running.clone(),
-        );
+        let ground = Ground::new(self.settings.clone(), self.order.clone(), &lease, control, began, running.clone());
         let end = walk::run(&agent, &line, &*models, &ground).await;
         let mut done = self.ended(request, &agent.role, end, &lease, &diary).await;
         done.log = diary.kept(&*self.settings.sink);
@@ -184,6 +180,21 @@ impl AgentStep {
         Done { result, log: None, code: None, tree }
     }
 
+    /// Refuses a repository in which artifacts would go elsewhere, before a model is paid for them. Trying again changes nothing.
+    fn can_write_artifacts(&self, lease: &Lease) -> Result<(), Failure> {
+        let mut folder = lease.dir().to_owned();
+        for part in Path::new(ARTIFACTS) {
+            folder.push(part);
+            if std::fs::symlink_metadata(&folder).is_ok_and(|found| !found.is_dir()) {
+                let name = folder.strip_prefix(lease.dir()).unwrap_or(&folder).display();
+                let message =
+                    format!("{name} of the repository is no folder (a link, or a file), and artifacts go below it");
+                return Err(Failure::new(FailureClass::NotFound, message));
+            }
+        }
+        Ok(())
+    }
+
     /// Artifacts become files of the branch, in a folder that tasks do not share.
     fn write_artifacts(&self, artifacts: &[walk::Artifact], lease: &Lease) -> Result<(), Failure> {
         let boundary = crate::workspace::boundary::Boundary::open(lease.dir())
@@ -206,13 +217,11 @@ fn spec_of(request: &AgentRequest) -> ModelsSpec {
     request.models.models.clone()
 }
 
-/// The role as the worktree has it at the beginning of the attempt, or as it is shipped.
-fn role(root: &Path, name: &str) -> Result<Role, Failure> {
+/// The role as the commit has it that the project began from, or as it is shipped: no agent rewrites its own reviewer.
+async fn role(workspaces: &Workspaces, order: &WorkspaceOrder, name: &str) -> Result<Role, Failure> {
     let path = format!("{ROLES}/{name}.md");
-    let own = crate::workspace::boundary::Boundary::open(root)
-        .and_then(|boundary| boundary.read(&boundary.path(&path)?, limits::ROLE_FILE_BYTES as u64 + 1))
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let own = workspaces.file_at_base(order, &path, limits::ROLE_FILE_BYTES as u64 + 1).await?;
+    let own = own.and_then(|bytes| String::from_utf8(bytes).ok());
     Role::load(name, own.as_deref()).map_err(|error| Failure::new(FailureClass::NotFound, error.to_string()))
 }
 

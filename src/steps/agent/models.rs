@@ -15,6 +15,9 @@ pub trait ModelSource: Send + Sync + 'static {
     /// Variables that hold keys of providers: no command of an agent inherits them.
     fn key_names(&self) -> BTreeSet<String>;
 
+    /// `text` without the keys and other secrets that are known here: it is about to be recorded, and read by a model.
+    fn redact(&self, text: String) -> String;
+
     /// The models that `spec` names, for a role. `priced`: one without a known price is refused. Errors: `auth` when a key
     /// is not there, `not-found` when a provider or a script is not.
     async fn models(&self, spec: &ModelsSpec, role: &str, priced: bool) -> Result<Arc<dyn Models>, Failure>;
@@ -28,6 +31,10 @@ pub struct NoModels;
 impl ModelSource for NoModels {
     fn key_names(&self) -> BTreeSet<String> {
         BTreeSet::new()
+    }
+
+    fn redact(&self, text: String) -> String {
+        text
     }
 
     async fn models(&self, _: &ModelsSpec, role: &str, _: bool) -> Result<Arc<dyn Models>, Failure> {

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 
 use super::super::runner::{Settings, off_the_loop, stopped};
 use super::super::shell::step_environment;
-use crate::agents::tools;
-use crate::domain::effect::{StepOrder, StopCause};
+use crate::agents::{secrets, tools};
+use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::engine::ports::StepControl;
@@ -120,6 +120,11 @@ impl<'s> Shell<'s> {
         let output = output.map_err(|error| {
             Failure::new(FailureClass::Internal, format!("cannot read an output at {}: {error}", log.display()))
         })?;
+        // It becomes part of reports, of a gate's excerpt too; what is no text is not shown to anybody.
+        let output = match String::from_utf8(output) {
+            Ok(text) => settings.models.redact(text).into_bytes(),
+            Err(other) => other.into_bytes(),
+        };
         Ok(Ran { code, timed_out, output_bytes: report.output.log_bytes, output, duration_ms })
     }
 }
@@ -140,12 +145,16 @@ fn taken(log: &Path) -> std::io::Result<Vec<u8>> {
     Ok(output)
 }
 
-/// What an agent's commands inherit: what every command does, without what pays for models.
+/// What an agent's commands inherit: what every command does, without what pays for models or is a secret of the user's.
 fn environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsString)> {
-    let keys = settings.models.key_names();
+    let mut keys = settings.models.key_names();
+    if let StepRequest::Agent(agent) = &order.request {
+        // Of the pinned definition: after a restart nobody may have asked a model yet.
+        keys.extend(agent.models.models.providers.values().filter_map(|provider| provider.key_env.clone()));
+    }
     let secret = |name: &OsString| {
         let text = name.to_string_lossy();
-        text.ends_with("_API_KEY") || keys.contains(&*text)
+        secrets::withheld(&text) || keys.contains(&*text)
     };
     step_environment(settings, order).into_iter().filter(|(name, _)| !secret(name)).collect()
 }
@@ -163,5 +172,25 @@ impl checks::Runner for Shell<'_> {
     async fn run(&self, line: &str) -> Result<checks::Ran, Failure> {
         let Ran { code, timed_out, output, duration_ms, .. } = self.run_line(line, limits::CHECK_TIMEOUT_MS).await?;
         Ok(checks::Ran { code, timed_out, output, duration_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::runner::testing::Rig;
+    use super::*;
+    use crate::domain::workflow::OutputFormat;
+
+    #[test]
+    fn commands_of_models_inherit_no_secrets() {
+        let rig = Rig::new();
+        let run = StepRequest::Run { command: String::new(), probe: None, output: OutputFormat::Auto };
+        let mut order = rig.order(run);
+        let given = ["OPENAI_API_KEY", "DB_PASSWORD", "AWS_PROFILE", "SSH_AUTH_SOCK", "GH_HOST", "CARGO_HOME"];
+        order.env = given.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+        let inherited = environment(&rig.runner.settings, &order);
+        let has = |name: &str| inherited.iter().any(|(it, _)| it == name);
+        assert!(has("KEPT") && has("CARGO_HOME") && has("PATH"), "{inherited:?}");
+        assert_eq!(given.iter().filter(|name| has(name)).collect::<Vec<_>>(), [&"CARGO_HOME"]);
     }
 }

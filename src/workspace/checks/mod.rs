@@ -10,7 +10,7 @@ mod report;
 mod run;
 mod sift;
 
-pub use detect::detect;
+pub use detect::{detect, gone};
 pub use report::{CheckResult, Counts, Report, Status, TestResult, TestStatus};
 pub use run::{Ran, Runner, run};
 

@@ -86,6 +86,8 @@ impl From<Error> for Failure {
         let class = match &error {
             Error::Conflict(_) | Error::Unresolved(_) => FailureClass::Conflict,
             Error::TooLarge(_) => FailureClass::Oversized,
+            // It is not there the second time either: a person has to make it, or name another one.
+            Error::NoBranch | Error::NoSuchBranch(_) => FailureClass::NotFound,
             Error::NoRepository(_)
             | Error::NoCommits(_)
             | Error::Bare(_)
@@ -93,8 +95,6 @@ impl From<Error> for Failure {
             | Error::NoSuchTree(_)
             | Error::Path(_)
             | Error::BranchTaken(_)
-            | Error::NoBranch
-            | Error::NoSuchBranch(_)
             | Error::Moving(_)
             | Error::Git(_)
             | Error::Io { .. } => FailureClass::Workspace,

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use git2::{Delta, Oid};
+use git2::{BranchType, Delta, ErrorCode, Oid};
 
 use super::error::Error;
 use super::repo::{commit_named, open};
@@ -32,6 +32,24 @@ pub fn tree_of(dir: &Path, commit: &str) -> Result<String, Error> {
     Ok(repository.find_commit(commit)?.tree_id().to_string())
 }
 
+/// A plain file of a commit, of at most `most` bytes.
+pub fn file_at(dir: &Path, commit: &str, path: &str, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    /// Source: git's modes of tree entries; links and submodules are none.
+    const PLAIN: [i32; 2] = [0o100_644, 0o100_755];
+    let repository = open(dir)?;
+    let tree = repository.find_commit(commit_named(&repository, commit)?)?.tree()?;
+    let entry = match tree.get_path(Path::new(path)) {
+        Ok(entry) => entry,
+        Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if !PLAIN.contains(&entry.filemode()) {
+        return Ok(None);
+    }
+    let (size, _) = repository.odb()?.read_header(entry.id())?;
+    Ok(if size as u64 <= most { Some(repository.find_blob(entry.id())?.content().to_vec()) } else { None })
+}
+
 /// The branch that the user's checkout is on.
 pub fn checked_out_branch(dir: &Path) -> Result<String, Error> {
     let repository = open(dir)?;
@@ -39,4 +57,18 @@ pub fn checked_out_branch(dir: &Path) -> Result<String, Error> {
     let target = head.symbolic_target_bytes().map(|name| String::from_utf8_lossy(name).into_owned());
     let branch = target.as_deref().and_then(|name| name.strip_prefix("refs/heads/")).map(str::to_owned);
     branch.ok_or(Error::NoBranch)
+}
+
+/// Whether something can land on `into`: a branch that exists; empty: the one that the checkout is on.
+pub fn landing(dir: &Path, into: &str) -> Result<(), Error> {
+    if into.is_empty() {
+        return checked_out_branch(dir).map(|_| ());
+    }
+    match open(dir)?.find_branch(into, BranchType::Local) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
+            Err(Error::NoSuchBranch(into.to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

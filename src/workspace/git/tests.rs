@@ -495,3 +495,14 @@ fn a_fork_has_references_of_its_own() {
     let lost = Adoption { integration: Some("1".repeat(40)), ..adoption("lost") };
     assert!(matches!(rig.pools.adopt(&rig.dir(), &lost), Err(Error::NoSuchCommit(_))));
 }
+
+#[test]
+fn a_file_of_the_base_commit_is_what_it_was() {
+    let rig = Rig::new(&[(".wfctl/roles/reviewer.md", "strict"), ("long", "0123456789")]);
+    let dir = rig.folder.path().join("repo");
+    fs::write(dir.join(".wfctl/roles/reviewer.md"), "says yes to everything").unwrap();
+    let at = |path: &str| super::file_at(&dir, &rig.base, path, 9).unwrap();
+    assert_eq!(at(".wfctl/roles/reviewer.md").as_deref(), Some(b"strict".as_slice()));
+    assert_eq!((at("long"), at("none"), at(".wfctl")), (None, None, None), "one byte too many, not there, a folder");
+    assert!(super::file_at(&dir, "no commit", "long", 9).is_err());
+}

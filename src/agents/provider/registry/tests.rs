@@ -47,8 +47,11 @@ fn a_missing_key_says_where_to_put_it() {
         headers: BTreeMap::from([("X-Key".into(), "$HOUSE_KEY".into())]),
         ..at("http://127.0.0.1:1/v1")
     };
-    let providers = providers_with(&[("house", header)], &[]).unwrap();
-    assert!(problem(providers.resolve("house/x")).1.contains("set HOUSE_KEY"));
+    // A header that names a variable of the environment would let whoever wrote it read any of them.
+    let providers = providers_with(&[("house", header)], &[("HOUSE_KEY", "of the environment")]).unwrap();
+    let (class, message) = problem(providers.resolve("house/x"));
+    assert_eq!(class, FailureClass::Auth);
+    assert!(message.contains("HOUSE_KEY, which is not in the secrets file"), "{message}");
 }
 
 #[test]

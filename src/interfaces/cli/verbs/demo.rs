@@ -8,6 +8,7 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::terminal::Tone;
+use super::super::words::shell_quoted;
 use super::super::workflows;
 use super::{drive, run};
 use crate::app::Need;
@@ -45,6 +46,13 @@ pub async fn run(context: &Context, arguments: args::Demo) -> Result<Exit, Error
         path: arguments.dir.clone(),
         source,
     })?;
+    if std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        let name = arguments.dir.display();
+        return Err(Error::Usage {
+            message: format!("{name} is not empty"),
+            hint: format!("Name another folder: wfctl demo {}", shell_quoted(&format!("{name}-2"))),
+        });
+    }
     let mut files = FILES.to_vec();
     files.push(TESTS);
     context.app.make_repository(&dir, &files, BRANCH)?;
@@ -134,7 +142,8 @@ async fn answers(home: Home, id: ProjectId, yes: bool) {
 
 fn tell_next(context: &Context, id: &ProjectId, dir: &Path) {
     let (terminal, dir) = (&context.terminal, PathBuf::from(dir));
-    let dir = dir.display();
+    let another = shell_quoted(&format!("{}-2", dir.display()));
+    let dir = shell_quoted(&dir.display().to_string());
     terminal.note(format!("it is merged on branch {BRANCH} of {dir}; look at it:"));
     for command in [
         format!("git -C {dir} log --oneline --graph {BRANCH}"),
@@ -145,8 +154,8 @@ fn tell_next(context: &Context, id: &ProjectId, dir: &Path) {
     ] {
         terminal.note(format!("  {command}"));
     }
-    terminal.note(
-        "then kill it in the middle and go on (wfctl demo again; wfctl resume ...), or give it a goal and a model:",
-    );
+    terminal.note(format!(
+        "then kill it in the middle and go on (wfctl demo {another}; wfctl resume ...), or give it a goal and a model:"
+    ));
     terminal.note("  wfctl run sdlc --repo . -i goal=\"...\" --model openai/gpt-5-mini");
 }

@@ -7,6 +7,7 @@ use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::follow::{End, follow};
 use super::super::terminal::{Tone, harmless};
+use super::landing;
 use crate::app::Session;
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::machine::ProjectStatus;
@@ -81,6 +82,15 @@ async fn all(context: &Context, session: &Session, targets: &[(ProjectId, Seq)])
             terminal.note(terminal.paint_note(Tone::Warn, text));
         }
         let exit = tell_end(context, &end)?;
+        if matches!(end, End::Closed(_)) && !context.is_json {
+            // Whoever cannot be asked any more has told its records before.
+            let view = session.home().show(id).await.ok();
+            for (task, why) in view.iter().flat_map(landing::not_landed) {
+                terminal.note(
+                    terminal.paint_note(Tone::Warn, format!("{} did not land: {}", harmless(task), harmless(why))),
+                );
+            }
+        }
         Ok::<_, Error>((end, exit))
     });
     let (ends, exits): (Vec<End>, Vec<Exit>) = futures_util::future::try_join_all(each).await?.into_iter().unzip();

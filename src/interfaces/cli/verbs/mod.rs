@@ -20,6 +20,7 @@ pub mod gc;
 pub mod graph;
 pub mod index;
 pub mod init;
+mod landing;
 pub mod list;
 pub mod logs;
 pub mod pause;

@@ -1,9 +1,12 @@
 //! Which models a project's agents use: flags, then the workflow, then the configuration. Pinned at the start, so that a resume
 //! from anywhere uses the same ones.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::args;
 use super::super::context::Context;
 use super::super::error::Error;
+use crate::app::ModelProblem;
 use crate::domain::workflow::{Action, Definition, ModelsSpec, ProviderSpec};
 
 /// The provider that `--base-url` makes.
@@ -11,6 +14,9 @@ const CUSTOM: &str = "custom";
 
 /// The models that are pinned with a project of `definition`. A workflow without agents pins none.
 pub fn chosen(context: &Context, given: &args::Models, definition: &Definition) -> Result<ModelsSpec, Error> {
+    if !given.trust_providers {
+        refuse_providers(context, definition)?;
+    }
     if !has_agents(definition) {
         if given.model.is_empty() {
             return Ok(definition.models.clone());
@@ -43,12 +49,80 @@ pub fn chosen(context: &Context, given: &args::Models, definition: &Definition) 
     Ok(models)
 }
 
+/// Refuses models that cannot be asked, before anything begins: with the whole of them it would be found out in the middle.
+pub fn check(context: &Context, definition: &Definition) -> Result<(), Error> {
+    let mut models = BTreeSet::new();
+    if has_own_agents(definition) {
+        models.extend(definition.models.default.iter().chain(definition.models.roles.values().flatten()).cloned());
+        for (_, task) in definition.tasks() {
+            let repair = task.on_failure.as_ref().map(|branch| &branch.action);
+            for action in [Some(&task.action), repair].into_iter().flatten() {
+                if let Action::Agent(agent) = action {
+                    models.extend(agent.models.iter().cloned());
+                }
+            }
+        }
+    }
+    let of_phase = || definition.phases.iter().any(|phase| phase.budget.usd_micros.is_some());
+    let priced = definition.budget.usd_micros.is_some() || of_phase();
+    context.app.check_models(&definition.models, &models, priced).map_err(|problem| match problem {
+        ModelProblem::Provider(message) => Error::Usage {
+            message,
+            hint: "Name one of openai, anthropic, google, groq, openrouter, deepseek, mistral, ollama, vllm; or give the endpoint \
+                   with --base-url URL --model NAME."
+                .to_owned(),
+        },
+        ModelProblem::Unpriced { model, file } => {
+            let file = file.map_or("prices.toml beside your configuration".to_owned(), |file| file.display().to_string());
+            Error::Usage {
+                message: format!("the price of {model} is not known, and workflow {} has a cap on money", definition.name),
+                hint: format!(
+                    "Put it into {file}, in dollars per million tokens: [models] \"{model}\" = {{ input = 1.0, output = 4.0 }}; \
+                     or choose another model with --model."
+                ),
+            }
+        }
+    })?;
+    definition.children.values().try_for_each(|child| check(context, child))
+}
+
+/// Whoever names a provider is given keys and code. A workflow's file comes with a repository, which anybody may have written.
+fn refuse_providers(context: &Context, definition: &Definition) -> Result<(), Error> {
+    let mut named = BTreeMap::new();
+    providers_of(definition, &mut named);
+    if named.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = named.into_iter().map(|(name, url)| format!("{name} ({url})")).collect();
+    let own = context.app.config_file().map_or("your own configuration".to_owned(), |file| file.display().to_string());
+    Err(Error::Usage {
+        message: format!("workflow {} brings providers of its own: {}", definition.name, named.join(", ")),
+        hint: format!(
+            "They would be sent your keys and your code. If you trust them, say --trust-providers, or put them under \
+             [models.providers] into {own}."
+        ),
+    })
+}
+
+/// The providers of a workflow and its children that something would be sent to, with where they are.
+fn providers_of(definition: &Definition, named: &mut BTreeMap<String, String>) {
+    // A script takes the place of a provider, and nothing leaves the machine.
+    let reached = definition.models.providers.iter().filter(|(_, spec)| spec.script.is_none());
+    for (name, spec) in reached {
+        named.insert(name.clone(), spec.base_url.clone().unwrap_or_else(|| "at its own address".to_owned()));
+    }
+    definition.children.values().for_each(|child| providers_of(child, named));
+}
+
 fn has_agents(definition: &Definition) -> bool {
-    let own = definition.tasks().any(|(_, task)| {
+    has_own_agents(definition) || definition.children.values().any(|child| has_agents(child))
+}
+
+fn has_own_agents(definition: &Definition) -> bool {
+    definition.tasks().any(|(_, task)| {
         matches!(task.action, Action::Agent(_))
             || task.on_failure.as_ref().is_some_and(|branch| matches!(branch.action, Action::Agent(_)))
-    });
-    own || definition.children.values().any(|child| has_agents(child))
+    })
 }
 
 fn from_flags(given: &args::Models) -> Result<ModelsSpec, Error> {

@@ -25,7 +25,7 @@ pub async fn run(context: &Context, arguments: &args::Replay) -> Result<Exit, Er
     let tell = |record: &RecordView| {
         if !context.is_json {
             // What cannot be shown does not keep the replay from going on.
-            let _ = follow::print(context, record.clone(), &names);
+            let _ = follow::print(context, record.clone(), &names, false);
         }
     };
     let replayed = context.app.replay(&records, arguments.keep, &tell, interrupts.next()).await?;

@@ -9,7 +9,7 @@ use super::super::exit::Exit;
 use super::super::given;
 use super::super::terminal::{Tone, harmless};
 use super::super::workflows::{self, Found};
-use super::{drive, models};
+use super::{drive, landing, models};
 use crate::app::{Need, Session, git_root};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::workflow::{Definition, WorkspaceKind, tree};
@@ -75,6 +75,7 @@ pub fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<
 
 fn request(context: &Context, arguments: &args::Run, mut found: Found) -> Result<StartRequest, Error> {
     found.definition.models = models::chosen(context, &arguments.models, &found.definition)?;
+    models::check(context, &found.definition)?;
     let inputs = given::inputs(&found.definition, &arguments.inputs)?;
     let id = arguments.id.as_deref().map(|text| {
         ProjectId::new(text).map_err(|error| Error::Usage {
@@ -87,6 +88,7 @@ fn request(context: &Context, arguments: &args::Run, mut found: Found) -> Result
         WorkspaceKind::Worktree => Some(context.app.base_commit(&base_dir)?),
         WorkspaceKind::Dir | WorkspaceKind::None => None,
     };
+    landing::check(context, &found.definition, &inputs, &base_dir)?;
     let env = context.app.environment().captured(&found.definition.pass_env);
     let base_dir = base_dir.into_os_string().into_string().map_err(|path| Error::Usage {
         message: format!("the folder {} is not UTF-8 text", path.to_string_lossy()),

@@ -7,6 +7,7 @@ use super::super::exit::Exit;
 use super::super::table::{self, plain};
 use super::super::terminal::{Terminal, Tone, harmless};
 use super::super::words::{ago, project_tone, task_tone};
+use super::landing;
 use crate::domain::time::{Millis, human_duration};
 use crate::domain::view::{ProjectView, TaskView};
 
@@ -53,6 +54,9 @@ pub fn lines(terminal: &Terminal, view: &ProjectView, now: Millis, most: usize) 
     lines.push(format!("tasks    {}", counts.join(", ")));
     let rows: Vec<_> = view.tasks.iter().take(most).map(|task| row(task, now)).collect();
     lines.extend(table::lines(terminal, &rows));
+    for (task, why) in landing::not_landed(view) {
+        lines.push(format!("{} did not land: {}", harmless(task), harmless(why)));
+    }
     if view.tasks.len() > most {
         lines.push(format!("  ... and {} more tasks", view.tasks.len() - most));
     }

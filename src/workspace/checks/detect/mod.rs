@@ -33,6 +33,22 @@ pub fn detect(root: &Path) -> Vec<Check> {
     checks
 }
 
+/// The names of the checks in `before` that nothing in `now` stands for. A folder's check is kept by the root's of the same name
+/// (a workspace around it), and `make` by a tool chain that it would have called.
+pub fn gone(before: &[Check], now: &[Check]) -> Vec<String> {
+    let split = |check: &Check| match check.name.split_once(": ") {
+        Some((folder, name)) => (folder.to_owned(), name.to_owned()),
+        None => (String::new(), check.name.clone()),
+    };
+    let now: Vec<(String, String)> = now.iter().map(split).collect();
+    let is_kept = |check: &&Check| {
+        let (folder, name) = split(check);
+        let by_make = name.starts_with("make ");
+        now.iter().any(|(at, it)| (*at == folder || at.is_empty()) && (*it == name || by_make))
+    };
+    before.iter().filter(|check| !is_kept(check)).map(|check| check.name.clone()).collect()
+}
+
 /// The checks of one folder; `above` is the root it lies in, and its name there.
 fn in_folder(folder: &Folder, above: Option<(&Folder, &str)>) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -98,7 +114,7 @@ impl Folder {
 
     /// The text of a file of a sensible size; nothing when it cannot be read.
     fn text(&self, name: &str) -> Option<String> {
-        let bytes = files::read_bounded(&self.path.join(name), limits::SMALL_FILE_BYTES).ok()?;
+        let bytes = files::read_plain(&self.path.join(name), limits::SMALL_FILE_BYTES).ok()?;
         String::from_utf8(bytes).ok()
     }
 

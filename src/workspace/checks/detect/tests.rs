@@ -123,3 +123,27 @@ fn one_folder_past_the_bound_is_not_looked_at() {
     let dir = tree(&files);
     assert_eq!(folders(dir.path()).len(), limits::CHECK_FOLDERS);
 }
+
+#[test]
+fn what_an_agent_removes_is_gone_and_what_it_moves_is_not() {
+    let manifest = ("Cargo.toml", "[package]\nname = \"a\"\nversion = \"0.1.0\"\n");
+    let with = detect(tree(&[manifest, ("src/lib.rs", "")]).path());
+    let without = detect(tree(&[("src/lib.rs", "")]).path());
+    assert!(!with.is_empty());
+    assert_eq!(gone(&with, &without), with.iter().map(|check| check.name.clone()).collect::<Vec<_>>());
+    assert!(gone(&without, &with).is_empty() && gone(&with, &with).is_empty());
+    let below = detect(tree(&[("a/Cargo.toml", manifest.1), ("a/src/lib.rs", "")]).path());
+    assert!(!below.is_empty() && gone(&below, &with).is_empty(), "a workspace around it: {below:?}");
+    assert!(!gone(&with, &below).is_empty());
+    let make = detect(tree(&[("Makefile", "check:\n\ttrue\n")]).path());
+    assert!(!make.is_empty() && gone(&make, &with).is_empty(), "a tool chain in its place");
+    assert!(!gone(&make, &without).is_empty());
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_manifest_holds_nobody_up() {
+    let dir = tree(&[]);
+    let pipe = dir.path().join("package.json");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    detect(dir.path());
+}
