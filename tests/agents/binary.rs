@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::player::Player;
 
 /// Longer than anything takes, on any machine.
@@ -144,7 +142,7 @@ fn the_demo_killed_again_and_again_comes_to_the_same_end() {
         killed_behind(&place, &mut running, at);
         running = place.spawn(&["resume", "d"]);
     }
-    ended(&place, &mut running);
+    ended(&place, "d", &mut running);
     place.is_tidy("d", "tally");
     let main = place.host("git", &["-C", "tally", "show", "release:src/main.rs"]);
     assert!(main.contains("tally::rank::top"), "{main}");
@@ -166,20 +164,19 @@ fn killed_behind(place: &Place, running: &mut Child, records: usize) {
 
 /// Resumes and approves until it is done.
 #[expect(clippy::disallowed_methods, reason = "a bound on waiting for another process")]
-fn ended(place: &Place, running: &mut Child) {
+fn ended(place: &Place, id: &str, running: &mut Child) {
     let start = Instant::now();
     loop {
-        let status: Value = serde_json::from_slice(&place.wfctl(&["status", "d", "--json"]).stdout).unwrap_or_default();
-        if running.try_wait().unwrap().is_some() {
-            if status.to_string().contains("DONE") {
-                return;
-            }
-            *running = place.spawn(&["resume", "d"]);
+        match running.try_wait().unwrap() {
+            Some(status) if status.success() => return,
+            Some(_) => *running = place.spawn(&["resume", id]),
+            None => {}
         }
-        if place.wfctl(&["why", "d", "--json"]).stdout.windows(7).any(|word| word == b"approve") {
-            place.wfctl(&["approve", "d"]);
+        let why = text(&place.wfctl(&["why", id]).stdout);
+        if why.contains("wfctl approve") {
+            place.wfctl(&["approve", id]);
         }
-        assert!(start.elapsed() < PATIENCE, "it does not end: {status}");
+        assert!(start.elapsed() < PATIENCE, "it does not end: {why}");
         std::thread::sleep(POLL);
     }
 }
@@ -200,7 +197,7 @@ fn a_new_user_with_a_server_of_their_own_gets_their_feature() {
     place.host("git", &["-C", "tally", "branch", "release"]);
     let url = server.base_url();
     let goal = "goal=Add --top N.";
-    let run = place.wfctl(&[
+    let mut running = place.spawn(&[
         "run",
         "sdlc",
         "--id",
@@ -216,11 +213,7 @@ fn a_new_user_with_a_server_of_their_own_gets_their_feature() {
         "--model",
         "m",
     ]);
-    let said = text(&run.stderr);
-    assert!(said.contains("wfctl approve n") || said.contains("approve"), "it asks and says how to answer: {said}");
-    place.says(&["approve", "n"]);
-    let end = place.wfctl(&["resume", "n"]);
-    assert!(end.status.success(), "{}", text(&end.stderr));
+    ended(&place, "n", &mut running);
     place.is_tidy("n", "tally");
     assert!(place.host("git", &["-C", "tally", "show", "release:src/main.rs"]).contains("tally::rank::top"));
     assert_eq!(server.broken(), [""; 0]);

@@ -34,7 +34,7 @@ use crate::home::Hooked;
 pub const NOW: Millis = Millis(1_795_262_400_000);
 
 /// Longer than anything takes, on any machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Blobs in memory, for everyone who keeps or reads some.
 #[derive(Default)]

@@ -9,6 +9,7 @@ mod faults;
 #[expect(dead_code, reason = "the crash tests use more of it")]
 mod home;
 mod house;
+mod input;
 #[path = "../model_server/mod.rs"]
 #[expect(dead_code, reason = "the tests of providers use all of it")]
 mod model_server;

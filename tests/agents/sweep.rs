@@ -49,6 +49,7 @@ struct Run {
     left: Left,
     /// The files of the branch that was landed on, those of the agents' artifacts left out.
     files: String,
+    list: String,
     asked: Asked,
     /// Replies that the server wrote to their end.
     served: usize,
@@ -62,7 +63,8 @@ fn run(fate: Fate, workers: usize) -> Run {
     let (left, asked) = looked_at(&house, &ProjectId::new("p").unwrap());
     let all = house.git(&["ls-tree", "-r", "release"]);
     let files: Vec<&str> = all.lines().filter(|line| !line.contains(".wfctl/artifacts/")).collect();
-    Run { left, files: files.join("\n"), asked, served: server.counts().completed, commits }
+    let list = house.file("release", "notes/list.txt");
+    Run { left, files: files.join("\n"), list, asked, served: server.counts().completed, commits }
 }
 
 fn run_in(house: &House, server: &ModelServer, fate: Fate) -> u64 {
@@ -212,6 +214,7 @@ fn killed_at_every_append_it_ends_the_same_and_pays_nothing_twice() {
     assert_eq!(undisturbed.asked, Asked { completed: 17, uncertain: 0 });
     assert_eq!(undisturbed.served, 17);
     assert!(undisturbed.left.refs.contains("refs/heads/release"));
+    assert_eq!(undisturbed.list, notes::MERGED);
     assert_eq!((undisturbed.left.worktrees, undisturbed.left.in_home.as_slice()), (1, [].as_slice()));
     let fates = kills(undisturbed.commits, STRIDE);
     sweep(fates, |fate| faults(&run(fate, 1), &undisturbed, 1));
