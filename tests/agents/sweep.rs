@@ -250,7 +250,8 @@ fn the_judge_sees_each_kind_of_difference() {
     let honest =
         || Run { left: Left::default(), asked: Asked { completed: 3, uncertain: 1 }, served: 4, ..Run::default() };
     assert_eq!(faults(&honest(), &honest(), 1), [""; 0]);
-    let wrong: [(&str, &dyn Fn(&mut Run)); 8] = [
+    type Change<'c> = &'c dyn Fn(&mut Run);
+    let wrong: [(&str, Change); 8] = [
         ("branches", &|run| run.left.refs.push('x')),
         ("worktrees", &|run| run.left.worktrees += 1),
         ("in the home", &|run| run.left.in_home.push("worktrees/x".to_owned())),
