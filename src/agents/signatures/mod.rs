@@ -134,7 +134,7 @@ pub fn compiled(schema: &Value) -> Result<Validator, Vec<String>> {
     jsonschema::validator_for(schema).map_err(|problem| vec![format!("the schema itself: {problem}")])
 }
 
-/// Like [`schema_faults`] with a schema that is ready.
+/// The faults that a schema, made ready before, finds.
 pub fn faults_by(schema: &Validator, value: &Value) -> Result<(), Vec<String>> {
     let faults: Vec<String> = schema
         .iter_errors(value)

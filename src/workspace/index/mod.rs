@@ -1,6 +1,6 @@
 //! The code index: which symbols a tree defines, where, and how often they are mentioned; and the repository map made of it.
 //!
-//! [`Index::update`] walks the tree, reads each source file and parses those whose content is not in the cache; [`map`]
+//! [`Index::update`] walks the tree, reads each source file and parses those whose content is not in the cache; [`Map`]
 //! renders what matters most within a budget. The same tree always gives the same index, whatever the cache held. tree-sitter
 //! stays in here. Reading order: `symbol`, `language`, `extract`, `rules/`, `update`, `cache`, `map`.
 

@@ -120,8 +120,8 @@ async fn the_whole_of_a_cut_result_can_be_read() {
 #[tokio::test]
 async fn the_prompt_holds_rules_standing_instructions_task_and_what_failed_before() {
     let models = ScriptedModels::lines(vec![finish(judgement())]);
-    let mut site = MemorySite::default();
-    site.standing = vec![super::super::Standing { path: "AGENTS.md".into(), text: "Use tabs.".into() }];
+    let standing = vec![super::super::Standing { path: "AGENTS.md".into(), text: "Use tabs.".into() }];
+    let site = MemorySite { standing, ..MemorySite::default() };
     let mut order = order(role("judgement", "none"));
     order.attempt = 3;
     order.previous = vec!["first log".into(), "second log".into()];
