@@ -258,7 +258,10 @@ async fn idle_before_and_in_the_middle_of_an_answer() {
 
 #[tokio::test]
 async fn unreachable_sends_nothing() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that is ours and that nobody listens at.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = held.local_addr().unwrap();
     let failed = ask(&provider_of(endpoint(&format!("http://{free}/v1")))).await.unwrap_err();
     assert_eq!((failed.failure.class, failed.sent), (FailureClass::Unreachable, false), "{}", failed.failure);
 }

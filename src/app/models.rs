@@ -253,6 +253,12 @@ impl Models for Routed {
                 });
                 Choice::Wait(Failure { retry_after_ms: Some(ms), ..failure })
             }
+            // Every model has failed for a reason that passes: once that was waited for, they are asked anew.
+            router::Choice::GiveUp(failure) if needs_waiting(failure.class) => match (last, policy.models.first()) {
+                (Some((failure, false)), _) => Choice::Wait(failure.clone()),
+                (Some(_) | None, Some(first)) => Choice::Ask(first.clone()),
+                (Some(_) | None, None) => Choice::GiveUp(failure),
+            },
             router::Choice::GiveUp(failure) => Choice::GiveUp(told(failure, history)),
         }
     }

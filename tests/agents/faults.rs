@@ -380,8 +380,10 @@ fn what_only_a_person_can_help_with_is_held_and_goes_on_after() {
 fn a_server_that_is_not_there_is_tried_for_a_while_and_then_a_person_is_asked() {
     let case = Case::new([]);
     let mut definition = case.definition();
-    // A port that was ours a moment ago and that nobody listens at.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that is ours and that nobody listens at.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = held.local_addr().unwrap();
     let provider = definition.models.providers.get_mut("test").unwrap();
     provider.base_url = Some(format!("http://{closed}/v1"));
     let life = case.begin(definition);

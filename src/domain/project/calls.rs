@@ -189,7 +189,7 @@ impl Taking<'_> {
         let in_a_row = self.project.failures_in_a_row(ix);
         let verdict = match failure.retry_after_ms {
             // The provider knows when: waiting for it is no try.
-            Some(delay_ms) if failure.class.retried_by_default() && in_a_row < limits::PROVIDER_WAITS => {
+            Some(delay_ms) if is_a_limit(failure.class) && in_a_row < limits::PROVIDER_WAITS => {
                 Verdict::Retry { delay_ms: delay_ms.min(limits::DURATION_MS) }
             }
             Some(_) | None => {
@@ -207,6 +207,11 @@ impl Taking<'_> {
         self.emit(Event::TaskParked { task: ix, attempt, failure, due: None });
         self.hold(HoldReason::Exhausted { task: ix, class });
     }
+}
+
+/// Whether a provider answers and says when it will again.
+fn is_a_limit(class: FailureClass) -> bool {
+    matches!(class, FailureClass::RateLimited | FailureClass::Quota)
 }
 
 /// What a model wrote is of any length; a record is not.

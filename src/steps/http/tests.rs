@@ -128,8 +128,10 @@ async fn broken_connections_are_not_tried_again_in_here() {
 #[tokio::test]
 async fn a_server_that_is_not_there_yet_is_waited_for() {
     let rig = Rig::new();
-    // Nobody else gets a port that was bound a moment ago, and nobody listens on it.
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // A port that is ours and that nobody listens at.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = held.local_addr().unwrap();
     let outcome = rig.run(order(&rig, "GET", &format!("http://{address}/"))).await;
     assert_eq!(failure(&outcome).class, FailureClass::Unreachable);
 }

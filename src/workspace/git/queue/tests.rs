@@ -74,15 +74,14 @@ async fn together(rig: &Rig, gate: &Arc<LookGate>, others: Vec<MergeRequest>) ->
     let held = plug_gate.clone();
     let plug = tokio::spawn(async move { queue.merge(request, held).await });
     plug_gate.begun.acquire().await.unwrap().forget();
-    let asked: Vec<_> = others
-        .into_iter()
-        .map(|request| {
-            let (queue, gate) = (rig.queue.clone(), gate.clone());
-            tokio::spawn(async move { queue.merge(request, gate).await })
-        })
-        .collect();
-    while rig.queue.waiting() < asked.len() {
-        tokio::task::yield_now().await;
+    let mut asked = Vec::new();
+    for request in others {
+        let (queue, gate) = (rig.queue.clone(), gate.clone());
+        asked.push(tokio::spawn(async move { queue.merge(request, gate).await }));
+        // In this order: what comes first is merged first.
+        while rig.queue.waiting() < asked.len() {
+            tokio::task::yield_now().await;
+        }
     }
     plug_gate.go.add_permits(1);
     plug.await.unwrap().unwrap();
