@@ -155,6 +155,7 @@ pub fn done() -> StepOutcome {
         duration_ms: 0,
         used: Default::default(),
         tree: None,
+        ran_under: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! One fixed record of each kind, for golden tests and benchmarks. The values are arbitrary and must never change.
 
+use std::sync::Arc;
+
 use crate::domain::budget::{Amounts, Caps, Dimension};
 use crate::domain::call::{CallIntent, CallKind, CallOutcome};
 use crate::domain::chat::Usage;
@@ -10,6 +12,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, CallIx, Digest, Epoch, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus};
 use crate::domain::payload::{BlobRef, Payload};
+use crate::domain::sandbox::Attestation;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{EffectClass, WorkspaceKind};
 
@@ -101,6 +104,7 @@ fn task_events() -> Vec<Event> {
         duration_ms: 1_234,
         used: amounts(),
         tree: Some("feed".to_owned()),
+        ran_under: Some(attestation()),
     };
     vec![
         Event::TaskReady { task },
@@ -149,6 +153,10 @@ fn call_intent() -> CallIntent {
     }
 }
 
+fn attestation() -> Arc<Attestation> {
+    Arc::new(Attestation { backend: "native".to_owned(), layers: vec!["landlock 7".to_owned(), "seccomp".to_owned()] })
+}
+
 fn call_outcome() -> CallOutcome {
     CallOutcome {
         result: Ok(text("reply")),
@@ -163,6 +171,7 @@ fn call_outcome() -> CallOutcome {
         }),
         full: Some(Payload::Blob(blob())),
         tree: Some("cafe".to_owned()),
+        ran_under: Some(attestation()),
     }
 }
 

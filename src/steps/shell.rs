@@ -125,10 +125,10 @@ impl ShellStep<'_> {
         let result = failure_of(&report)
             .map_or_else(|| value::of(&report.output.stdout, format).and_then(|value| self.settings.keep(&value)), Err);
         match log {
-            Ok(log) => Done { result, log, code, tree: None },
+            Ok(log) => Done { result, log, code, tree: None, ran_under: None },
             Err(error) => {
                 let failure = Failure::new(FailureClass::Internal, format!("cannot keep the log: {error}"));
-                Done { result: result.and(Err(failure)), log: None, code, tree: None }
+                Done { result: result.and(Err(failure)), log: None, code, tree: None, ran_under: None }
             }
         }
     }

@@ -101,7 +101,7 @@ pub fn back_to(goto: Phase, max: u32) -> Option<LoopBack> {
 }
 
 pub fn outcome(result: Result<Payload, Failure>) -> StepOutcome {
-    StepOutcome { result, log: None, code: None, duration_ms: 1, used: Amounts::default(), tree: None }
+    StepOutcome { result, log: None, code: None, duration_ms: 1, used: Amounts::default(), tree: None, ran_under: None }
 }
 
 pub fn good() -> StepOutcome {
@@ -158,7 +158,14 @@ pub fn tool(ix: u32) -> CallIntent {
 
 pub fn ended(result: Result<Payload, Failure>, tokens: u64) -> CallOutcome {
     let usage = Usage { input_tokens: tokens, usd_micros: tokens, ..Usage::default() };
-    CallOutcome { result, duration_ms: 1, usage: (tokens > 0).then_some(usage), full: None, tree: None }
+    CallOutcome {
+        result,
+        duration_ms: 1,
+        usage: (tokens > 0).then_some(usage),
+        full: None,
+        tree: None,
+        ran_under: None,
+    }
 }
 
 pub fn answered(tokens: u64) -> CallOutcome {
