@@ -157,6 +157,11 @@ impl App {
         session::attach_to_engine(self, command).await
     }
 
+    /// A line to the engine that is at work in another process; `None` when there is none that answers.
+    pub async fn engine_line(&self) -> Option<Session> {
+        session::engine_line(self).await
+    }
+
     /// Runs a finished project again from its records, in folders of its own, and tells the first difference. `tell` hears each
     /// record that came again; `None`: `interrupted` came first.
     pub async fn replay(

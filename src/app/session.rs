@@ -158,6 +158,12 @@ pub async fn attach_to_engine(app: &App, command: &str) -> Result<Session, Error
     }
 }
 
+/// A line to the engine that is at work now, without waiting for one.
+pub async fn engine_line(app: &App) -> Option<Session> {
+    let holder = lock::holder(&app.places.lock());
+    attach(app, holder.as_ref()).await.ok().flatten()
+}
+
 fn patience() -> ExponentialBackoff {
     ExponentialBackoffBuilder::new()
         .with_initial_interval(Duration::from_millis(5))

@@ -6,7 +6,9 @@ use super::Door;
 use super::artifacts::{Artifact, Content};
 use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
-use super::request::{Answer, Check, ForkRequest, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::request::{
+    Answer, Check, ForkRequest, LogPage, LogPiece, Progress, Removed, Request, StartRequest, Verified,
+};
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
 use crate::domain::limits;
@@ -58,6 +60,12 @@ impl Home {
     /// Asks at `door`, as `by`.
     pub fn new(door: Arc<dyn Door>, by: String) -> Self {
         Self { door, by }
+    }
+
+    /// The same home, asked by someone else.
+    #[must_use]
+    pub fn asked_by(&self, by: String) -> Self {
+        Self { door: self.door.clone(), by }
     }
 
     /// How busy the engine is.
@@ -134,7 +142,21 @@ impl Home {
         step: Option<u32>,
         offset: u64,
     ) -> Result<LogPage, Fault> {
-        let request = Request::Log { id: id.clone(), task: task.to_owned(), attempt, step, offset };
+        let request = Request::Log { id: id.clone(), task: task.to_owned(), attempt, step, offset, piece: None };
+        answered!(self.door.call(request).await?, Answer::Log(page) => page)
+    }
+
+    /// A small piece of a step's output; `of` is the attempt and the step, the last ones if they are not named.
+    pub async fn log_piece(
+        &self,
+        id: &ProjectId,
+        task: &str,
+        of: (Option<u32>, Option<u32>),
+        piece: LogPiece,
+    ) -> Result<LogPage, Fault> {
+        let (attempt, step) = of;
+        let (task, piece) = (task.to_owned(), Some(piece));
+        let request = Request::Log { id: id.clone(), task, attempt, step, offset: 0, piece };
         answered!(self.door.call(request).await?, Answer::Log(page) => page)
     }
 

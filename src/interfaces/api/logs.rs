@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use super::fault::{Fault, FaultKind};
-use super::request::LogPage;
+use super::request::{LogPage, LogPiece};
 use crate::domain::event::Event;
 use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
@@ -26,6 +26,21 @@ pub struct Wanted<'w> {
     pub attempt: Option<u32>,
     pub step: Option<u32>,
     pub offset: u64,
+    pub piece: Option<LogPiece>,
+}
+
+impl Wanted<'_> {
+    /// Where the piece begins in an output of `length` bytes, and most of its bytes: a page, or less.
+    fn span(&self, length: u64, page: usize) -> (u64, usize) {
+        match self.piece {
+            None => (self.offset, page),
+            Some(LogPiece::From { offset, most }) => (offset, most.clamp(1, page)),
+            Some(LogPiece::End { most }) => {
+                let most = most.clamp(1, page);
+                (length.saturating_sub(most as u64), most)
+            }
+        }
+    }
 }
 
 /// A step that has begun, and what is known of its output.
@@ -48,14 +63,16 @@ pub fn page(
         Fault::new(FaultKind::NoLog, format!("task `{}` has not run a command yet", wanted.task)).of(wanted.project)
     })?;
     let (attempt, step) = (found.attempt, found.step);
-    let page = |(text, next, more): (String, u64, bool), live: bool| LogPage {
+    let page = |start: u64, (text, next, more): (String, u64, bool), live: bool| LogPage {
         attempt: attempt.0,
         step: step.0,
         text,
+        start,
         next,
         more,
         live,
     };
+    let is_end = matches!(wanted.piece, Some(LogPiece::End { .. }));
     let bytes = match found.end {
         Some(None) => Vec::new(),
         Some(Some(blob)) => {
@@ -63,13 +80,26 @@ pub fn page(
         }
         None => {
             let file = live_log(task, attempt, step);
-            let bytes = read_at(&file, wanted.offset)
-                .map_err(|error| Fault::new(FaultKind::Store, format!("cannot read {}: {error}", file.display())))?;
-            return Ok(page(cut(&bytes, wanted.offset, PAGE_BYTES), true));
+            let unreadable = |error| Fault::new(FaultKind::Store, format!("cannot read {}: {error}", file.display()));
+            let length = length_of(&file).map_err(unreadable)?;
+            let (start, most) = wanted.span(length, PAGE_BYTES);
+            let bytes = read_at(&file, start, most).map_err(unreadable)?;
+            let skipped = if is_end && start > 0 { within_character(&bytes) } else { 0 };
+            let start = start + skipped as u64;
+            return Ok(page(start, cut(&bytes[skipped..], start, most), true));
         }
     };
-    let start = usize::try_from(wanted.offset).unwrap_or(usize::MAX).min(bytes.len());
-    Ok(page(cut(&bytes[start..], start as u64, STORED_PAGE_BYTES), false))
+    let (start, most) = wanted.span(bytes.len() as u64, STORED_PAGE_BYTES);
+    let mut start = usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len());
+    if is_end && start > 0 {
+        start += within_character(&bytes[start..]);
+    }
+    Ok(page(start as u64, cut(&bytes[start..], start as u64, most), false))
+}
+
+/// How many bytes at the beginning are the rest of a character that began before.
+fn within_character(bytes: &[u8]) -> usize {
+    bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count()
 }
 
 /// The task of a project by name.
@@ -110,8 +140,17 @@ fn find(archive: &Archive, wanted: &Wanted<'_>, ix: TaskIx) -> Result<Option<Fou
     Ok(if is_silent { with_log.or(found) } else { found })
 }
 
-/// At most a page from `offset` on; a file that is not there has no output yet.
-fn read_at(path: &Path, offset: u64) -> std::io::Result<Vec<u8>> {
+/// The length of a file; one that is not there has no output yet.
+fn length_of(path: &Path) -> std::io::Result<u64> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// At most `most` bytes and one more from `offset` on; a file that is not there has no output yet.
+fn read_at(path: &Path, offset: u64, most: usize) -> std::io::Result<Vec<u8>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -119,7 +158,7 @@ fn read_at(path: &Path, offset: u64) -> std::io::Result<Vec<u8>> {
     };
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
-    file.take(PAGE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -148,5 +187,17 @@ mod tests {
         assert_eq!((page.len(), next, more), (PAGE_BYTES - 1, 10 + PAGE_BYTES as u64 - 1, true));
         assert_eq!(cut(b"a\xff", 0, PAGE_BYTES), ("a\u{fffd}".to_owned(), 2, false));
         assert_eq!(cut(b"", 5, PAGE_BYTES), (String::new(), 5, false));
+    }
+
+    #[test]
+    fn a_piece_is_never_larger_than_a_page_and_its_end_begins_with_a_character() {
+        let id = ProjectId::new("x").unwrap();
+        let of = |piece| Wanted { project: &id, task: "t", attempt: None, step: None, offset: 7, piece };
+        assert_eq!(of(None).span(100, 10), (7, 10));
+        assert_eq!(of(Some(LogPiece::From { offset: 3, most: usize::MAX })).span(100, 10), (3, 10));
+        assert_eq!(of(Some(LogPiece::End { most: 4 })).span(100, 10), (96, 4));
+        assert_eq!(of(Some(LogPiece::End { most: 4 })).span(2, 10), (0, 4));
+        assert_eq!(within_character(&"aü".as_bytes()[2..]), 1);
+        assert_eq!(within_character(b"abc"), 0);
     }
 }

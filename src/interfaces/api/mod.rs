@@ -18,7 +18,7 @@ pub use cost::{Cost, Latency, Row, Tally};
 pub use fault::{Fault, FaultKind};
 pub use home::{Home, Pinned, Why};
 pub use lines::Line;
-pub use request::{Answer, Check, ForkRequest, LogPage, Progress, Removed, Request, StartRequest, Verified};
+pub use request::{Answer, Check, ForkRequest, LogPage, LogPiece, Progress, Removed, Request, StartRequest, Verified};
 pub use service::{Adopted, Keeper, Service};
 pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 

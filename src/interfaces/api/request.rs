@@ -99,6 +99,9 @@ pub enum Request {
         step: Option<u32>,
         /// The first byte wanted.
         offset: u64,
+        /// A smaller piece than a page, and then `offset` does not count.
+        #[serde(default)]
+        piece: Option<LogPiece>,
     },
     /// What its models cost.
     Cost {
@@ -274,6 +277,24 @@ pub struct Progress {
     pub driven: usize,
 }
 
+/// Which piece of a step's output is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogPiece {
+    /// From a byte on.
+    From {
+        /// The first byte.
+        offset: u64,
+        /// Most bytes.
+        most: usize,
+    },
+    /// The end of what there is.
+    End {
+        /// Most bytes.
+        most: usize,
+    },
+}
+
 /// A piece of a step's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPage {
@@ -283,6 +304,9 @@ pub struct LogPage {
     pub step: u32,
     /// The text; what is no UTF-8 is replaced.
     pub text: String,
+    /// Where it begins.
+    #[serde(default)]
+    pub start: u64,
     /// Where the next piece begins.
     pub next: u64,
     /// Whether there is more already.

@@ -96,7 +96,7 @@ impl Service {
             parent: None,
             depth: 0,
         };
-        let (id, existed) = self.engine()?.start(start, Actor::User(by)).await?;
+        let (id, existed) = self.engine()?.start(start, actor(by)).await?;
         Ok(Answer::Started { id, existed })
     }
 
@@ -108,7 +108,7 @@ impl Service {
         let ForkRequest { source, at, id, models, budget } = fork;
         let about_source = about(&source);
         let fork = Fork { source: source.clone(), at, id, models, budget };
-        let (id, existed) = engine.fork(fork, Actor::User(by)).await.map_err(about_source)?;
+        let (id, existed) = engine.fork(fork, actor(by)).await.map_err(about_source)?;
         Ok(Answer::Started { id, existed })
     }
 
@@ -149,11 +149,11 @@ impl Door for Service {
             Request::Start { start, by } => self.start(*start, by).await,
             Request::Fork { fork, by } => self.fork(fork, by).await,
             Request::Resume { id, command, by } => {
-                self.engine()?.resume(id.clone(), command, Actor::User(by)).await.map_err(about(&id))?;
+                self.engine()?.resume(id.clone(), command, actor(by)).await.map_err(about(&id))?;
                 Ok(Answer::Taken { value: None, driven: true })
             }
             Request::Command { id, command, by } => {
-                let given = self.engine()?.command(id.clone(), command, Actor::User(by)).await;
+                let given = self.engine()?.command(id.clone(), command, actor(by)).await;
                 let value = given.map_err(about(&id))?;
                 Ok(Answer::Taken { value, driven: self.drives(&id).await? })
             }
@@ -183,10 +183,10 @@ impl Door for Service {
             }
             Request::Definition { id } => self.read(move |archive| definition(archive, &id)).await,
             Request::Records { id, from, limit, wait } => self.records(id, from, limit, wait).await,
-            Request::Log { id, task, attempt, step, offset } => {
+            Request::Log { id, task, attempt, step, offset, piece } => {
                 let keeper = self.keeper.clone();
                 self.read(move |archive| {
-                    let wanted = Wanted { project: &id, task: &task, attempt, step, offset };
+                    let wanted = Wanted { project: &id, task: &task, attempt, step, offset, piece };
                     let live_log = |task, attempt, step| keeper.live_log(&id, task, attempt, step);
                     logs::page(archive, &wanted, live_log).map(Answer::Log)
                 })
@@ -221,6 +221,14 @@ impl Door for Service {
                 self.read(move |_| keeper.remove(Millis(before_ms), dry_run).map(Answer::Removed)).await
             }
         }
+    }
+}
+
+/// Callers of the API say so in the name they give; no login name has a colon.
+fn actor(by: String) -> Actor {
+    match by.strip_prefix("api:") {
+        Some(name) => Actor::Api(name.to_owned()),
+        None => Actor::User(by),
     }
 }
 

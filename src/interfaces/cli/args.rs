@@ -99,6 +99,8 @@ pub enum Verb {
     Diff(Diff),
     /// Print a JSON Schema
     Schema(Schema),
+    /// Serve projects to other agents over stdin and stdout, in the Model Context Protocol
+    Mcp(Mcp),
     /// Check everything that is stored
     Doctor(Doctor),
     /// Remove ended projects and what nobody names any more
@@ -592,6 +594,20 @@ pub struct Schema {
     #[arg(value_parser = ["workflow"], default_value = "workflow")]
     pub what: String,
 }
+
+/// `mcp`.
+#[derive(Debug, Args)]
+#[command(after_help = MCP_HELP)]
+pub struct Mcp {
+    /// Also offer the tools that change something: start, approve, reject, pause, resume, cancel, fork
+    #[arg(long)]
+    pub allow_actions: bool,
+}
+
+const MCP_HELP: &str =
+    "A client starts it by itself: {\"mcpServers\": {\"wfctl\": {\"command\": \"wfctl\", \"args\": [\"mcp\"]}}}.
+It opens the home for each request and leaves it again, so that other verbs work meanwhile.
+Whoever may use --allow-actions can run any workflow here, and with it any command, as you.";
 
 /// `doctor`.
 #[derive(Debug, Args)]

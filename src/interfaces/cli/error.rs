@@ -128,7 +128,8 @@ impl Error {
         }
     }
 
-    fn code(&self) -> Code {
+    /// Its code.
+    pub fn code(&self) -> Code {
         match self {
             Self::Usage { .. } | Self::Workflow(_) | Self::Inputs { .. } => Code::Usage,
             Self::NoWorkflow { .. } => Code::NoWorkflow,
@@ -147,7 +148,7 @@ impl Error {
     }
 
     /// What lies behind it, outermost first.
-    fn causes(&self) -> Vec<String> {
+    pub fn causes(&self) -> Vec<String> {
         let mut causes = match self {
             Self::Fault(fault) | Self::App(app::Error::Fault(fault)) => fault.causes.clone(),
             _ => Vec::new(),
@@ -161,7 +162,7 @@ impl Error {
     }
 
     /// The next thing to do, in full sentences.
-    fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } | Self::NoWorkflow { hint, .. } => Some(hint.clone()),
             Self::UnknownProject { nearest: Some(id), .. } => Some(format!("Did you mean {id}?")),

@@ -23,6 +23,7 @@ pub mod init;
 mod landing;
 pub mod list;
 pub mod logs;
+pub mod mcp;
 pub mod pause;
 pub mod replay;
 pub mod resume;

@@ -73,10 +73,20 @@ pub fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<
     context.terminal.data(id.as_str())
 }
 
-fn request(context: &Context, arguments: &args::Run, mut found: Found) -> Result<StartRequest, Error> {
+fn request(context: &Context, arguments: &args::Run, found: Found) -> Result<StartRequest, Error> {
+    let inputs = given::inputs(&found.definition, &arguments.inputs)?;
+    request_with(context, arguments, found, inputs)
+}
+
+/// The same with inputs that are bound already; those of `arguments` do not count.
+pub(super) fn request_with(
+    context: &Context,
+    arguments: &args::Run,
+    mut found: Found,
+    inputs: serde_json::Map<String, serde_json::Value>,
+) -> Result<StartRequest, Error> {
     found.definition.models = models::chosen(context, &arguments.models, &found.definition)?;
     models::check(context, &found.definition)?;
-    let inputs = given::inputs(&found.definition, &arguments.inputs)?;
     let id = arguments.id.as_deref().map(|text| {
         ProjectId::new(text).map_err(|error| Error::Usage {
             message: error.to_string(),

@@ -1,0 +1,160 @@
+//! `wfctl mcp`: projects for other agents. What the face of that name cannot know, it is given here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::args;
+use super::super::context::{Context, find};
+use super::super::error::Error;
+use super::super::exit::Exit;
+use super::super::words::{self, Names};
+use super::super::workflows;
+use super::{drive, run};
+use crate::app::{Need, Session};
+use crate::domain::view::{ProjectView, RecordView, Summary};
+use crate::domain::workflow::{Given, bind};
+use crate::interfaces::api::{Answer, Door, Fault, FaultKind, Home, Request, StartRequest};
+use crate::interfaces::mcp::{Access, Grant, Launcher, Narrated, Narrator, Parts, Refusal, Visit, Wanted, serve};
+
+/// Serves over stdin and stdout.
+pub async fn run(context: &Arc<Context>, arguments: &args::Mcp) -> Result<Exit, Error> {
+    let mut interrupts = drive::Interrupts::listen()?;
+    let grant = if arguments.allow_actions { Grant::Everybody } else { Grant::Nobody };
+    let parts = parts(context, Arc::new(EachTime(context.clone())), grant);
+    let served = serve(parts, interrupts.next()).await;
+    served.map(|()| Exit::Done).map_err(|message| Error::Usage {
+        message,
+        hint: "A client of the Model Context Protocol starts `wfctl mcp`; there is nothing to type into it.".to_owned(),
+    })
+}
+
+/// What the face is made of, here as everywhere.
+pub fn parts(context: &Arc<Context>, access: Arc<dyn Access>, grant: Grant) -> Parts {
+    Parts { access, launcher: Arc::new(Launch(context.clone())), explain, narrate, grant }
+}
+
+/// What the command line says about a fault.
+fn explain(fault: &Fault) -> Refusal {
+    refusal(&Error::Fault(fault.clone()))
+}
+
+fn refusal(error: &Error) -> Refusal {
+    let page = error.code().page();
+    let mut causes = error.causes();
+    let mut next = error.hint();
+    match error {
+        Error::Workflow(found) => causes.push(found.to_string().trim_end().to_owned()),
+        Error::Inputs { problems, .. } => {
+            causes.extend(problems.iter().map(|problem| format!("[{}] {}", problem.code, problem.message)));
+            next = problems.iter().find_map(|problem| problem.help.clone());
+        }
+        _ => {}
+    }
+    let message = match error {
+        Error::Workflow(_) => "the workflow file is refused".to_owned(),
+        other => other.to_string(),
+    };
+    Refusal { code: page.code.to_owned(), title: page.title.to_owned(), message, causes, next }
+}
+
+fn narrate(view: &ProjectView) -> Narrator {
+    let names = Names::of(view);
+    Box::new(move |record: &RecordView| {
+        let said = words::say(&record.event, &names);
+        Narrated {
+            kind: words::kind(&record.event),
+            task: said.task.map(|task| names.get(task)),
+            actor: words::actor(&record.actor),
+            text: said.text,
+        }
+    })
+}
+
+/// Opens the home for each request, and starts an engine in the background for what has to be driven.
+struct EachTime(Arc<Context>);
+
+impl EachTime {
+    /// Who is on record as the one who asked: an agent of this person's, not the person.
+    fn asker(&self) -> String {
+        format!("api:mcp:{}", self.0.app.environment().user())
+    }
+}
+
+fn visit(session: Session, asker: String) -> Visit {
+    let home = session.home().asked_by(asker);
+    Visit::brief(home, async move || {
+        if let Some(why) = session.close().await {
+            tracing::error!(why, "the engine ended by itself");
+        }
+    })
+}
+
+#[async_trait]
+impl Access for EachTime {
+    async fn open(&self, need: Need) -> Result<Visit, Refusal> {
+        let app = &self.0.app;
+        if need != Need::Drive && app.is_untouched() {
+            return Ok(Visit::lasting(Home::new(Arc::new(Untouched), self.asker())));
+        }
+        let session = match need {
+            Need::Read | Need::Command => app.open(need, "mcp").await,
+            Need::Drive => match app.spawn_engine() {
+                Ok(_) => app.attach("mcp").await,
+                Err(error) => Err(error),
+            },
+        };
+        session.map(|session| visit(session, self.asker())).map_err(|error| refusal(&Error::App(error)))
+    }
+
+    async fn line(&self) -> Option<Visit> {
+        self.0.app.engine_line().await.map(|session| visit(session, self.asker()))
+    }
+
+    async fn find(&self, home: &Home, typed: &str) -> Result<Summary, Refusal> {
+        find(home, typed).await.map_err(|error| refusal(&error))
+    }
+}
+
+/// A home that nobody has used yet: nothing is in it, and looking into it does not make it.
+struct Untouched;
+
+#[async_trait]
+impl Door for Untouched {
+    async fn call(&self, request: Request) -> Result<Answer, Fault> {
+        match request {
+            Request::Find { .. } => Ok(Answer::Found { projects: Vec::new(), damaged: Vec::new() }),
+            _ => Err(Fault::new(FaultKind::UnknownProject, "no project was started in this home yet")),
+        }
+    }
+}
+
+/// Makes starts as `wfctl run` does.
+struct Launch(Arc<Context>);
+
+impl Launcher for Launch {
+    fn prepare(&self, wanted: Wanted) -> Result<StartRequest, Refusal> {
+        prepare(&self.0, wanted).map_err(|error| refusal(&error))
+    }
+}
+
+fn prepare(context: &Context, wanted: Wanted) -> Result<StartRequest, Error> {
+    let found = workflows::load(&context.terminal, &wanted.workflow)?;
+    let given: BTreeMap<String, Given> =
+        wanted.inputs.into_iter().map(|(name, value)| (name, Given::Json(value))).collect();
+    let inputs = bind(&found.definition.inputs, &given)
+        .map_err(|problems| Error::Inputs { workflow: found.definition.name.clone(), problems })?;
+    let models =
+        args::Models { model: wanted.models, base_url: None, key_env: None, free: false, trust_providers: false };
+    let arguments = args::Run {
+        workflow: wanted.workflow,
+        inputs: args::Inputs { input: Vec::new(), inputs: None },
+        models,
+        id: Some(wanted.id.unwrap_or_else(|| context.app.fresh_id(&found.definition.name)).to_string()),
+        dir: wanted.dir.map(Into::into),
+        detach: true,
+        dry_run: false,
+    };
+    run::request_with(context, &arguments, found, inputs)
+}
