@@ -9,6 +9,8 @@ mod crash;
 mod fork;
 mod held;
 mod index;
+mod mcp;
+mod mcp_client;
 mod replay;
 mod rig;
 mod safety;

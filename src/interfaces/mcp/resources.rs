@@ -18,7 +18,7 @@ use super::uri::{ARTIFACT_TEMPLATE, JOURNAL_TEMPLATE, Place};
 use crate::app::Need;
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::payload::Payload;
-use crate::domain::view::Summary;
+use crate::domain::view::{RecordView, Summary};
 use crate::interfaces::api::{Fault, FaultKind, Line};
 
 /// The media type of a journal: a JSON object a line.
@@ -79,6 +79,7 @@ async fn contents(room: Room, place: Place, uri: String) -> Result<ResourceConte
 
 /// Records until the bound is reached; `_meta` of a piece has the address of the next one.
 async fn records(room: &Room, id: ProjectId, from: Seq, uri: String) -> Result<ResourceContents, Trouble> {
+    let narrate = (room.parts.narrate)(&room.home.show(&id).await?);
     let (mut text, mut at, mut next) = (String::new(), Seq(from.0.saturating_sub(1)), None);
     'pages: loop {
         let records = room.home.records(&id, at, false).await?;
@@ -87,7 +88,8 @@ async fn records(room: &Room, id: ProjectId, from: Seq, uri: String) -> Result<R
         }
         for record in records {
             let seq = record.seq;
-            let line = serde_json::to_string(&Line::record(record))
+            let task = narrate(&record).task;
+            let line = serde_json::to_string(&Line::record(RecordView { task, ..record }))
                 .map_err(|error| Fault::new(FaultKind::Defect, format!("record {seq} is not JSON: {error}")))?;
             if !text.is_empty() && text.len() + line.len() >= page::RESOURCE_BYTES {
                 next = Some(seq);
