@@ -11,6 +11,7 @@ mod held;
 mod index;
 mod mcp;
 mod mcp_client;
+mod mcp_http;
 mod replay;
 mod rig;
 mod safety;
