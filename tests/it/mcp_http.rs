@@ -151,8 +151,12 @@ fn each_request_says_for_itself_whether_it_may_act() {
         assert!(client.refused("show", json!({"project": "x"})).starts_with("error[WF0004]"));
         client.close();
     }
+    for lifecycle in [ClientLifecycleMode::Initialize, newest()] {
+        let client = server.client(lifecycle, true);
+        assert_eq!(client.tools.len(), 14);
+        client.close();
+    }
     let client = server.client(newest(), true);
-    assert_eq!(client.tools.len(), 14);
     client.call("approve", json!({"project": "p"}));
     until("it is done", || client.call("show", json!({"project": "p"}))["project"]["status"] == "DONE");
     client.close();
