@@ -12,6 +12,7 @@ mod lock;
 mod models;
 mod places;
 mod replay;
+mod servers;
 mod session;
 
 pub use closing::Closing;

@@ -5,6 +5,7 @@
 //! record, and ends with a typed answer. Reading order: `calls`, `provider/`, `tools/`, `roles/`, `signatures/`, `walk/`.
 
 pub mod calls;
+pub mod mcp;
 pub mod memory_calls;
 pub mod prices;
 pub mod provider;

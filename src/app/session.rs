@@ -15,6 +15,7 @@ use super::error::{Error, HeldHow};
 use super::keeper::Keeper;
 use super::lock::{self, Holder, Lock, Role};
 use super::models;
+use super::servers;
 use crate::domain::ids::{Epoch, ProjectId};
 use crate::engine::archive::Archive;
 use crate::engine::entropy::SystemEntropy;
@@ -321,13 +322,15 @@ fn start(
     closing: TaskTracker,
 ) -> Result<Engine, Error> {
     let environment = app.environment.all().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let leftovers = Arc::new(leftovers);
+    let servers = Arc::new(servers::made(app, &leftovers));
     let runner = Arc::new(Runner::new(Settings {
         environment,
         grace: app.config.grace,
         shutdown_grace: app.config.shutdown_grace,
         logs_dir: app.places.logs(),
         workspaces: workspaces.clone(),
-        leftovers: Arc::new(leftovers),
+        leftovers,
         sink: Arc::new(Vault(base.blobs.clone())),
         source: Arc::new(Vault(base.blobs.clone())),
         models: Arc::new(models::Source::new(
@@ -337,6 +340,7 @@ fn start(
             app.clock.clone(),
         )),
         indexes: Arc::new(Indexes::new(app.places.code())),
+        servers: Some(servers),
         clock: app.clock.clone(),
     }));
     let last = Closing::new(base.archive.clone(), workspaces.clone());

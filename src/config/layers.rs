@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::env_vars::Environment;
 use crate::domain::time::parse_duration;
+use crate::domain::tool_server::ToolServer;
 use crate::domain::workflow::{ModelsSpec, did_you_mean};
 
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -149,10 +150,13 @@ pub enum Error {
 pub struct Layers {
     settings: BTreeMap<Key, Setting>,
     models: ModelsSpec,
+    servers: BTreeMap<String, ToolServer>,
 }
 
 /// The table of models in a file.
 const MODELS: &str = "models";
+/// The table of servers of tools, called what all clients of the protocol call it.
+const SERVERS: &str = "mcpServers";
 
 impl Layers {
     /// Reads every layer. `repository` is the folder whose file counts; `flags` are those given.
@@ -161,7 +165,7 @@ impl Layers {
         repository: Option<&Path>,
         flags: &[(Key, &'static str, String)],
     ) -> Result<Self, Error> {
-        let mut layers = Self { settings: BTreeMap::new(), models: ModelsSpec::default() };
+        let mut layers = Self { settings: BTreeMap::new(), models: ModelsSpec::default(), servers: BTreeMap::new() };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
         let files = [environment.config_file(), repository.map(|folder| folder.join(REPOSITORY_FILE))];
         for path in files.into_iter().flatten() {
@@ -191,6 +195,29 @@ impl Layers {
     /// Models and providers: those of later files take the place of the same ones of earlier files.
     pub fn models(&self) -> &ModelsSpec {
         &self.models
+    }
+
+    /// The servers of tools for agents, by name.
+    pub fn servers(&self) -> &BTreeMap<String, ToolServer> {
+        &self.servers
+    }
+
+    /// Adds the servers of a file.
+    fn add_servers(&mut self, value: toml::Value, path: &Path) -> Result<(), Error> {
+        let wrong = |problem: String| Error::Syntax { path: path.to_owned(), problem };
+        // Whoever cloned a repository has not agreed to start what it names.
+        if path.ends_with(REPOSITORY_FILE) {
+            return Err(wrong(format!(
+                "[{SERVERS}] is read from your own configuration only: a repository may not start programs of its choice"
+            )));
+        }
+        let servers: BTreeMap<String, ToolServer> =
+            value.try_into().map_err(|error: toml::de::Error| wrong(format!("[{SERVERS}]: {}", error.message())))?;
+        if let Some(problem) = servers.iter().find_map(|(name, server)| server.fault(name)) {
+            return Err(wrong(format!("[{SERVERS}]: {problem}")));
+        }
+        self.servers.extend(servers);
+        Ok(())
     }
 
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
@@ -224,8 +251,12 @@ impl Layers {
                 self.models = models.over(&self.models);
                 continue;
             }
+            if name == SERVERS {
+                self.add_servers(value, path)?;
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS]);
+                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS, SERVERS]);
                 let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };
@@ -271,6 +302,30 @@ mod tests {
         std::fs::write(&own, format!("[models]\ndefault = [\"local/c\"]{provider}")).unwrap();
         let refused = Layers::read(&environment, Some(folder.path()), &[]).unwrap_err();
         assert!(matches!(refused, Error::Syntax { problem, .. } if problem.contains("your keys")));
+    }
+
+    #[test]
+    fn servers_of_tools_are_those_of_the_person_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = folder.path().join("user.toml");
+        let text = "[mcpServers.time]\ncommand = \"mcp-server-time\"\nargs = [\"--local-timezone\", \"UTC\"]";
+        std::fs::write(&user, text).unwrap();
+        let environment = Environment::of([("WFCTL_CONFIG", user.to_str().unwrap())]);
+        let layers = Layers::read(&environment, Some(folder.path()), &[]).unwrap();
+        assert_eq!(layers.servers()["time"].args, ["--local-timezone", "UTC"]);
+        std::fs::write(folder.path().join(REPOSITORY_FILE), text).unwrap();
+        let refused = Layers::read(&environment, Some(folder.path()), &[]).unwrap_err();
+        assert!(matches!(refused, Error::Syntax { problem, .. } if problem.contains("your own configuration")));
+        std::fs::remove_file(folder.path().join(REPOSITORY_FILE)).unwrap();
+        for (text, wanted) in [
+            ("[mcpServers.Time]\ncommand = \"x\"", "no name of a server"),
+            ("[mcpServers.time]\ncomand = \"x\"", "comand"),
+            ("[mcpServers.time]", "neither a command nor a url"),
+        ] {
+            std::fs::write(&user, text).unwrap();
+            let refused = Layers::read(&environment, None, &[]).unwrap_err().to_string();
+            assert!(refused.contains(wanted), "{refused}");
+        }
     }
 
     #[test]

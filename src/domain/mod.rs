@@ -18,5 +18,6 @@ pub mod project;
 pub mod retry;
 pub mod sandbox;
 pub mod time;
+pub mod tool_server;
 pub mod view;
 pub mod workflow;

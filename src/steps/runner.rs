@@ -15,6 +15,7 @@ use super::http::{Client, HttpStep};
 use super::merge::MergeStep;
 use super::shell::ShellStep;
 use super::sink::PayloadSink;
+use crate::agents::mcp::Servers;
 use crate::domain::budget::Amounts;
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::event::StepOutcome;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub models: Arc<dyn ModelSource>,
     /// Indexes of repositories.
     pub indexes: Arc<Indexes>,
+    /// Servers of tools for agents; `None` where nobody is asked, in a replay.
+    pub servers: Option<Arc<Servers>>,
     /// Measures durations and signs of life.
     pub clock: Arc<dyn Clock>,
 }
@@ -96,6 +99,12 @@ impl Runner {
 }
 
 impl Settings {
+    /// The servers of tools.
+    pub(super) fn servers(&self) -> Result<&Servers, Failure> {
+        let message = "tools of MCP servers are not asked in a replay, and what they said is not played yet";
+        self.servers.as_deref().ok_or_else(|| Failure::new(FailureClass::NotFound, message))
+    }
+
     pub(super) fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
         live_log(&self.logs_dir, project, task, attempt, step)
     }

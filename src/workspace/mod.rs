@@ -9,6 +9,7 @@
 pub mod boundary;
 pub mod checks;
 pub mod command_line;
+pub mod companion;
 pub mod detached;
 pub mod excerpt;
 pub mod files;

@@ -230,6 +230,7 @@ impl House {
                 self.clock.clone(),
             )),
             indexes: Arc::new(wfctl::workspace::index::Indexes::new(self.home().join("code"))),
+            servers: None,
             clock: self.clock.clone(),
         });
         let closing = TaskTracker::new();

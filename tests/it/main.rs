@@ -12,6 +12,7 @@ mod index;
 mod mcp;
 mod mcp_client;
 mod mcp_http;
+mod mcp_servers;
 mod replay;
 mod rig;
 mod safety;

@@ -60,7 +60,7 @@ fn explain(fault: &Fault) -> Refusal {
 }
 
 /// An engine in a process of its own, and a server in front of it.
-struct Server {
+pub struct Server {
     runtime: tokio::runtime::Runtime,
     address: std::net::SocketAddr,
     ending: CancellationToken,
@@ -68,7 +68,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(rig: &Rig) -> Self {
+    pub fn start(rig: &Rig) -> Self {
         let engine = rig.spawn(&["engine"]);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let lock = rig.folder().join("home/lock");
@@ -105,7 +105,7 @@ impl Server {
         Self { runtime, address, ending, engine }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
@@ -123,7 +123,7 @@ impl Server {
         Client::over(lifecycle, async { StreamableHttpClientTransport::from_config(config) })
     }
 
-    fn close(mut self) {
+    pub fn close(mut self) {
         self.ending.cancel();
         self.engine.kill().unwrap();
         self.engine.wait().unwrap();

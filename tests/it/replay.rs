@@ -338,7 +338,7 @@ impl Worksite for Nowhere {
     async fn brief(&self) -> Result<Brief, Failure> {
         nothing()
     }
-    fn tools(&self, _: &[String]) -> Result<Vec<Offered>, Failure> {
+    async fn tools(&self, _: &[String]) -> Result<Vec<Offered>, Failure> {
         nothing()
     }
     async fn run(&self, _: ToolRun<'_>) -> Result<ToolResult, Failure> {

@@ -143,7 +143,8 @@ impl<'w> Walk<'w> {
                 let started = calls.monotonic_ms();
                 let signature = signature(&order.role.output)?;
                 let wanted: Vec<String> = order.role.tools.clone();
-                let pinned = Pinned::new(order, signature, site.tools(&not_own(&wanted))?, &site.brief().await?)?;
+                let offered = site.tools(&not_own(&wanted)).await?;
+                let pinned = Pinned::new(order, signature, offered, &site.brief().await?)?;
                 let kept = record.keep_json(&pinned)?;
                 let mut made = outcome(Ok(kept), calls.monotonic_ms().saturating_sub(started));
                 made.tree = site.checkpoint().await?;

@@ -84,7 +84,7 @@ pub trait Worksite: Send + Sync {
 
     /// The tools of these names in a stable order, or the name that there is no tool of. The walk's own
     /// (`finish`, `ask_human`, `run_checks`, `note`, `git_commit`) are not asked for.
-    fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure>;
+    async fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure>;
 
     /// Runs a tool; `Err` ends the attempt.
     async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure>;

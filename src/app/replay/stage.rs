@@ -96,6 +96,7 @@ impl Stage {
             source: self.store.clone(),
             models: Arc::new(Source::new(models, &self.environment)),
             indexes: Arc::new(crate::workspace::index::Indexes::new(self.home.join("code"))),
+            servers: None,
             clock: self.clock.clone(),
         }));
         let (handle, control) = step_control(self.clock.monotonic_ms());

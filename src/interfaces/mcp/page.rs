@@ -51,7 +51,10 @@ pub fn field(text: &str) -> String {
     if text.len() <= FIELD_BYTES {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(FIELD_BYTES);
+    let mut end = FIELD_BYTES;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     format!("{} [{} more bytes]", &text[..end], text.len() - end)
 }
 

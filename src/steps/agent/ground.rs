@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::runner::Settings;
 use super::process::{Running, Shell};
+use crate::agents::mcp;
 use crate::agents::tools::{self, Site, ToolFault, Toolbox};
 use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
 use crate::domain::chat::ToolCall;
@@ -79,8 +80,10 @@ impl Worksite for Ground<'_> {
         Ok(Brief { standing, map })
     }
 
-    fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
-        let toolbox = toolbox(names)?;
+    async fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
+        let (foreign, own): (Vec<&str>, Vec<&str>) =
+            names.iter().map(String::as_str).partition(|name| mcp::is_foreign(name));
+        let toolbox = toolbox(&own)?;
         let offered = toolbox.specs().into_iter().map(|spec| {
             let effect = match toolbox.kind(&spec.name) {
                 Some(tools::Kind::Works(effect)) => effect,
@@ -89,7 +92,11 @@ impl Worksite for Ground<'_> {
             };
             Offered { spec, effect }
         });
-        Ok(offered.collect())
+        let mut offered: Vec<Offered> = offered.collect();
+        if !foreign.is_empty() {
+            offered.extend(self.settings.servers()?.offered(&foreign).await?);
+        }
+        Ok(offered)
     }
 
     async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure> {
@@ -98,14 +105,19 @@ impl Worksite for Ground<'_> {
         let outputs = Whole(run.outputs);
         let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &outputs };
         let call = ToolCall { id: String::new(), name: run.name.to_owned(), arguments: run.arguments.to_string() };
-        let done = match toolbox.plan(&call) {
-            Ok(planned) => toolbox.call(&planned, &site).await,
-            Err(fault) => Err(fault),
-        };
-        let (text, failed) = match done {
-            Ok(output) => (output.text, false),
-            Err(ToolFault::Told(text)) => (text, true),
-            Err(ToolFault::Ends(failure)) => return Err(failure),
+        let (text, failed) = if mcp::is_foreign(run.name) {
+            let given = self.settings.servers()?.call(run.name, run.arguments).await?;
+            (given.text, given.failed)
+        } else {
+            let done = match toolbox.plan(&call) {
+                Ok(planned) => toolbox.call(&planned, &site).await,
+                Err(fault) => Err(fault),
+            };
+            match done {
+                Ok(output) => (output.text, false),
+                Err(ToolFault::Told(text)) => (text, true),
+                Err(ToolFault::Ends(failure)) => return Err(failure),
+            }
         };
         let text = self.settings.models.redact(text);
         let shown = tools::show(text.as_bytes(), limits::TOOL_OUTPUT_BYTES);
@@ -234,7 +246,7 @@ fn map(root: &Path, tree: Option<&str>, indexes: &Indexes, focus: &[String]) -> 
     }
 }
 
-fn toolbox(names: &[String]) -> Result<Toolbox, Failure> {
+fn toolbox(names: &[&str]) -> Result<Toolbox, Failure> {
     Toolbox::new(names, None).map_err(|problem| none(&problem))
 }
 

@@ -65,6 +65,7 @@ impl Rig {
             source: Arc::new(MemorySink::default()),
             models: Arc::new(NoModels),
             indexes: Arc::new(Indexes::new(home.path().join("indexes"))),
+            servers: None,
             clock: Arc::new(Still),
         }));
         Self { home, runner, sink: Arc::default() }

@@ -202,7 +202,7 @@ impl Worksite for MemorySite {
         Ok(Brief { standing: self.standing.clone(), map: "main.rs: fn main".to_owned() })
     }
 
-    fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
+    async fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
         let known = [
             (spec("read_file", &["path"]), EffectClass::Pure),
             (spec("read_output", &["handle"]), EffectClass::Pure),
