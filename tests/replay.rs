@@ -338,15 +338,16 @@ fn fault_30_projects_of_every_released_journal_open_verify_and_are_shown() {
     let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores");
     let made_with = stores.join("v2/projects.jsonl");
     if std::env::var_os("WFCTL_BLESS").is_some() && !made_with.exists() {
-        let lines = ["lifecycle", "foreach_and_when", "cancel_with_undo", "external", "agent", "allows_more"].map(|wanted| {
-            let (rig, id) = scenarios::all().iter().find(|(name, _)| *name == wanted).unwrap().1();
-            let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            let frames = rig.disk.frames(&id, wfctl::domain::ids::Seq(1), usize::MAX).unwrap();
-            let frames = frames.iter().map(|frame| (frame.first.0, hex(&frame.bytes))).collect();
-            let (blobs, project) = (rig.vault.texts(), rig.project(&id));
-            let (status, tasks) = (project.status(), end_of(project));
-            serde_json::to_string(&Stored { project: id, frames, blobs, status, tasks }).unwrap()
-        });
+        let lines =
+            ["lifecycle", "foreach_and_when", "cancel_with_undo", "external", "agent", "allows_more"].map(|wanted| {
+                let (rig, id) = scenarios::all().iter().find(|(name, _)| *name == wanted).unwrap().1();
+                let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+                let frames = rig.disk.frames(&id, wfctl::domain::ids::Seq(1), usize::MAX).unwrap();
+                let frames = frames.iter().map(|frame| (frame.first.0, hex(&frame.bytes))).collect();
+                let (blobs, project) = (rig.vault.texts(), rig.project(&id));
+                let (status, tasks) = (project.status(), end_of(project));
+                serde_json::to_string(&Stored { project: id, frames, blobs, status, tasks }).unwrap()
+            });
         std::fs::write(&made_with, lines.join("\n") + "\n").unwrap();
     }
     for release in std::fs::read_dir(&stores).unwrap() {

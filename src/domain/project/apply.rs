@@ -69,11 +69,7 @@ impl Project {
                 self.raise_caps(*caps);
                 Ok(())
             }
-            Event::AllowanceRaised { allowed } => {
-                self.allowed = std::sync::Arc::new(serde_json::from_str(allowed).map_err(|error| error.to_string())?);
-                self.core.allowed = Some(allowed.clone());
-                Ok(())
-            }
+            Event::AllowanceRaised { allowed } => self.raise_allowance(allowed),
             Event::CancelRequested { undo, .. } => {
                 self.move_project(project_machine::Input::Cancel, at)?;
                 self.core.cancel_undo = *undo;

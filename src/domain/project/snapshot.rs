@@ -58,8 +58,8 @@ impl Project {
         let core = stored.core.into_owned();
         let mut project = Self::around(id, Arc::new(created), stored.created_at, definition, Arc::new(inputs), core);
         project.seq = stored.seq;
-        if let Some(allowed) = &project.core.allowed {
-            project.allowed = Arc::new(serde_json::from_str(allowed).map_err(|error| error.to_string())?);
+        if let Some(allowed) = project.core.allowed.take() {
+            project.raise_allowance(&allowed)?;
         }
         project.rebuild()?;
         Ok(project)
