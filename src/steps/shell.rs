@@ -12,6 +12,7 @@ use crate::domain::limits;
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
 use crate::workspace::process::{self, Command, End, Report};
+use crate::workspace::sandbox::Containment;
 use crate::workspace::{Lease, command_line, excerpt, leftovers};
 
 /// Shells and `env` report a program that cannot be executed, or is not there, with these.
@@ -102,6 +103,7 @@ impl ShellStep<'_> {
             grace: settings.grace,
             shutdown_grace: settings.shutdown_grace,
             key: order.key(),
+            contained: Containment::Open,
         };
         let alive = || control.alive(settings.clock.monotonic_ms());
         process::run(&command, Some(&settings.leftovers), stop.stopped(), alive).await
@@ -207,7 +209,7 @@ fn refused(error: process::Error) -> Failure {
         }
         process::Error::CommandLine(Line::TooLong(_)) => FailureClass::Oversized,
         process::Error::Environment(_) => FailureClass::Malformed,
-        process::Error::NoFolder(_) => FailureClass::Workspace,
+        process::Error::NoFolder(_) | process::Error::Sandbox(_) => FailureClass::Workspace,
         process::Error::Spawn { .. } | process::Error::Watch(_) => FailureClass::Internal,
     };
     Failure::new(class, error.to_string())
