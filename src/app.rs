@@ -34,9 +34,13 @@ use crate::engine::entropy::SystemEntropy;
 use crate::engine::ports::{Clock as _, Entropy as _};
 use crate::interfaces::api::Check;
 use crate::journal::doctor;
+use crate::steps::{self, Containments};
 use crate::telemetry::Log;
 use crate::workspace::{Workspaces, detached};
 use places::Places;
+
+/// The program that runs, also after its file was replaced by a newer one.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Everything that is known before a home is opened.
 pub struct App {
@@ -129,6 +133,24 @@ impl App {
     /// The file of the user's configuration, when there may be one.
     pub fn config_file(&self) -> Option<PathBuf> {
         self.environment.config_file()
+    }
+
+    /// What keeps commands in their place, for an engine whose home is `home`.
+    fn containments(&self, home: &Path) -> Containments {
+        let config = self.config_file();
+        let folder = config.as_deref().and_then(Path::parent);
+        let config = match folder {
+            Some(folder) if folder.file_name() == Some(OsStr::new("wfctl")) => vec![folder.to_owned()],
+            Some(folder) => config.iter().cloned().chain([folder.join("secrets.toml")]).collect(),
+            None => Vec::new(),
+        };
+        let sockets = self.places.socket().ok().and_then(|socket| Some(socket.parent()?.to_owned()));
+        let mut places = steps::Places::new(home, PathBuf::from(THIS_PROGRAM));
+        places.user_home = self.environment.user_home();
+        places.config = config;
+        places.sockets = sockets.unwrap_or(places.sockets);
+        places.path = self.environment.text("PATH").map(Into::into);
+        Containments::new(places)
     }
 
     /// Starts an engine in the background. It may lose the race for the home, and then ends by itself.

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::env_vars::Environment;
+use super::sandbox;
+use crate::domain::sandbox::Allowance;
 use crate::domain::time::parse_duration;
 use crate::domain::workflow::{ModelsSpec, did_you_mean};
 
@@ -149,10 +151,13 @@ pub enum Error {
 pub struct Layers {
     settings: BTreeMap<Key, Setting>,
     models: ModelsSpec,
+    allowance: Allowance,
 }
 
 /// The table of models in a file.
 const MODELS: &str = "models";
+/// The table of what commands may reach.
+const SANDBOX: &str = "sandbox";
 
 impl Layers {
     /// Reads every layer. `repository` is the folder whose file counts; `flags` are those given.
@@ -161,7 +166,8 @@ impl Layers {
         repository: Option<&Path>,
         flags: &[(Key, &'static str, String)],
     ) -> Result<Self, Error> {
-        let mut layers = Self { settings: BTreeMap::new(), models: ModelsSpec::default() };
+        let mut layers =
+            Self { settings: BTreeMap::new(), models: ModelsSpec::default(), allowance: Allowance::default() };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
         let files = [environment.config_file(), repository.map(|folder| folder.join(REPOSITORY_FILE))];
         for path in files.into_iter().flatten() {
@@ -191,6 +197,11 @@ impl Layers {
     /// Models and providers: those of later files take the place of the same ones of earlier files.
     pub fn models(&self) -> &ModelsSpec {
         &self.models
+    }
+
+    /// What commands may reach unless a flag says more.
+    pub fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
@@ -224,8 +235,12 @@ impl Layers {
                 self.models = models.over(&self.models);
                 continue;
             }
+            if name == SANDBOX {
+                self.allowance = sandbox::allowance(&self.allowance, value, path)?;
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS]);
+                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS, SANDBOX]);
                 let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };

@@ -61,7 +61,7 @@ pub(super) fn allowed_at_start(definition: &Definition) -> Arc<Allowance> {
 impl Allowance {
     /// This and what `more` names; nothing is taken away.
     #[must_use]
-    fn and_more(&self, more: &SandboxSpec) -> Self {
+    pub fn and_more(&self, more: &SandboxSpec) -> Self {
         let mut all = self.clone();
         all.network.extend(&more.network.clone().unwrap_or_else(Hosts::default));
         all.git = more.git.map_or(all.git, |git| git.max(all.git));

@@ -386,7 +386,8 @@ fn may_have_happened(class: FailureClass, code: Option<i32>) -> bool {
         | Class::ModelNotFound
         | Class::Stuck
         | Class::Turns
-        | Class::Budget => false,
+        | Class::Budget
+        | Class::Sandbox => false,
     }
 }
 

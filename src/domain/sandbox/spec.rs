@@ -102,7 +102,9 @@ fn covers(wider: &str, pattern: &str) -> bool {
         Some(suffix) => host.strip_prefix('*').unwrap_or(host).ends_with(suffix),
         None => wide_host == host,
     };
-    fits && (wide_port.is_none() || wide_port == port)
+    // Without a port a pattern means those of the web.
+    let is_web = matches!(port, None | Some("80" | "443"));
+    fits && (wide_port == port || (wide_port.is_none() && is_web))
 }
 
 /// Bounds on what commands use. `None`: as above it says.
@@ -282,7 +284,9 @@ mod tests {
         for (wider, narrower) in pairs {
             assert!(covers(wider, narrower), "{wider} {narrower}");
         }
-        for (wider, other) in [("*.b", "b"), ("a.b:443", "a.b"), ("a.b", "*"), ("*.b", "a.xb"), ("a.b:1", "a.b:2")] {
+        for (wider, other) in
+            [("*.b", "b"), ("a.b:443", "a.b"), ("a.b", "*"), ("a.b", "a.b:8080"), ("*.b", "a.xb"), ("a.b:1", "a.b:2")]
+        {
             assert!(!covers(wider, other), "{wider} {other}");
         }
     }

@@ -180,6 +180,30 @@ pub struct Models {
     pub trust_providers: bool,
 }
 
+/// What commands may reach beside their workspace.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "Sandbox")]
+pub struct Allow {
+    /// Let commands reach a host through the engine's proxy: NAME, *.NAME, NAME:PORT; `*` is all of the network
+    #[arg(long, value_name = "HOST")]
+    pub allow_net: Vec<String>,
+    /// Let commands write to a folder beside their workspace
+    #[arg(long, value_name = "DIR")]
+    pub allow_write: Vec<String>,
+    /// Let commands read a path that is hidden, such as one of your home
+    #[arg(long, value_name = "PATH")]
+    pub allow_read: Vec<String>,
+    /// Let commands inherit a variable of your environment
+    #[arg(long, value_name = "NAME")]
+    pub allow_env: Vec<String>,
+    /// Let commands change the repository: tags, branches, commits
+    #[arg(long)]
+    pub allow_git: bool,
+    /// Let the project have package caches of its own that commands fill
+    #[arg(long)]
+    pub allow_caches: bool,
+}
+
 /// `run`.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -189,6 +213,11 @@ pub struct Run {
     pub inputs: Inputs,
     #[command(flatten)]
     pub models: Models,
+    #[command(flatten)]
+    pub allow: Allow,
+    /// What keeps commands in their place; `none` lets them do whatever you can [default: the strongest that works here]
+    #[arg(long, value_name = "BACKEND", help_heading = "Sandbox", value_parser = ["auto", "bwrap", "native", "docker", "podman", "none"])]
+    pub sandbox: Option<String>,
     /// The id of the project; starting twice with the same one is one start
     #[arg(long)]
     pub id: Option<String>,
@@ -243,6 +272,8 @@ pub struct Resume {
     /// Raise caps: calls=N, tokens=N, usd=N, wall=DURATION, separated by commas
     #[arg(long, value_name = "CAPS")]
     pub budget: Option<String>,
+    #[command(flatten)]
+    pub allow: Allow,
     /// Go on in the background
     #[arg(short, long)]
     pub detach: bool,

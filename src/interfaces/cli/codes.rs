@@ -71,6 +71,7 @@ codes! {
     Store = "WF0033", Damaged, "the store refused", "The store cannot be read or written; the cause is shown. What was not acknowledged did not happen.";
     Config = "WF0040", Usage, "a setting that cannot be used", "`wfctl config show --origin` lists every setting and where it comes from; the message names the place of this one.";
     NoCommit = "WF0041", Usage, "no commit to begin with", "`workspace: worktree` runs in git worktrees of the repository that the project is started for, from its current commit. Start it inside a repository with at least one commit, or use `workspace: dir`.";
+    NotAllowed = "WF0044", Refused, "commands that ask for more than they may reach", "Commands run in a sandbox: without network, with nothing to write but their workspace, without your home. A workflow says under `sandbox:` what else its commands need, and only you allow it: with the flags that the message names, or once for all under [sandbox] in your configuration. Nothing was started.";
     Exists = "WF0050", Refused, "the file exists", "wfctl does not overwrite files. Name another one.";
     NotVerified = "WF0060", Failed, "the journal does not verify", "A record is not the one that was written: the journal was damaged or changed. The message names the first bad record; everything before it is proven. `wfctl doctor --repair` puts the project aside.";
     UnknownCode = "WF0061", NotFound, "no such code", "Codes are written WF and four digits. `wfctl explain` without a code lists all of them.";

@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::terminal::{Tone, harmless, harmless_lines};
 use crate::app::{self, HeldHow};
 use crate::domain::ids::ProjectId;
+use crate::domain::sandbox::Excess;
 use crate::domain::view::Summary;
 use crate::domain::workflow::{Diagnostics, InputProblem};
 use crate::interfaces::api::{Fault, FaultKind};
@@ -26,6 +27,14 @@ pub enum Error {
         message: String,
         /// What to do.
         hint: String,
+    },
+    /// Commands ask for more than a person allows.
+    #[error("the commands of `{workflow}` ask for more than they may reach: {}", told(.excess))]
+    NotAllowed {
+        /// The workflow.
+        workflow: String,
+        /// What is not allowed.
+        excess: Vec<Excess>,
     },
     /// A workflow file is refused.
     #[error("{0}")]
@@ -131,6 +140,7 @@ impl Error {
     fn code(&self) -> Code {
         match self {
             Self::Usage { .. } | Self::Workflow(_) | Self::Inputs { .. } => Code::Usage,
+            Self::NotAllowed { .. } => Code::NotAllowed,
             Self::NoWorkflow { .. } => Code::NoWorkflow,
             Self::File { .. } => Code::File,
             Self::Exists(_) => Code::Exists,
@@ -164,6 +174,10 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } | Self::NoWorkflow { hint, .. } => Some(hint.clone()),
+            Self::NotAllowed { excess, .. } => {
+                let flags: Vec<&str> = excess.iter().map(|excess| excess.flag.as_str()).collect();
+                Some(format!("If you agree, say so: {}", flags.join(" ")))
+            }
             Self::UnknownProject { nearest: Some(id), .. } => Some(format!("Did you mean {id}?")),
             Self::UnknownProject { nearest: None, .. } => Some("See them all with `wfctl list --all`.".to_owned()),
             Self::Ambiguous { ids, .. } => {
@@ -271,6 +285,10 @@ fn of_fault(kind: FaultKind) -> Code {
         FaultKind::NotDriving => Code::WrongState,
         FaultKind::Connection => Code::Connection,
     }
+}
+
+fn told(excess: &[Excess]) -> String {
+    excess.iter().map(Excess::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn hint_of_app(error: &app::Error) -> Option<String> {

@@ -30,7 +30,7 @@ use diary::Diary;
 use ground::{Began, Ground};
 use line::Line;
 pub use models::{ModelSource, NoModels};
-pub(super) use process::{Running, Shell};
+pub(super) use process::{Running, Shell, Witness};
 
 /// Where a repository keeps roles of its own.
 const ROLES: &str = ".wfctl/roles";
@@ -96,7 +96,12 @@ impl AgentStep {
         let line = Line::new(&self.settings, &self.order, control, &diary);
         let models = self.settings.models.models(&spec_of(request), &role.name, request.priced).await?;
         let agent = self.order_of(request, role, with)?;
-        let ground = Ground::new(self.settings.clone(), self.order.clone(), &lease, control, began, running.clone());
+        let allowed = match &agent.role.sandbox {
+            Some(sandbox) => Arc::new(self.order.allowed.narrowed(sandbox)),
+            None => self.order.allowed.clone(),
+        };
+        let (settings, order) = (self.settings.clone(), self.order.clone());
+        let ground = Ground::new(settings, order, &lease, control, began, allowed, running.clone());
         let end = walk::run(&agent, &line, &*models, &ground).await;
         let mut done = self.ended(request, &agent.role, end, &lease, &diary).await;
         done.log = diary.kept(&*self.settings.sink);

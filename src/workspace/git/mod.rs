@@ -41,7 +41,7 @@ pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use replica::{align, replicate};
-pub use repo::base_commit;
+pub use repo::{base_commit, common_dir};
 
 #[cfg(test)]
 mod testing;

@@ -1,7 +1,7 @@
 //! Opening a repository with clear errors, and building commits from given data only.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use git2::{Commit, ErrorCode, Oid, Repository, RepositoryOpenFlags, Signature, Time};
 
@@ -31,6 +31,11 @@ pub(super) fn open(dir: &Path) -> Result<Repository, Error> {
         return Err(Error::Bare(dir.to_owned()));
     }
     Ok(repository)
+}
+
+/// The folder that all worktrees of the repository at `root` share: its `.git`.
+pub fn common_dir(root: &Path) -> Option<PathBuf> {
+    open(root).ok().map(|repository| repository.commondir().to_owned())
 }
 
 /// The commit of HEAD in hexadecimal; a detached HEAD and uncommitted changes are fine, for the checkout is never touched.

@@ -73,6 +73,9 @@ pub(super) fn of(policy: &Policy) -> Result<Vec<Entry>, Problem> {
     for path in SCRATCH.iter().map(Path::new).filter(|path| path.is_dir() && !path.is_symlink()) {
         plan.insert(path.to_owned(), How::Scratch);
     }
+    for path in policy.scratch.iter().filter_map(|path| fs::canonicalize(path).ok()).filter(|path| path.is_dir()) {
+        plan.insert(path, How::Scratch);
+    }
     // Later lists overrule earlier ones.
     for path in ALWAYS_HIDDEN.iter().map(PathBuf::from).chain(policy.hidden.iter().cloned()).chain(bound_sockets()) {
         if let Ok(path) = fs::canonicalize(path) {

@@ -1,6 +1,7 @@
 //! A file per verb.
 
 pub mod add;
+mod allow;
 pub mod answer;
 pub mod artifacts;
 pub mod audit;

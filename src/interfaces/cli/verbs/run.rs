@@ -9,7 +9,7 @@ use super::super::exit::Exit;
 use super::super::given;
 use super::super::terminal::{Tone, harmless};
 use super::super::workflows::{self, Found};
-use super::{drive, landing, models};
+use super::{allow, drive, landing, models};
 use crate::app::{Need, Session, git_root};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::workflow::{Definition, WorkspaceKind, tree};
@@ -76,6 +76,7 @@ pub fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<
 fn request(context: &Context, arguments: &args::Run, mut found: Found) -> Result<StartRequest, Error> {
     found.definition.models = models::chosen(context, &arguments.models, &found.definition)?;
     models::check(context, &found.definition)?;
+    found.definition = allow::pinned(context, found.definition, arguments)?;
     let inputs = given::inputs(&found.definition, &arguments.inputs)?;
     let id = arguments.id.as_deref().map(|text| {
         ProjectId::new(text).map_err(|error| Error::Usage {

@@ -122,6 +122,7 @@ fn show(entry: &Entry) -> io::Result<()> {
         How::Scratch => {
             let name = entry.path.strip_prefix("/").unwrap_or(&entry.path);
             scratch(name)?;
+            make_room(&target, true)?;
             mount_bind(Path::new(SCRATCH).join(name), &target)?;
         }
         How::HiddenFolder => {
