@@ -9,6 +9,7 @@ use std::path::Path;
 use super::Error;
 use crate::domain::limits;
 use crate::workspace::excerpt::harmless;
+use crate::workspace::git::means_git;
 
 /// The name under which git keeps what is its own, a folder or, in a worktree, a file.
 pub(super) const REPOSITORY: &str = ".git";
@@ -97,9 +98,9 @@ impl fmt::Display for RelPath {
     }
 }
 
-/// Whether a name is git's own. File systems that ignore case would take `.GIT` for it.
+/// Whether a name is git's own, or may be taken for it by a file system that the files get to.
 pub(super) fn is_repository(name: &OsStr) -> bool {
-    name.as_bytes().eq_ignore_ascii_case(REPOSITORY.as_bytes())
+    means_git(name.as_bytes())
 }
 
 /// A name of the file system for people: bytes that are no UTF-8 and control characters as `\x..`.

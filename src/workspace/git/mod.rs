@@ -9,6 +9,7 @@
 //! commit: `branches`, `queue/`, `conflict`, `land`.
 
 mod adopt;
+mod beneath;
 mod blocking;
 mod branches;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod inquire;
 mod inspect;
 mod land;
 mod merge;
+mod names;
 mod pool;
 mod queue;
 mod replica;
@@ -26,6 +28,7 @@ mod repo;
 mod restore;
 mod scan;
 mod threeway;
+mod tree_size;
 
 pub use adopt::Adoption;
 pub(in crate::workspace) use blocking::blocking;
@@ -35,9 +38,10 @@ pub use conflict::{
 };
 pub use create::create;
 pub use error::Error;
-pub use inquire::{changed_files, checked_out_branch, file_at, landing, tree_of};
+pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landing, tree_of};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
+pub(in crate::workspace) use names::means_git;
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use replica::{align, replicate};
