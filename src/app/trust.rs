@@ -7,7 +7,7 @@
 
 mod ledger;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::error::Error;
 use super::places::Places;
@@ -136,7 +136,21 @@ impl Trust {
 pub fn is_in_repository(path: &Path) -> bool {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let real = whole.canonicalize().ok();
-    [Some(whole), real].into_iter().flatten().any(|path| path.parent().and_then(git_root).is_some())
+    [Some(plain(&whole)), real].into_iter().flatten().any(|path| path.parent().and_then(git_root).is_some())
+}
+
+/// An absolute path without `..`, as it is written: links are for whoever asks where it leads.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(plain.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::Normal(_) => {
+                plain.push(component)
+            }
+        }
+    }
+    plain
 }
 
 /// The name of a file in the ledger: its canonical path, as far as there still is one.
@@ -198,6 +212,8 @@ mod tests {
         std::os::unix::fs::symlink(&file, &into).unwrap();
         std::os::unix::fs::symlink(&outside, &out).unwrap();
         assert_eq!(trust.standing(&outside, b"one").unwrap(), Standing::Own);
+        let around = folder.path().join("repo/../mine.yaml");
+        assert_eq!(trust.standing(&around, b"one").unwrap(), Standing::Own);
         assert_eq!(trust.standing(&into, b"one").unwrap(), Standing::New);
         assert_eq!(trust.standing(&out, b"one").unwrap(), Standing::New);
         trust.record(&[(&file, b"one")]).unwrap();

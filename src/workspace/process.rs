@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use super::capture::{Capture, Captured, Room, Stream};
 use super::command_line::{self, Program};
+use super::git;
 use super::group::{ProcessGroup, code_or_signal};
 use super::leftovers::Leftovers;
 use crate::domain::effect::StopCause;
@@ -45,7 +46,7 @@ pub struct Command {
     pub line: String,
     /// Where it runs.
     pub dir: PathBuf,
-    /// Its whole environment.
+    /// Its whole environment; to it comes what its git must not obey of a repository, see `git/guard.rs`.
     pub env: Vec<(OsString, OsString)>,
     /// Where both streams are written, interleaved; created with the first output. `None`: nowhere.
     pub log: Option<PathBuf>,
@@ -118,7 +119,9 @@ pub async fn run(
     stop: impl Future<Output = StopCause>,
     alive: impl Fn(),
 ) -> Result<Report, Error> {
-    let mut running = Running::spawn(command, leftovers)?;
+    check_environment(&command.env)?;
+    let env = git::guarded(&command.env, &command.dir).await;
+    let mut running = Running::spawn(command, &env, leftovers)?;
     let ended = running.watch(command, stop, &alive).await;
     running.finish(ended).await.map_err(Error::Watch)
 }
@@ -140,14 +143,13 @@ struct Running<'l> {
 }
 
 impl<'l> Running<'l> {
-    fn spawn(command: &Command, leftovers: Option<&'l Leftovers>) -> Result<Self, Error> {
-        let path = command.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
-        check_environment(&command.env)?;
+    fn spawn(command: &Command, env: &[(OsString, OsString)], leftovers: Option<&'l Leftovers>) -> Result<Self, Error> {
+        let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
         if !command.dir.is_dir() {
             return Err(Error::NoFolder(command.dir.clone()));
         }
         let program = command_line::resolve(&command.line, &command.dir, path)?;
-        let mut child = prepared(&program, &command.dir, &command.env)
+        let mut child = prepared(&program, &command.dir, env)
             .spawn()
             .map_err(|source| Error::Spawn { program: program.name.to_string_lossy().into_owned(), source })?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

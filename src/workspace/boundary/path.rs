@@ -14,6 +14,13 @@ use crate::workspace::git::means_git;
 /// The name under which git keeps what is its own, a folder or, in a worktree, a file.
 pub(super) const REPOSITORY: &str = ".git";
 
+/// The settings of a repository for wfctl.
+const SETTINGS: &str = ".wfctl.toml";
+/// The folder of a repository for wfctl.
+const FOLDER: &str = ".wfctl";
+/// What in that folder agents leave behind.
+const KEPT: &str = "artifacts";
+
 /// A path relative to the root: names, none of them `.`, `..`, empty or `.git`. The root has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelPath {
@@ -63,6 +70,13 @@ impl RelPath {
     /// Whether it is the root.
     pub fn is_root(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// Whether it is what wfctl obeys in a repository: its settings, roles, workflows and standing instructions, which a person
+    /// has to agree to. What agents keep beside their work is not.
+    pub(super) fn is_obeyed(&self) -> bool {
+        let is = |at: usize, name: &str| self.names.get(at).is_some_and(|it| it.eq_ignore_ascii_case(name));
+        is(0, SETTINGS) || is(0, FOLDER) && !is(1, KEPT)
     }
 
     /// The folder's names and the last one; `None` for the root.

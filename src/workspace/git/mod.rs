@@ -16,6 +16,7 @@ mod checkpoint;
 mod conflict;
 mod create;
 mod error;
+mod guard;
 mod inquire;
 mod inspect;
 mod land;
@@ -38,6 +39,8 @@ pub use conflict::{
 };
 pub use create::create;
 pub use error::Error;
+pub(in crate::workspace) use guard::guarded;
+pub use guard::is_local_variable;
 pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landing, tree_of};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
@@ -47,6 +50,8 @@ pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue
 pub use replica::{align, replicate};
 pub use repo::base_commit;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

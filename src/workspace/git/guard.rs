@@ -1,0 +1,214 @@
+//! What a command's own git must not obey: programs that the configuration of a repository names. Hooks, file system monitors,
+//! filters, drivers of diffs and merges, helpers for credentials, programs for ssh, signing, paging and editing are set back to
+//! what the user configured, else to what git does by itself, by variables that win over every file
+//! (`GIT_CONFIG_COUNT`; git 2.31 or newer). What the command line or the workflow's own `env` says wins over these.
+//!
+//! A value that git takes from the first place that has it cannot be set back that way: `remote.*.uploadpack`, `remote.*.receivepack`
+//! and `url.*.insteadOf` of a repository stay in force, and they matter to a command that fetches or pushes. The repositories
+//! that this room itself opens are read by libgit2, which runs none of all that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use git2::{ConfigLevel, Repository, RepositoryOpenFlags};
+
+/// How long reading a repository's configuration may take; a pipe in its place would be waited for without an end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Shows a difference as git does without a driver; called with git's seven arguments.
+const PLAIN_DIFF: &str = r#"f() { git diff --no-ext-diff --no-textconv --no-index -- "$2" "$5" || :; }; f"#;
+/// Merges as git does without a driver.
+const PLAIN_MERGE: &str = "git merge-file --marker-size=%L %A %O %B";
+
+/// Set whatever a repository says: key, and value unless the user has one.
+const ALWAYS: [(&str, &str); 3] =
+    [("core.hookspath", "/dev/null"), ("core.fsmonitor", "false"), ("protocol.ext.allow", "never")];
+
+/// Keys under which a configuration names a program, and what stands for it. `*` is any name.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("core.sshcommand", "ssh"),
+    ("core.askpass", ""),
+    ("core.pager", "cat"),
+    ("core.editor", "true"),
+    ("core.alternaterefscommand", "true"),
+    ("sequence.editor", "true"),
+    ("interactive.difffilter", "cat"),
+    ("pager.*", "false"),
+    ("diff.external", PLAIN_DIFF),
+    ("diff.*.command", PLAIN_DIFF),
+    ("diff.*.textconv", "cat"),
+    ("filter.*.clean", ""),
+    ("filter.*.smudge", ""),
+    ("filter.*.process", ""),
+    ("filter.*.required", "false"),
+    ("merge.*.driver", PLAIN_MERGE),
+    ("mergetool.*.cmd", "false"),
+    ("difftool.*.cmd", "false"),
+    ("gpg.program", "gpg"),
+    ("gpg.openpgp.program", "gpg"),
+    ("gpg.x509.program", "gpgsm"),
+    ("gpg.ssh.program", "ssh-keygen"),
+    ("gpg.ssh.defaultkeycommand", ""),
+    ("submodule.*.update", "checkout"),
+    ("trailer.*.command", "true"),
+    ("trailer.*.cmd", "true"),
+    ("tar.*.command", "cat"),
+];
+
+/// Lists of programs: an empty value begins the list anew, then come the user's own.
+const LISTS: &[&str] = &["credential.helper", "credential.*.helper"];
+
+/// Variables that bind a git to one repository or configure it from the outside, as `git rev-parse --local-env-vars` lists them: a
+/// step's git is about the step's folder, whatever engine it runs in was started from.
+const LOCAL: [&str; 14] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// Whether a variable binds a git to a repository.
+pub fn is_local_variable(name: &OsStr) -> bool {
+    LOCAL.iter().any(|local| name == *local)
+}
+
+/// The environment of a command that runs in `dir`, with what its git must not obey set back.
+pub(in crate::workspace) async fn guarded(env: &[(OsString, OsString)], dir: &Path) -> Vec<(OsString, OsString)> {
+    let mut settings: Vec<(String, String)> =
+        ALWAYS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    if dir.ancestors().any(|folder| folder.join(".git").symlink_metadata().is_ok()) {
+        let dir = PathBuf::from(dir);
+        let read = tokio::task::spawn_blocking(move || settings_against(&dir));
+        match tokio::time::timeout(PATIENCE, read).await {
+            Ok(Ok(Some(read))) => settings = read,
+            // No repository after all; git will say so itself.
+            Ok(Ok(None)) => {}
+            Ok(Err(_)) | Err(_) => tracing::warn!("the configuration of a repository cannot be read"),
+        }
+    }
+    let has_proxy = settings.iter().any(|(key, _)| key == GIT_PROXY);
+    settings.retain(|(key, _)| key != GIT_PROXY);
+    let mut env = with_settings(env, &settings);
+    if has_proxy && env.iter().all(|(name, _)| name != "GIT_PROXY_COMMAND") {
+        env.push(("GIT_PROXY_COMMAND".into(), OsString::new()));
+    }
+    env
+}
+
+/// The one key whose first value wins and that has a variable of its own.
+const GIT_PROXY: &str = "core.gitproxy";
+
+/// The settings that set back what the repository around `dir` configures.
+fn settings_against(dir: &Path) -> Option<Vec<(String, String)>> {
+    let none: [&Path; 0] = [];
+    let repository = Repository::open_ext(dir, RepositoryOpenFlags::empty(), none).ok()?;
+    let config = repository.config().ok()?;
+    let (mut own, mut theirs): (BTreeMap<String, Vec<String>>, BTreeSet<String>) = Default::default();
+    let entries = config.entries(None).ok()?;
+    let gone = entries.for_each(|entry| {
+        let key = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+        match entry.level() {
+            ConfigLevel::Local | ConfigLevel::Worktree => drop(theirs.insert(key)),
+            _ if entry.has_value() => {
+                own.entry(key).or_default().push(String::from_utf8_lossy(entry.value_bytes()).into_owned());
+            }
+            _ => {}
+        }
+    });
+    gone.ok()?;
+    let last = |key: &str| own.get(key).and_then(|values| values.last());
+    let or_own = |key: &str, value: &str| (key.to_owned(), last(key).map_or(value, String::as_str).to_owned());
+    let mut settings: Vec<(String, String)> = ALWAYS.iter().map(|(key, value)| or_own(key, value)).collect();
+    for key in &theirs {
+        if let Some((_, value)) = PROGRAMS.iter().find(|(pattern, _)| fits(pattern, key)) {
+            settings.push(or_own(key, value));
+        } else if LISTS.iter().any(|pattern| fits(pattern, key)) {
+            settings.push((key.clone(), String::new()));
+            settings.extend(own.get(key).into_iter().flatten().map(|value| (key.clone(), value.clone())));
+        } else if key == GIT_PROXY {
+            settings.push((key.clone(), String::new()));
+        }
+    }
+    Some(settings)
+}
+
+/// Whether a key is one of a pattern's. A name between the dots may hold dots.
+fn fits(pattern: &str, key: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == key,
+        Some((head, tail)) => {
+            let inner = key.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail));
+            inner.is_some_and(|name| !name.is_empty())
+        }
+    }
+}
+
+/// `env` with settings in front of those that it has, which therefore win.
+fn with_settings(env: &[(OsString, OsString)], settings: &[(String, String)]) -> Vec<(OsString, OsString)> {
+    const COUNT: &str = "GIT_CONFIG_COUNT";
+    let value = |name: &str| env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let count: usize = value(COUNT).and_then(|text| text.to_str()?.parse().ok()).unwrap_or(0);
+    // More than an environment can hold is a mistake that git tells better.
+    let given = (0..count.min(env.len()))
+        .filter_map(|at| Some((value(&format!("GIT_CONFIG_KEY_{at}"))?, value(&format!("GIT_CONFIG_VALUE_{at}"))?)));
+    let settings = settings.iter().map(|(key, value)| (OsString::from(key), OsString::from(value)));
+    let all: Vec<(OsString, OsString)> = settings.chain(given).collect();
+    let is_ours = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name == COUNT || name.starts_with("GIT_CONFIG_KEY_") || name.starts_with("GIT_CONFIG_VALUE_")
+    };
+    let mut out: Vec<(OsString, OsString)> = env.iter().filter(|(name, _)| !is_ours(name)).cloned().collect();
+    out.push((COUNT.into(), all.len().to_string().into()));
+    for (at, (key, value)) in all.into_iter().enumerate() {
+        out.push((format!("GIT_CONFIG_KEY_{at}").into(), key));
+        out.push((format!("GIT_CONFIG_VALUE_{at}").into(), value));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_fit_whole_keys() {
+        assert!(fits("filter.*.clean", "filter.a.b.clean") && fits("pager.*", "pager.log"));
+        assert!(!fits("filter.*.clean", "filter..clean") && !fits("filter.*.clean", "filter.clean"));
+        assert!(!fits("core.pager", "core.pagers") && !fits("pager.*", "pager."));
+    }
+
+    #[test]
+    fn what_the_environment_configures_comes_last_and_wins() {
+        let pair = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        let env = [
+            pair("PATH", "/bin"),
+            pair("GIT_CONFIG_COUNT", "1"),
+            pair("GIT_CONFIG_KEY_0", "core.hooksPath"),
+            pair("GIT_CONFIG_VALUE_0", "mine"),
+        ];
+        let out = with_settings(&env, &[("core.hookspath".to_owned(), "/dev/null".to_owned())]);
+        let expected = [
+            pair("PATH", "/bin"),
+            pair("GIT_CONFIG_COUNT", "2"),
+            pair("GIT_CONFIG_KEY_0", "core.hookspath"),
+            pair("GIT_CONFIG_VALUE_0", "/dev/null"),
+            pair("GIT_CONFIG_KEY_1", "core.hooksPath"),
+            pair("GIT_CONFIG_VALUE_1", "mine"),
+        ];
+        assert_eq!(out, expected);
+        let nonsense = with_settings(&[pair("GIT_CONFIG_COUNT", "99999999999")], &[]);
+        assert_eq!(nonsense, [pair("GIT_CONFIG_COUNT", "0")]);
+    }
+}
