@@ -203,6 +203,10 @@ impl Loader for Files<'_> {
     fn load(&self, name: &str, from: &str) -> Result<(String, Vec<u8>), String> {
         if is_path(name) {
             let path = Path::new(from).parent().unwrap_or(Path::new("")).join(name);
+            // A pipe would be waited for; only a person may name one.
+            if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+                return Err("it is no regular file".to_owned());
+            }
             return match read(&path) {
                 Ok(bytes) => {
                     self.note(Some(&path), &bytes);

@@ -182,6 +182,38 @@ fn with_settings(env: &[(OsString, OsString)], settings: &[(String, String)]) ->
 mod tests {
     use super::*;
 
+    /// What it costs a command: a few hundred microseconds in a repository, next to nothing elsewhere.
+    #[tokio::test]
+    #[ignore = "a measurement"]
+    #[expect(clippy::disallowed_methods, reason = "a measurement")]
+    async fn cost_of_a_guard() {
+        const TIMES: u32 = 1_000;
+        let folder = tempfile::tempdir().unwrap();
+        Repository::init(folder.path().join("in")).unwrap();
+        std::fs::create_dir(folder.path().join("out")).unwrap();
+        for name in ["in", "out"] {
+            let start = std::time::Instant::now();
+            for _ in 0..TIMES {
+                guarded(&[], &folder.path().join(name)).await;
+            }
+            println!("{name}: {:?}", start.elapsed() / TIMES);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_configuration_that_never_ends_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        Repository::init(folder.path()).unwrap();
+        let config = folder.path().join(".git/config");
+        std::fs::remove_file(&config).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &config, mode).unwrap();
+        let env = guarded(&[], folder.path()).await;
+        assert!(env.contains(&("GIT_CONFIG_VALUE_0".into(), "/dev/null".into())), "{env:?}");
+        // Whoever reads the pipe still waits for someone who writes.
+        drop(std::fs::OpenOptions::new().read(true).write(true).open(&config).unwrap());
+    }
+
     #[test]
     fn patterns_fit_whole_keys() {
         assert!(fits("filter.*.clean", "filter.a.b.clean") && fits("pager.*", "pager.log"));
