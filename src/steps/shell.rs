@@ -211,7 +211,7 @@ fn refused(error: process::Error) -> Failure {
         }
         process::Error::CommandLine(Line::TooLong(_)) => FailureClass::Oversized,
         process::Error::Environment(_) => FailureClass::Malformed,
-        process::Error::NoFolder(_) => FailureClass::Workspace,
+        process::Error::NoFolder(_) | process::Error::Repository(_) => FailureClass::Workspace,
         process::Error::Spawn { .. } | process::Error::Watch(_) => FailureClass::Internal,
     };
     Failure::new(class, error.to_string())

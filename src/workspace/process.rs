@@ -95,6 +95,9 @@ pub enum Error {
     /// The kernel cannot pass such an environment on.
     #[error("environment variable {0:?} has a null byte or no valid name")]
     Environment(String),
+    /// What git would obey there cannot be found out.
+    #[error(transparent)]
+    Repository(#[from] git::Unreadable),
     /// The folder to run in is not there.
     #[error("folder not found: {0}")]
     NoFolder(PathBuf),
@@ -120,7 +123,7 @@ pub async fn run(
     alive: impl Fn(),
 ) -> Result<Report, Error> {
     check_environment(&command.env)?;
-    let env = git::guarded(&command.env, &command.dir).await;
+    let env = git::guarded(&command.env, &command.dir).await?;
     let mut running = Running::spawn(command, &env, leftovers)?;
     let ended = running.watch(command, stop, &alive).await;
     running.finish(ended).await.map_err(Error::Watch)

@@ -3,13 +3,18 @@
 //! what the user configured, else to what git does by itself, by variables that win over every file
 //! (`GIT_CONFIG_COUNT`; git 2.31 or newer). What the command line or the workflow's own `env` says wins over these.
 //!
+//! libgit2 lists what a repository configures; where git might read more than libgit2 does, git lists it. A command does not run when
+//! neither gets to an end.
+//!
 //! A value that git takes from the first place that has it cannot be set back that way: `remote.*.uploadpack`, `remote.*.receivepack`
 //! and `url.*.insteadOf` of a repository stay in force, and they matter to a command that fetches or pushes. The repositories
 //! that this room itself opens are read by libgit2, which runs none of all that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use git2::{ConfigLevel, Repository, RepositoryOpenFlags};
@@ -84,92 +89,154 @@ pub fn is_local_variable(name: &OsStr) -> bool {
     LOCAL.iter().any(|local| name == *local)
 }
 
+/// Names and values, as the system has them.
+type Pairs = Vec<(OsString, OsString)>;
+
+/// Why a command must not run: what its git would obey is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration of the git repository around {} cannot be read; look at its .git/config", .0.display())]
+pub struct Unreadable(PathBuf);
+
 /// The environment of a command that runs in `dir`, with what its git must not obey set back.
-pub(in crate::workspace) async fn guarded(env: &[(OsString, OsString)], dir: &Path) -> Vec<(OsString, OsString)> {
-    let mut settings: Vec<(String, String)> =
-        ALWAYS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    if dir.ancestors().any(|folder| folder.join(".git").symlink_metadata().is_ok()) {
-        let dir = PathBuf::from(dir);
-        let read = tokio::task::spawn_blocking(move || settings_against(&dir));
-        match tokio::time::timeout(PATIENCE, read).await {
-            Ok(Ok(Some(read))) => settings = read,
-            // No repository after all; git will say so itself.
-            Ok(Ok(None)) => {}
-            Ok(Err(_)) | Err(_) => tracing::warn!("the configuration of a repository cannot be read"),
-        }
+pub(in crate::workspace) async fn guarded(env: &[(OsString, OsString)], dir: &Path) -> Result<Pairs, Unreadable> {
+    guarded_within(env, dir, PATIENCE).await
+}
+
+async fn guarded_within(env: &[(OsString, OsString)], dir: &Path, patience: Duration) -> Result<Pairs, Unreadable> {
+    let pair = |(key, value): &(&str, &str)| (OsString::from(key), OsString::from(value));
+    if !dir.ancestors().any(|folder| folder.join(".git").symlink_metadata().is_ok()) {
+        return Ok(with_settings(env, &ALWAYS.iter().map(pair).collect::<Pairs>()));
     }
+    let unreadable = || Unreadable(dir.to_owned());
+    let place = dir.to_owned();
+    let read = tokio::task::spawn_blocking(move || listed(&place));
+    let read = tokio::time::timeout(patience, read).await.map_err(|_| unreadable())?.map_err(|_| unreadable())?;
+    let entries = match read {
+        Some(entries) => entries,
+        None => tokio::time::timeout(patience, listed_by_git(env, dir)).await.map_err(|_| unreadable())?,
+    };
+    let mut settings = settings_against(&entries);
     let has_proxy = settings.iter().any(|(key, _)| key == GIT_PROXY);
     settings.retain(|(key, _)| key != GIT_PROXY);
     let mut env = with_settings(env, &settings);
     if has_proxy && env.iter().all(|(name, _)| name != "GIT_PROXY_COMMAND") {
         env.push(("GIT_PROXY_COMMAND".into(), OsString::new()));
     }
-    env
+    Ok(env)
 }
 
 /// The one key whose first value wins and that has a variable of its own.
 const GIT_PROXY: &str = "core.gitproxy";
 
-/// The settings that set back what the repository around `dir` configures.
-fn settings_against(dir: &Path) -> Option<Vec<(String, String)>> {
+/// One entry of a configuration.
+struct Entry {
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+    /// Whether it stands in a file of the repository, or in one that such a file includes.
+    is_theirs: bool,
+}
+
+/// The configuration around `dir` as libgit2 reads it; `None` when git might read more than that: it opens repositories that
+/// libgit2 does not, and knows more conditions of an include.
+fn listed(dir: &Path) -> Option<Vec<Entry>> {
     let none: [&Path; 0] = [];
     let repository = Repository::open_ext(dir, RepositoryOpenFlags::empty(), none).ok()?;
     let config = repository.config().ok()?;
-    let (mut own, mut theirs): (BTreeMap<String, Vec<String>>, BTreeSet<String>) = Default::default();
+    let mut all = Vec::new();
     let entries = config.entries(None).ok()?;
-    let gone = entries.for_each(|entry| {
-        let key = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-        match entry.level() {
-            ConfigLevel::Local | ConfigLevel::Worktree => drop(theirs.insert(key)),
-            _ if entry.has_value() => {
-                own.entry(key).or_default().push(String::from_utf8_lossy(entry.value_bytes()).into_owned());
-            }
-            _ => {}
-        }
+    let gone_through = entries.for_each(|entry| {
+        all.push(Entry {
+            key: entry.name_bytes().to_vec(),
+            value: entry.has_value().then(|| entry.value_bytes().to_vec()),
+            is_theirs: matches!(entry.level(), ConfigLevel::Local | ConfigLevel::Worktree),
+        });
     });
-    gone.ok()?;
-    let last = |key: &str| own.get(key).and_then(|values| values.last());
-    let or_own = |key: &str, value: &str| (key.to_owned(), last(key).map_or(value, String::as_str).to_owned());
-    let mut settings: Vec<(String, String)> = ALWAYS.iter().map(|(key, value)| or_own(key, value)).collect();
-    for key in &theirs {
+    gone_through.ok()?;
+    let is_conditional = |entry: &Entry| entry.is_theirs && entry.key.starts_with(b"includeif.");
+    (!all.iter().any(is_conditional)).then_some(all)
+}
+
+/// The same as git lists it, which runs nothing. Empty where there is no git, or it refuses the repository: then it obeys nothing.
+async fn listed_by_git(env: &[(OsString, OsString)], dir: &Path) -> Vec<Entry> {
+    #[expect(clippy::disallowed_methods, reason = "this room starts processes")]
+    let mut command = tokio::process::Command::new("git");
+    command.args(["config", "--list", "--show-scope", "-z"]).current_dir(dir).env_clear();
+    command.envs(env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null()).kill_on_drop(true);
+    let Ok(output) = command.output().await else { return Vec::new() };
+    if !output.status.success() {
+        return Vec::new();
+    }
+    let mut parts = output.stdout.split(|byte| *byte == 0);
+    let mut all = Vec::new();
+    while let (Some(scope), Some(entry)) = (parts.next(), parts.next()) {
+        let (key, value) = match entry.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (&entry[..at], Some(entry[at + 1..].to_vec())),
+            None => (entry, None),
+        };
+        // What the environment says of itself comes last anyway.
+        if scope != b"command" {
+            all.push(Entry { key: key.to_vec(), value, is_theirs: scope == b"local" || scope == b"worktree" });
+        }
+    }
+    all
+}
+
+/// The settings that set back what the repository configures.
+fn settings_against(entries: &[Entry]) -> Pairs {
+    let mut own: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
+    let mut theirs: BTreeSet<&[u8]> = BTreeSet::new();
+    for entry in entries {
+        match (&entry.value, entry.is_theirs) {
+            (_, true) => drop(theirs.insert(&entry.key)),
+            (Some(value), false) => own.entry(&entry.key).or_default().push(value),
+            (None, false) => {}
+        }
+    }
+    let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+    let or_own = |key: &[u8], value: &str| {
+        let last = own.get(key).and_then(|values| values.last());
+        (text(key), text(last.copied().unwrap_or(value.as_bytes())))
+    };
+    let mut settings: Pairs = ALWAYS.iter().map(|(key, value)| or_own(key.as_bytes(), value)).collect();
+    for key in theirs {
         if let Some((_, value)) = PROGRAMS.iter().find(|(pattern, _)| fits(pattern, key)) {
             settings.push(or_own(key, value));
         } else if LISTS.iter().any(|pattern| fits(pattern, key)) {
-            settings.push((key.clone(), String::new()));
-            settings.extend(own.get(key).into_iter().flatten().map(|value| (key.clone(), value.clone())));
-        } else if key == GIT_PROXY {
-            settings.push((key.clone(), String::new()));
+            settings.push((text(key), OsString::new()));
+            settings.extend(own.get(key).into_iter().flatten().map(|value| (text(key), text(value))));
+        } else if key == GIT_PROXY.as_bytes() {
+            settings.push((text(key), OsString::new()));
         }
     }
-    Some(settings)
+    settings
 }
 
 /// Whether a key is one of a pattern's. A name between the dots may hold dots.
-fn fits(pattern: &str, key: &str) -> bool {
+fn fits(pattern: &str, key: &[u8]) -> bool {
     match pattern.split_once('*') {
-        None => pattern == key,
+        None => pattern.as_bytes() == key,
         Some((head, tail)) => {
-            let inner = key.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail));
+            let rest = key.strip_prefix(head.as_bytes());
+            let inner = rest.and_then(|rest| rest.strip_suffix(tail.as_bytes()));
             inner.is_some_and(|name| !name.is_empty())
         }
     }
 }
 
 /// `env` with settings in front of those that it has, which therefore win.
-fn with_settings(env: &[(OsString, OsString)], settings: &[(String, String)]) -> Vec<(OsString, OsString)> {
+fn with_settings(env: &[(OsString, OsString)], settings: &[(OsString, OsString)]) -> Pairs {
     const COUNT: &str = "GIT_CONFIG_COUNT";
     let value = |name: &str| env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let count: usize = value(COUNT).and_then(|text| text.to_str()?.parse().ok()).unwrap_or(0);
     // More than an environment can hold is a mistake that git tells better.
     let given = (0..count.min(env.len()))
         .filter_map(|at| Some((value(&format!("GIT_CONFIG_KEY_{at}"))?, value(&format!("GIT_CONFIG_VALUE_{at}"))?)));
-    let settings = settings.iter().map(|(key, value)| (OsString::from(key), OsString::from(value)));
-    let all: Vec<(OsString, OsString)> = settings.chain(given).collect();
+    let all: Pairs = settings.iter().cloned().chain(given).collect();
     let is_ours = |name: &OsString| {
         let name = name.to_string_lossy();
         name == COUNT || name.starts_with("GIT_CONFIG_KEY_") || name.starts_with("GIT_CONFIG_VALUE_")
     };
-    let mut out: Vec<(OsString, OsString)> = env.iter().filter(|(name, _)| !is_ours(name)).cloned().collect();
+    let mut out: Pairs = env.iter().filter(|(name, _)| !is_ours(name)).cloned().collect();
     out.push((COUNT.into(), all.len().to_string().into()));
     for (at, (key, value)) in all.into_iter().enumerate() {
         out.push((format!("GIT_CONFIG_KEY_{at}").into(), key));
@@ -194,7 +261,7 @@ mod tests {
         for name in ["in", "out"] {
             let start = std::time::Instant::now();
             for _ in 0..TIMES {
-                guarded(&[], &folder.path().join(name)).await;
+                guarded(&[], &folder.path().join(name)).await.unwrap();
             }
             println!("{name}: {:?}", start.elapsed() / TIMES);
         }
@@ -208,17 +275,17 @@ mod tests {
         std::fs::remove_file(&config).unwrap();
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mkfifoat(rustix::fs::CWD, &config, mode).unwrap();
-        let env = guarded(&[], folder.path()).await;
-        assert!(env.contains(&("GIT_CONFIG_VALUE_0".into(), "/dev/null".into())), "{env:?}");
+        let refused = guarded_within(&[], folder.path(), Duration::from_millis(100)).await;
+        assert!(refused.unwrap_err().to_string().contains("cannot be read"), "what git would obey is not known");
         // Whoever reads the pipe still waits for someone who writes.
         drop(std::fs::OpenOptions::new().read(true).write(true).open(&config).unwrap());
     }
 
     #[test]
     fn patterns_fit_whole_keys() {
-        assert!(fits("filter.*.clean", "filter.a.b.clean") && fits("pager.*", "pager.log"));
-        assert!(!fits("filter.*.clean", "filter..clean") && !fits("filter.*.clean", "filter.clean"));
-        assert!(!fits("core.pager", "core.pagers") && !fits("pager.*", "pager."));
+        assert!(fits("filter.*.clean", b"filter.a.b\xff.clean") && fits("pager.*", b"pager.log"));
+        assert!(!fits("filter.*.clean", b"filter..clean") && !fits("filter.*.clean", b"filter.clean"));
+        assert!(!fits("core.pager", b"core.pagers") && !fits("pager.*", b"pager."));
     }
 
     #[test]
@@ -230,7 +297,7 @@ mod tests {
             pair("GIT_CONFIG_KEY_0", "core.hooksPath"),
             pair("GIT_CONFIG_VALUE_0", "mine"),
         ];
-        let out = with_settings(&env, &[("core.hookspath".to_owned(), "/dev/null".to_owned())]);
+        let out = with_settings(&env, &[pair("core.hookspath", "/dev/null")]);
         let expected = [
             pair("PATH", "/bin"),
             pair("GIT_CONFIG_COUNT", "2"),

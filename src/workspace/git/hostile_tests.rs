@@ -273,15 +273,19 @@ async fn a_command_of_a_step_runs_nothing_of_the_repository() {
         ("core.askPass", &evil, "printf 'protocol=https\\nhost=x.invalid\\n\\n' | git credential fill"),
         ("core.hooksPath", "EVIL_HOOKS", "git commit -q --allow-empty -m x"),
         ("include.path", "EVIL_INCLUDE", "git status"),
+        ("includeIf.hasconfig:remote.*.url:**.path", "EVIL_FILTER", "echo $$ >> f; git add f"),
     ];
     fs::create_dir(rig.at("hooks")).unwrap();
     executable(&rig.at("hooks/pre-commit"), &format!("#!/bin/sh\n{evil}\n"));
     fs::write(rig.at("include"), format!("[core]\n\tfsmonitor = {evil}\n")).unwrap();
     let (hooks, include) = (rig.at("hooks").display().to_string(), rig.at("include").display().to_string());
+    fs::write(rig.at("filter"), format!("[filter \"y\"]\n\tclean = \"{passes}\"\n")).unwrap();
+    rig.configure("remote.origin.url", "https://x.invalid/y");
     let clean = fs::read(rig.repo().join(".git/config")).unwrap();
     let unarmed = |rig: &Rig| fs::write(rig.repo().join(".git/config"), &clean).unwrap();
     for (key, value, line) in tricks {
         let value = value.replace("EVIL_HOOKS", &hooks).replace("EVIL_INCLUDE", &include);
+        let value = value.replace("EVIL_FILTER", &rig.at("filter").display().to_string());
         for tried in ["git", "step"] {
             unarmed(&rig);
             rig.git("git reset -q --hard");

@@ -40,7 +40,7 @@ pub use conflict::{
 pub use create::create;
 pub use error::Error;
 pub(in crate::workspace) use guard::guarded;
-pub use guard::is_local_variable;
+pub use guard::{Unreadable, is_local_variable};
 pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landing, tree_of};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
