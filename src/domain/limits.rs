@@ -301,3 +301,13 @@ pub const INDEXES_KEPT: usize = 4;
 pub const INDEX_NESTING: usize = 1_000;
 /// Most waits in a row that a provider of models may ask for by itself; then a person is asked.
 pub const PROVIDER_WAITS: u32 = 100;
+/// Most contents of files that one home trusts; the oldest ones are forgotten, and asked for again.
+pub const TRUSTED_CONTENTS: usize = 4_096;
+/// Largest ledger of what is trusted: as many entries with the longest paths that Linux has.
+pub const TRUST_LEDGER_BYTES: u64 = 24 * 1024 * 1024;
+/// Most roles that a repository may bring.
+pub const ROLES: usize = 256;
+/// Largest `.wfctl.toml` of a repository, and configuration of a user: some hundred lines are a long one.
+pub const CONFIG_FILE_BYTES: u64 = 1024 * 1024;
+/// Most folders in folders of a worktree, or of a commit that a project begins from; each level keeps a file descriptor open.
+pub const TREE_DEPTH: usize = 256;

@@ -15,7 +15,7 @@ use crate::domain::sandbox::{Allowance, Backend};
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
 use crate::workspace::process::{self, Command, End, Report};
-use crate::workspace::{Lease, command_line, excerpt, leftovers};
+use crate::workspace::{Lease, command_line, excerpt, git, leftovers};
 
 /// Shells and `env` report a program that cannot be executed, or is not there, with these.
 const NOT_EXECUTABLE: i32 = 126;
@@ -189,9 +189,10 @@ pub(super) fn step_environment(
     ];
     // An unattended git must neither ask for a password nor open an editor.
     let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
+    let passes = |(name, _): &&(OsString, OsString)| !is_own(name) && !git::is_local_variable(name);
     let mut environment: Vec<(OsString, OsString)> = match allowed.backend {
-        Backend::None => settings.environment.iter().filter(|(name, _)| !is_own(name)).cloned().collect(),
-        _ => inherited(&settings.environment, &allowed.env).filter(|(name, _)| !is_own(name)).cloned().collect(),
+        Backend::None => settings.environment.iter().filter(passes).cloned().collect(),
+        _ => inherited(&settings.environment, &allowed.env).filter(passes).cloned().collect(),
     };
     let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
     let added = added.chain(order.env.iter().cloned());
@@ -253,7 +254,7 @@ fn refused(error: process::Error) -> Failure {
         }
         process::Error::CommandLine(Line::TooLong(_)) => FailureClass::Oversized,
         process::Error::Environment(_) => FailureClass::Malformed,
-        process::Error::NoFolder(_) => FailureClass::Workspace,
+        process::Error::NoFolder(_) | process::Error::Repository(_) => FailureClass::Workspace,
         process::Error::Sandbox(_) => FailureClass::Sandbox,
         process::Error::Spawn { .. } | process::Error::Watch(_) => FailureClass::Internal,
     };
