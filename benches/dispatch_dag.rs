@@ -17,7 +17,7 @@ use wfctl::domain::ids::ProjectId;
 use wfctl::domain::workflow::{Definition, TaskSpec};
 use wfctl::engine::clock::SystemClock;
 use wfctl::engine::ports::StepRunner;
-use wfctl::steps::{MemorySink, NoModels, Runner, Settings};
+use wfctl::steps::{Containments, MemorySink, NoModels, Places, Runner, Settings};
 use wfctl::workspace::{Workspaces, index::Indexes, leftovers::Leftovers};
 
 /// Runs `projects` projects of `definition` as no-ops to their end.
@@ -104,11 +104,13 @@ fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
         shutdown_grace: Duration::from_secs(1),
         logs_dir: home.join("logs"),
         workspaces: Arc::new(Workspaces::new(home)),
+        containments: Arc::new(Containments::new(Places::new(home, env!("CARGO_BIN_EXE_wfctl").into()))),
         leftovers: Arc::new(leftovers),
         sink: sink.clone(),
         source: sink,
         models: Arc::new(NoModels),
         indexes: Arc::new(Indexes::new(home.join("indexes"))),
+        servers: None,
         clock: Arc::new(SystemClock::default()),
     })))
 }

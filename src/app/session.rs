@@ -330,6 +330,7 @@ fn start(
         shutdown_grace: app.config.shutdown_grace,
         logs_dir: app.places.logs(),
         workspaces: workspaces.clone(),
+        containments: Arc::new(app.containments(&app.places.home)),
         leftovers,
         sink: Arc::new(Vault(base.blobs.clone())),
         source: Arc::new(Vault(base.blobs.clone())),

@@ -73,6 +73,11 @@ impl Environment {
             .or_else(|| self.absolute("HOME").map(|home| home.join(".config/wfctl/config.toml")))
     }
 
+    /// The person's own folder.
+    pub fn user_home(&self) -> Option<PathBuf> {
+        self.absolute("HOME")
+    }
+
     /// A private folder with a short path.
     pub fn runtime_dir(&self) -> Option<PathBuf> {
         self.absolute("XDG_RUNTIME_DIR")

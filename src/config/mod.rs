@@ -5,6 +5,7 @@
 
 pub mod env_vars;
 mod layers;
+mod sandbox;
 
 pub use env_vars::Environment;
 pub use layers::{Error, Key, Layers, Origin, Setting};

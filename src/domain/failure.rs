@@ -106,6 +106,8 @@ classes! {
     Turns = "turns", retried: true;
     /// A price is not known, or a cap leaves no room for the call.
     Budget = "budget", retried: false;
+    /// The sandbox that a command must run in cannot be had; it did not run.
+    Sandbox = "sandbox", retried: false;
 }
 
 impl fmt::Display for FailureClass {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::agent::{Running, Shell};
+use super::agent::{Running, Shell, Witness};
 use super::runner::{Done, Settings, stopped};
 use crate::domain::effect::{LandOrder, MergeOrder, StepOrder, StepRequest};
 use crate::domain::failure::{Failure, FailureClass};
@@ -75,7 +75,8 @@ impl MergeStep<'_> {
             batch_max: merge.batch,
             conflict_of: merge.resolves.as_ref().map(|other| other.task.clone()),
         };
-        let gate = Gates { settings: self.settings.clone(), order: self.order.clone() };
+        let witness = Witness::default();
+        let gate = Gates { settings: self.settings.clone(), order: self.order.clone(), witness: witness.clone() };
         let merged = self.settings.workspaces.queue().merge(request, Arc::new(gate));
         match self.waiting(merged, control).await {
             Ok(merged) => {
@@ -91,7 +92,7 @@ impl MergeStep<'_> {
                     log: None,
                     code: None,
                     tree: Some(tree),
-                    ran_under: None,
+                    ran_under: witness.take(),
                 })
             }
             Err(fault) => Err(refused(fault)),
@@ -198,13 +199,15 @@ fn refused(fault: MergeFault) -> Failure {
 struct Gates {
     settings: Arc<Settings>,
     order: Arc<StepOrder>,
+    witness: Witness,
 }
 
 #[async_trait]
 impl Gate for Gates {
     async fn check(&self, gate: &str, dir: &Path) -> Result<GateReport, Failure> {
         let (_running, control) = step_control(self.settings.clock.monotonic_ms());
-        let shell = Shell::new(&self.settings, &self.order, &control, dir, Running::default());
+        let (allowed, witness) = (self.order.allowed.clone(), self.witness.clone());
+        let shell = Shell::new(&self.settings, &self.order, &control, dir, allowed, Running::default(), witness);
         let report = if gate == CHECKS {
             self.settings.checked(&shell, dir).await?
         } else {

@@ -2,6 +2,7 @@
 //! of it into an outcome. They decide nothing: when to stop, retry or go on is the engine's.
 
 mod agent;
+mod containment;
 mod http;
 mod merge;
 mod runner;
@@ -10,5 +11,6 @@ mod sink;
 mod value;
 
 pub use agent::{ModelSource, NoModels};
+pub use containment::{Containments, Places};
 pub use runner::{Runner, Settings, live_log};
 pub use sink::{MemorySink, PayloadSink};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::agent::{AgentStep, ModelSource, Shell};
+use super::containment::Containments;
 use super::http::{Client, HttpStep};
 use super::merge::MergeStep;
 use super::shell::ShellStep;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub logs_dir: PathBuf,
     /// Where steps run.
     pub workspaces: Arc<Workspaces>,
+    /// What keeps their commands in their place.
+    pub containments: Arc<Containments>,
     /// The register of running commands.
     pub leftovers: Arc<Leftovers>,
     /// Where outputs go.

@@ -3,16 +3,19 @@
 //! Order of things: workspace made ready, probe when the step may have run already, command, output kept, checkpoint taken.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
+use super::containment::inherited;
 use super::runner::{Done, Settings, off_the_loop, stopped};
 use super::value;
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
+use crate::domain::sandbox::{Allowance, Backend};
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
 use crate::workspace::process::{self, Command, End, Report};
-use crate::workspace::{Lease, command_line, excerpt, leftovers};
+use crate::workspace::{Lease, command_line, excerpt, git, leftovers};
 
 /// Shells and `env` report a program that cannot be executed, or is not there, with these.
 const NOT_EXECUTABLE: i32 = 126;
@@ -60,7 +63,7 @@ impl ShellStep<'_> {
         lease: &Lease,
         control: &StepControl,
     ) -> Result<Option<Done>, Failure> {
-        let report = self.process(probe, lease, control).await.map_err(refused)?;
+        let report = self.process(probe, lease, control).await.map_err(Unstarted::failure)?;
         match report.end {
             End::Exited(0) => Ok(Some(self.kept(report, output))),
             // Not being able to ask is not a "no": the effect might be repeated.
@@ -80,31 +83,38 @@ impl ShellStep<'_> {
             Ok(report) => self.kept(report, output),
             Err(error) => {
                 let code = match &error {
-                    process::Error::CommandLine(command_line::Error::NotFound(_)) => Some(NOT_FOUND),
-                    process::Error::CommandLine(command_line::Error::NotExecutable(_)) => Some(NOT_EXECUTABLE),
-                    _ => None,
+                    Unstarted::Process(process::Error::CommandLine(command_line::Error::NotFound(_))) => {
+                        Some(NOT_FOUND)
+                    }
+                    Unstarted::Process(process::Error::CommandLine(command_line::Error::NotExecutable(_))) => {
+                        Some(NOT_EXECUTABLE)
+                    }
+                    Unstarted::Process(_) | Unstarted::Uncontained(_) => None,
                 };
-                Done { code, ..refused(error).into() }
+                Done { code, ..error.failure().into() }
             }
         }
     }
 
-    async fn process(&self, line: &str, lease: &Lease, control: &StepControl) -> Result<Report, process::Error> {
+    async fn process(&self, line: &str, lease: &Lease, control: &StepControl) -> Result<Report, Unstarted> {
         let settings = self.settings;
         let (order, mut stop) = (self.order, control.clone());
+        let environment = step_environment(settings, order, &order.allowed);
+        let contained = settings.containments.of(order, &order.allowed, lease.dir(), environment).await?;
         let command = Command {
             line: line.to_owned(),
             dir: lease.dir().to_owned(),
-            env: step_environment(settings, order),
+            env: contained.environment,
             log: Some(settings.live_log(&order.project, order.task, order.attempt, order.step)),
             log_bytes_max: limits::BLOB_BYTES,
             value_bytes_max: value::KEPT_BYTES,
             grace: settings.grace,
             shutdown_grace: settings.shutdown_grace,
             key: order.key(),
+            contained: contained.containment,
         };
         let alive = || control.alive(settings.clock.monotonic_ms());
-        process::run(&command, Some(&settings.leftovers), stop.stopped(), alive).await
+        Ok(process::run(&command, Some(&settings.leftovers), stop.stopped(), alive).await?)
     }
 
     /// Makes an outcome of a command's end; its log becomes a blob, its live file goes away.
@@ -124,18 +134,52 @@ impl ShellStep<'_> {
         };
         let result = failure_of(&report)
             .map_or_else(|| value::of(&report.output.stdout, format).and_then(|value| self.settings.keep(&value)), Err);
+        let ran_under = Some(Arc::new(report.ran_under));
         match log {
-            Ok(log) => Done { result, log, code, tree: None, ran_under: None },
+            Ok(log) => Done { result, log, code, tree: None, ran_under },
             Err(error) => {
                 let failure = Failure::new(FailureClass::Internal, format!("cannot keep the log: {error}"));
-                Done { result: result.and(Err(failure)), log: None, code, tree: None, ran_under: None }
+                Done { result: result.and(Err(failure)), log: None, code, tree: None, ran_under }
             }
         }
     }
 }
 
-/// The engine's environment without its own variables, then the step's, then what every step is told; later ones win.
-pub(super) fn step_environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsString)> {
+/// Why a command was not started.
+enum Unstarted {
+    /// What should keep it in its place cannot be had.
+    Uncontained(Failure),
+    Process(process::Error),
+}
+
+impl From<Failure> for Unstarted {
+    fn from(failure: Failure) -> Self {
+        Self::Uncontained(failure)
+    }
+}
+
+impl From<process::Error> for Unstarted {
+    fn from(error: process::Error) -> Self {
+        Self::Process(error)
+    }
+}
+
+impl Unstarted {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Uncontained(failure) => failure,
+            Self::Process(error) => refused(error),
+        }
+    }
+}
+
+/// What of the engine's environment a command inherits (all but its own variables when it is not contained), then the step's, then
+/// what every step is told; later ones win.
+pub(super) fn step_environment(
+    settings: &Settings,
+    order: &StepOrder,
+    allowed: &Allowance,
+) -> Vec<(OsString, OsString)> {
     let told = [
         (leftovers::STEP_VARIABLE, order.key()),
         (leftovers::ENGINE_VARIABLE, settings.leftovers.engine_marker().to_owned()),
@@ -145,8 +189,11 @@ pub(super) fn step_environment(settings: &Settings, order: &StepOrder) -> Vec<(O
     ];
     // An unattended git must neither ask for a password nor open an editor.
     let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
-    let mut environment: Vec<(OsString, OsString)> =
-        settings.environment.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
+    let passes = |(name, _): &&(OsString, OsString)| !is_own(name) && !git::is_local_variable(name);
+    let mut environment: Vec<(OsString, OsString)> = match allowed.backend {
+        Backend::None => settings.environment.iter().filter(passes).cloned().collect(),
+        _ => inherited(&settings.environment, &allowed.env).filter(passes).cloned().collect(),
+    };
     let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
     let added = added.chain(order.env.iter().cloned());
     let added = added.chain(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -207,7 +254,8 @@ fn refused(error: process::Error) -> Failure {
         }
         process::Error::CommandLine(Line::TooLong(_)) => FailureClass::Oversized,
         process::Error::Environment(_) => FailureClass::Malformed,
-        process::Error::NoFolder(_) => FailureClass::Workspace,
+        process::Error::NoFolder(_) | process::Error::Repository(_) => FailureClass::Workspace,
+        process::Error::Sandbox(_) => FailureClass::Sandbox,
         process::Error::Spawn { .. } | process::Error::Watch(_) => FailureClass::Internal,
     };
     Failure::new(class, error.to_string())

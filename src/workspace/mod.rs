@@ -17,6 +17,7 @@ pub mod git;
 pub mod index;
 pub mod leftovers;
 pub mod process;
+pub mod sandbox;
 pub mod secrets;
 
 mod capture;

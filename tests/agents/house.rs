@@ -24,7 +24,7 @@ use wfctl::engine::entropy::SeededEntropy;
 use wfctl::engine::{Engine, Parts, Start};
 use wfctl::journal::memory_store::MemoryStore;
 use wfctl::journal::store::{Error, Store as _};
-use wfctl::steps::{PayloadSink, Runner, Settings};
+use wfctl::steps::{Containments, PayloadSink, Places, Runner, Settings};
 use wfctl::workspace::Workspaces;
 use wfctl::workspace::leftovers::Leftovers;
 
@@ -220,6 +220,7 @@ impl House {
             shutdown_grace: Duration::from_millis(50),
             logs_dir: self.home().join("logs"),
             workspaces,
+            containments: Arc::new(Containments::new(Places::new(&self.home(), env!("CARGO_BIN_EXE_wfctl").into()))),
             leftovers: Arc::new(leftovers),
             sink: self.shelf.clone(),
             source: self.shelf.clone(),

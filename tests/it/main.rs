@@ -18,6 +18,7 @@ mod rig;
 mod safety;
 mod scripted;
 mod second_shell;
+mod trust;
 mod verbs;
 mod workflows;
 mod worktrees;

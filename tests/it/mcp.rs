@@ -137,6 +137,10 @@ fn refusals_say_what_and_what_next() {
     rig.write("bad.yaml", "name: w\ntasks: {a: {rum: echo}}\n");
     let bad = client.refused("start", json!({"workflow": "bad.yaml"}));
     assert!(bad.contains("bad.yaml:2") && bad.contains("rum"), "{bad}");
+    rig.repository("r");
+    rig.write("r/w.yaml", "name: w\ntasks: {a: {run: 'echo hi'}}\n");
+    let untrusted = client.refused("start", json!({"workflow": rig.path("r/w.yaml").display().to_string()}));
+    assert!(untrusted.starts_with("error[WF0042]") && untrusted.contains("wfctl trust"), "{untrusted}");
     let id = client.refused("start", json!({"workflow": "in.yaml", "id": "../UP"}));
     assert!(id.starts_with("error[WF0015]"), "{id}");
     let typo = client.refused("show", json!({"projekt": "x"}));

@@ -136,7 +136,7 @@ fn what_cannot_be_had_is_told_and_a_repository_configures_none() {
     let told = rig.wfctl(&["show", "p"]).out;
     assert!(told.contains("there is no MCP server `hous`") && told.contains("`house`"), "{told}");
     rig.write("r/.wfctl.toml", &house(&rig));
-    let refused = rig.wfctl_in("r", &["list"]);
+    let refused = rig.wfctl_in("r", &["run", "w.yaml", "--id", "q"]);
     assert!(refused.err.contains("WF0040") && refused.err.contains("your own configuration"), "{}", refused.err);
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signatures::Signature;
 use crate::domain::limits;
+use crate::domain::sandbox::SandboxSpec;
 use crate::domain::workflow::nearest;
 
 /// A role.
@@ -28,6 +29,9 @@ pub struct Role {
     pub turns: u32,
     /// Most tokens of one reply.
     pub max_output_tokens: u32,
+    /// What its commands need of what the task's may reach; absent: all of it.
+    #[serde(default)]
+    pub sandbox: Option<SandboxSpec>,
     /// Sampling temperature; absent: the provider's default.
     #[serde(default)]
     pub temperature: Option<f32>,

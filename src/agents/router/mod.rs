@@ -107,7 +107,8 @@ fn rule(class: FailureClass) -> Rule {
         | C::Internal
         | C::Stuck
         | C::Turns
-        | C::Budget => Rule::End,
+        | C::Budget
+        | C::Sandbox => Rule::End,
     }
 }
 

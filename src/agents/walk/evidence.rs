@@ -74,7 +74,8 @@ impl Walk<'_> {
                 };
                 calls.alive();
                 let duration_ms = calls.monotonic_ms().saturating_sub(started);
-                let made = CallOutcome { tree: self.site.checkpoint().await?, ..outcome(result, duration_ms) };
+                let tree = self.site.checkpoint().await?;
+                let made = CallOutcome { tree, ran_under: self.site.ran_under(), ..outcome(result, duration_ms) };
                 self.record.end(&slot, made.clone()).await?;
                 made
             }

@@ -225,6 +225,7 @@ impl Walk<'_> {
                 calls.alive();
                 let mut outcome = self.tool_outcome(result, calls.monotonic_ms().saturating_sub(started))?;
                 outcome.tree = self.site.checkpoint().await?;
+                outcome.ran_under = self.site.ran_under();
                 self.record.end(&slot, outcome.clone()).await?;
                 outcome
             }

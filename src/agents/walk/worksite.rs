@@ -1,12 +1,15 @@
 //! What a walk needs of the place it works in: tools, checks, the files as a tree that can be named and restored. The worktree, the
 //! toolbox and the checks of the repository stand behind it; so does a table in memory in tests.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::chat::ToolSpec;
 use crate::domain::failure::Failure;
+use crate::domain::sandbox::Attestation;
 use crate::domain::workflow::EffectClass;
 
 /// Standing instructions found in the repository.
@@ -101,6 +104,11 @@ pub trait Worksite: Send + Sync {
     /// Commits the present files on the task's branch and gives the commit's id. It may have happened before: the same files with
     /// the same message give the same commit.
     async fn commit(&self, message: &str) -> Result<String, Failure>;
+
+    /// What commands ran under since this was asked last; `None`: none ran.
+    fn ran_under(&self) -> Option<Arc<Attestation>> {
+        None
+    }
 
     /// The files that differ from where the attempt started, sorted.
     async fn changed_files(&self) -> Result<Vec<String>, Failure>;

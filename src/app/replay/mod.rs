@@ -180,6 +180,7 @@ async fn run(
         own_dir: own_dir.to_string_lossy().into_owned(),
         grace: app.config.grace,
         workspaces: Arc::new(Workspaces::new(own_home)),
+        containments: Arc::new(app.containments(own_home)),
         leftovers: Arc::new(leftovers),
         store,
         clock: app.clock.clone(),

@@ -19,7 +19,7 @@ use crate::domain::payload::{BlobRef, PayloadSource, UnreadablePayload};
 use crate::domain::project;
 use crate::engine::clock::SystemClock;
 use crate::engine::ports::{CallDenied, CallPort, Clock as _, StepHandle, StepRunner as _, step_control};
-use crate::steps::{Runner, Settings};
+use crate::steps::{Containments, Runner, Settings};
 use crate::workspace::Workspaces;
 use crate::workspace::leftovers::Leftovers;
 
@@ -56,6 +56,7 @@ pub struct Stage {
     pub own_dir: String,
     pub grace: Duration,
     pub workspaces: Arc<Workspaces>,
+    pub containments: Arc<Containments>,
     pub leftovers: Arc<Leftovers>,
     pub store: Arc<Store>,
     pub clock: Arc<SystemClock>,
@@ -91,6 +92,7 @@ impl Stage {
             shutdown_grace: self.grace,
             logs_dir: self.home.join("logs"),
             workspaces: self.workspaces.clone(),
+            containments: self.containments.clone(),
             leftovers: self.leftovers.clone(),
             sink: Arc::new(self.store.own.clone()),
             source: self.store.clone(),

@@ -1,6 +1,7 @@
 //! `wfctl why`: what a project waits for, since when, and the command that unblocks it.
 
 use crate::domain::event::{Await, HoldReason};
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::TaskIx;
 use crate::domain::machine::{ProjectStatus, TaskStatus};
 use crate::domain::view::Reason;
@@ -32,6 +33,9 @@ impl Project {
         if let Some(hold) = self.core.hold.as_ref().filter(|_| self.core.status == ProjectStatus::Paused) {
             let command = match hold {
                 HoldReason::Person { .. } | HoldReason::Poison { .. } => format!("wfctl resume {id}"),
+                HoldReason::Exhausted { class: FailureClass::Sandbox, .. } => {
+                    format!("see `wfctl doctor` for what is missing, then: wfctl retry {id}")
+                }
                 HoldReason::Exhausted { task, .. } => {
                     // A parked agent goes on in the middle of its conversation; a new series would begin anew.
                     let parked = self.core.tasks.get(task.at()).and_then(|_| self.unpark(*task));

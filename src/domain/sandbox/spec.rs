@@ -68,7 +68,7 @@ impl Hosts {
         }
         let name = host.strip_prefix("*.").unwrap_or(host);
         let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-        let is_address = bare.parse::<std::net::IpAddr>().is_ok();
+        let is_address = bare.parse::<core::net::IpAddr>().is_ok();
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         let is_name = !name.is_empty() && name.bytes().all(allowed) && !name.starts_with('.') && !name.ends_with('.');
         (!is_address && !is_name).then_some("write a host such as `example.org`, `*.example.org` or `127.0.0.1:8080`")
@@ -102,7 +102,9 @@ fn covers(wider: &str, pattern: &str) -> bool {
         Some(suffix) => host.strip_prefix('*').unwrap_or(host).ends_with(suffix),
         None => wide_host == host,
     };
-    fits && (wide_port.is_none() || wide_port == port)
+    // Without a port a pattern means those of the web.
+    let is_web = matches!(port, None | Some("80" | "443"));
+    fits && (wide_port == port || (wide_port.is_none() && is_web))
 }
 
 /// Bounds on what commands use. `None`: as above it says.
@@ -282,7 +284,9 @@ mod tests {
         for (wider, narrower) in pairs {
             assert!(covers(wider, narrower), "{wider} {narrower}");
         }
-        for (wider, other) in [("*.b", "b"), ("a.b:443", "a.b"), ("a.b", "*"), ("*.b", "a.xb"), ("a.b:1", "a.b:2")] {
+        for (wider, other) in
+            [("*.b", "b"), ("a.b:443", "a.b"), ("a.b", "*"), ("a.b", "a.b:8080"), ("*.b", "a.xb"), ("a.b:1", "a.b:2")]
+        {
             assert!(!covers(wider, other), "{wider} {other}");
         }
     }

@@ -41,6 +41,8 @@ pub enum Verb {
     Init(Init),
     /// Check workflow files without running them
     Validate(Validate),
+    /// Show what a repository brings that wfctl would run or obey, and agree to it
+    Trust(Trust),
     /// Start a project and follow it
     Run(Run),
     /// Start a project that shares the records of another one up to a point, and goes on from there by itself
@@ -150,6 +152,23 @@ pub struct Validate {
     pub workflows: Vec<String>,
 }
 
+/// `trust`.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// Workflows, roles or a .wfctl.toml [default: everything in this repository that needs it]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Agree to all of it without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// List what is trusted
+    #[arg(long, conflicts_with_all = ["paths", "yes", "revoke"])]
+    pub list: bool,
+    /// Take back what was agreed to for a file
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["paths", "yes"])]
+    pub revoke: Vec<PathBuf>,
+}
+
 /// What a workflow is given.
 #[derive(Debug, Args)]
 pub struct Inputs {
@@ -182,6 +201,30 @@ pub struct Models {
     pub trust_providers: bool,
 }
 
+/// What commands may reach beside their workspace.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "Sandbox")]
+pub struct Allow {
+    /// Let commands reach a host through the engine's proxy: NAME, *.NAME, NAME:PORT; `*` is all of the network
+    #[arg(long, value_name = "HOST")]
+    pub allow_net: Vec<String>,
+    /// Let commands write to a folder beside their workspace
+    #[arg(long, value_name = "DIR")]
+    pub allow_write: Vec<String>,
+    /// Let commands read a path that is hidden, such as one of your home
+    #[arg(long, value_name = "PATH")]
+    pub allow_read: Vec<String>,
+    /// Let commands inherit a variable of your environment
+    #[arg(long, value_name = "NAME")]
+    pub allow_env: Vec<String>,
+    /// Let commands change the repository: tags, branches, commits
+    #[arg(long)]
+    pub allow_git: bool,
+    /// Let the project have package caches of its own that commands fill
+    #[arg(long)]
+    pub allow_caches: bool,
+}
+
 /// `run`.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -191,6 +234,11 @@ pub struct Run {
     pub inputs: Inputs,
     #[command(flatten)]
     pub models: Models,
+    #[command(flatten)]
+    pub allow: Allow,
+    /// What keeps commands in their place; `none` lets them do whatever you can [default: the strongest that works here]
+    #[arg(long, value_name = "BACKEND", help_heading = "Sandbox", value_parser = ["auto", "bwrap", "native", "docker", "podman", "none"])]
+    pub sandbox: Option<String>,
     /// The id of the project; starting twice with the same one is one start
     #[arg(long)]
     pub id: Option<String>,
@@ -203,6 +251,9 @@ pub struct Run {
     /// Print the plan and do nothing
     #[arg(long, conflicts_with = "detach")]
     pub dry_run: bool,
+    /// Agree to what the repository brings as it is now: the workflow, its roles, its .wfctl.toml
+    #[arg(long)]
+    pub trust: bool,
 }
 
 /// `fork`.
@@ -245,6 +296,8 @@ pub struct Resume {
     /// Raise caps: calls=N, tokens=N, usd=N, wall=DURATION, separated by commas
     #[arg(long, value_name = "CAPS")]
     pub budget: Option<String>,
+    #[command(flatten)]
+    pub allow: Allow,
     /// Go on in the background
     #[arg(short, long)]
     pub detach: bool,
@@ -388,6 +441,9 @@ pub struct Add {
     /// The phase they belong to [default: the present one]
     #[arg(long)]
     pub phase: Option<String>,
+    /// Agree to the file as it is now, should it come with a repository
+    #[arg(long)]
+    pub trust: bool,
 }
 
 /// `claim`.

@@ -10,8 +10,10 @@ use serde_json::json;
 use super::codes::Code;
 use super::exit::Exit;
 use super::terminal::{Tone, harmless, harmless_lines};
+use super::words::shell_quoted;
 use crate::app::{self, HeldHow};
 use crate::domain::ids::ProjectId;
+use crate::domain::sandbox::Excess;
 use crate::domain::view::Summary;
 use crate::domain::workflow::{Diagnostics, InputProblem};
 use crate::interfaces::api::{Fault, FaultKind};
@@ -26,6 +28,14 @@ pub enum Error {
         message: String,
         /// What to do.
         hint: String,
+    },
+    /// Commands ask for more than a person allows.
+    #[error("the commands of `{workflow}` ask for more than they may reach: {}", told(.excess))]
+    NotAllowed {
+        /// The workflow.
+        workflow: String,
+        /// What is not allowed.
+        excess: Vec<Excess>,
     },
     /// A workflow file is refused.
     #[error("{0}")]
@@ -56,6 +66,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Files of a repository that nobody has agreed to.
+    #[error("{}", untrusted(.0))]
+    Untrusted(Vec<PathBuf>),
     /// A file that would be overwritten.
     #[error("{} exists", .0.display())]
     Exists(PathBuf),
@@ -132,8 +145,10 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Usage { .. } | Self::Workflow(_) | Self::Inputs { .. } => Code::Usage,
+            Self::NotAllowed { .. } => Code::NotAllowed,
             Self::NoWorkflow { .. } => Code::NoWorkflow,
             Self::File { .. } => Code::File,
+            Self::Untrusted(_) => Code::Untrusted,
             Self::Exists(_) => Code::Exists,
             Self::UnknownProject { .. } => Code::UnknownProject,
             Self::Ambiguous { .. } => Code::AmbiguousId,
@@ -165,6 +180,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } | Self::NoWorkflow { hint, .. } => Some(hint.clone()),
+            Self::NotAllowed { excess, .. } => {
+                let flags: Vec<&str> = excess.iter().map(|excess| excess.flag.as_str()).collect();
+                Some(format!("If you agree, say so: {}", flags.join(" ")))
+            }
             Self::UnknownProject { nearest: Some(id), .. } => Some(format!("Did you mean {id}?")),
             Self::UnknownProject { nearest: None, .. } => Some("See them all with `wfctl list --all`.".to_owned()),
             Self::Ambiguous { ids, .. } => {
@@ -174,6 +193,11 @@ impl Error {
             Self::Ended(summary) => Some(format!("See how it ended with `wfctl show {}`.", summary.id)),
             Self::UnknownCode(_) => Some("List all codes with `wfctl explain`.".to_owned()),
             Self::NotVerified { .. } => Some("Look at the whole home with `wfctl doctor`.".to_owned()),
+            Self::Untrusted(files) => {
+                let files = files.iter().map(|file| shell_quoted(&harmless(&file.display().to_string())));
+                let files: Vec<String> = files.take(NAMED).collect();
+                Some(format!("Look at it and agree to it with: wfctl trust {}", files.join(" ")))
+            }
             Self::Exists(_) => Some("Name another file.".to_owned()),
             Self::App(error) => hint_of_app(error),
             Self::Fault(fault) => hint_of_fault(fault),
@@ -219,6 +243,19 @@ impl Error {
             }),
         }
     }
+}
+
+/// Files named in one message; the rest is counted.
+const NAMED: usize = 8;
+
+fn untrusted(files: &[PathBuf]) -> String {
+    let mut named: Vec<String> = files.iter().take(NAMED).map(|file| file.display().to_string()).collect();
+    match files.len().saturating_sub(NAMED) {
+        0 => {}
+        more => named.push(format!("{more} more")),
+    }
+    let verb = if files.len() == 1 { "comes" } else { "come" };
+    format!("not trusted, and {verb} with a repository: {}", named.join(", "))
 }
 
 fn inputs_text(problems: &[InputProblem], paint: &dyn Fn(Tone, &str) -> String) -> String {
@@ -272,6 +309,10 @@ fn of_fault(kind: FaultKind) -> Code {
         FaultKind::NotDriving => Code::WrongState,
         FaultKind::Connection => Code::Connection,
     }
+}
+
+fn told(excess: &[Excess]) -> String {
+    excess.iter().map(Excess::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn hint_of_app(error: &app::Error) -> Option<String> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::super::runner::Settings;
-use super::process::{Running, Shell};
+use super::process::{Running, Shell, Witness};
 use crate::agents::mcp;
 use crate::agents::tools::{self, Site, ToolFault, Toolbox};
 use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
@@ -15,6 +15,7 @@ use crate::domain::chat::ToolCall;
 use crate::domain::effect::{StepOrder, StepRequest, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
+use crate::domain::sandbox::{Allowance, Attestation};
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
 use crate::workspace::checks::{self, Check, CheckResult, Status};
@@ -35,7 +36,9 @@ pub(super) struct Ground<'g> {
     conflict: Vec<String>,
     /// The checks that the tree had when it began.
     checks: Vec<Check>,
+    allowed: Arc<Allowance>,
     running: Running,
+    witness: Witness,
 }
 
 /// What an attempt begins with.
@@ -52,14 +55,17 @@ impl<'g> Ground<'g> {
         lease: &'g Lease,
         control: &'g StepControl,
         began: Began,
+        allowed: Arc<Allowance>,
         running: Running,
     ) -> Self {
         let Began { tree, conflict, checks } = began;
-        Self { settings, order, lease, control, began_with: tree, conflict, checks, running }
+        let witness = Witness::default();
+        Self { settings, order, lease, control, began_with: tree, conflict, checks, allowed, running, witness }
     }
 
     fn shell(&self) -> Shell<'_> {
-        Shell::new(&self.settings, &self.order, self.control, self.lease.dir(), self.running.clone())
+        let (allowed, running, witness) = (self.allowed.clone(), self.running.clone(), self.witness.clone());
+        Shell::new(&self.settings, &self.order, self.control, self.lease.dir(), allowed, running, witness)
     }
 
     async fn checked(&self) -> Result<checks::Report, Failure> {
@@ -171,6 +177,10 @@ impl Worksite for Ground<'_> {
             time: request.time,
         };
         self.settings.workspaces.commit_task(commit).await
+    }
+
+    fn ran_under(&self) -> Option<Arc<Attestation>> {
+        self.witness.take()
     }
 
     async fn changed_files(&self) -> Result<Vec<String>, Failure> {

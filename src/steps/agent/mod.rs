@@ -30,7 +30,7 @@ use diary::Diary;
 use ground::{Began, Ground};
 use line::Line;
 pub use models::{ModelSource, NoModels};
-pub(super) use process::{Running, Shell};
+pub(super) use process::{Running, Shell, Witness};
 
 /// Where a repository keeps roles of its own.
 const ROLES: &str = ".wfctl/roles";
@@ -96,7 +96,12 @@ impl AgentStep {
         let line = Line::new(&self.settings, &self.order, control, &diary);
         let models = self.settings.models.models(&spec_of(request), &role.name, request.priced).await?;
         let agent = self.order_of(request, role, with)?;
-        let ground = Ground::new(self.settings.clone(), self.order.clone(), &lease, control, began, running.clone());
+        let allowed = match &agent.role.sandbox {
+            Some(sandbox) => Arc::new(self.order.allowed.narrowed(sandbox)),
+            None => self.order.allowed.clone(),
+        };
+        let (settings, order) = (self.settings.clone(), self.order.clone());
+        let ground = Ground::new(settings, order, &lease, control, began, allowed, running.clone());
         let end = walk::run(&agent, &line, &*models, &ground).await;
         let mut done = self.ended(request, &agent.role, end, &lease, &diary).await;
         done.log = diary.kept(&*self.settings.sink);
@@ -221,7 +226,8 @@ fn spec_of(request: &AgentRequest) -> ModelsSpec {
 async fn role(workspaces: &Workspaces, order: &WorkspaceOrder, name: &str) -> Result<Role, Failure> {
     let path = format!("{ROLES}/{name}.md");
     let own = workspaces.file_at_base(order, &path, limits::ROLE_FILE_BYTES as u64 + 1).await?;
-    let own = own.and_then(|bytes| String::from_utf8(bytes).ok());
+    let no_text = |_| Failure::new(FailureClass::NotFound, format!("the role file {path} is not UTF-8 text"));
+    let own = own.map(String::from_utf8).transpose().map_err(no_text)?;
     Role::load(name, own.as_deref()).map_err(|error| Failure::new(FailureClass::NotFound, error.to_string()))
 }
 

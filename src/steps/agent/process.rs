@@ -3,8 +3,8 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use crate::agents::{secrets, tools};
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
+use crate::domain::sandbox::{Allowance, Attestation};
 use crate::engine::ports::StepControl;
 use crate::workspace::process::{self, Command, End};
 use crate::workspace::{checks, files};
@@ -27,8 +28,26 @@ pub(in crate::steps) struct Shell<'s> {
     dir: &'s Path,
     /// Numbers the files that outputs go through.
     made: AtomicU32,
+    /// What its commands may reach.
+    allowed: Arc<Allowance>,
     /// How many commands run, of all shells of the step.
     running: Running,
+    witness: Witness,
+}
+
+/// Remembers what commands ran under.
+#[derive(Clone, Default)]
+pub(in crate::steps) struct Witness(Arc<Mutex<Option<Arc<Attestation>>>>);
+
+impl Witness {
+    fn saw(&self, ran_under: Attestation) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ran_under));
+    }
+
+    /// What the last command since this was asked ran under.
+    pub(in crate::steps) fn take(&self) -> Option<Arc<Attestation>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Counts the commands of a step that run: while there are some, a step that is stopped waits for their end.
@@ -67,9 +86,11 @@ impl<'s> Shell<'s> {
         order: &'s StepOrder,
         control: &'s StepControl,
         dir: &'s Path,
+        allowed: Arc<Allowance>,
         running: Running,
+        witness: Witness,
     ) -> Self {
-        Self { settings, order, control, dir, made: AtomicU32::new(0), running }
+        Self { settings, order, control, dir, made: AtomicU32::new(0), allowed, running, witness }
     }
 
     async fn run_line(&self, line: &str, timeout_ms: u64) -> Result<Ran, Failure> {
@@ -77,16 +98,19 @@ impl<'s> Shell<'s> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let log = settings.live_log(&self.order.project, self.order.task, self.order.attempt, self.order.step);
         let log = log.with_extension(format!("{number}.out"));
+        let environment = environment(settings, self.order, &self.allowed);
+        let contained = settings.containments.of(self.order, &self.allowed, self.dir, environment).await?;
         let command = Command {
             line: line.to_owned(),
             dir: self.dir.to_owned(),
-            env: environment(settings, self.order),
+            env: contained.environment,
             log: Some(log.clone()),
             log_bytes_max: limits::BLOB_BYTES,
             value_bytes_max: 0,
             grace: settings.grace,
             shutdown_grace: settings.shutdown_grace,
             key: self.order.key(),
+            contained: contained.containment,
         };
         let mut control = self.control.clone();
         let stop = async {
@@ -104,8 +128,13 @@ impl<'s> Shell<'s> {
         let duration_ms = settings.clock.monotonic_ms().saturating_sub(began_ms);
         let report = match report {
             Ok(report) => report,
+            // It may not run without its sandbox, and that is nothing for a model to work around.
+            Err(process::Error::Sandbox(error)) => {
+                return Err(Failure::new(FailureClass::Sandbox, error.to_string()));
+            }
             Err(error) => return Ok(refused(&error.to_string(), duration_ms)),
         };
+        self.witness.saw(report.ran_under);
         let (code, timed_out) = match report.end {
             End::Exited(code) => (Some(code), false),
             End::Signalled(_) | End::Flooded => (None, false),
@@ -146,7 +175,7 @@ fn taken(log: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// What an agent's commands inherit: what every command does, without what pays for models or is a secret of the user's.
-fn environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsString)> {
+fn environment(settings: &Settings, order: &StepOrder, allowed: &Allowance) -> Vec<(OsString, OsString)> {
     let mut keys = settings.models.key_names();
     if let StepRequest::Agent(agent) = &order.request {
         // Of the pinned definition: after a restart nobody may have asked a model yet.
@@ -156,7 +185,7 @@ fn environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsStrin
         let text = name.to_string_lossy();
         secrets::withheld(&text) || keys.contains(&*text)
     };
-    step_environment(settings, order).into_iter().filter(|(name, _)| !secret(name)).collect()
+    step_environment(settings, order, allowed).into_iter().filter(|(name, _)| !secret(name)).collect()
 }
 
 #[async_trait]
@@ -188,7 +217,7 @@ mod tests {
         let mut order = rig.order(run);
         let given = ["OPENAI_API_KEY", "DB_PASSWORD", "AWS_PROFILE", "SSH_AUTH_SOCK", "GH_HOST", "CARGO_HOME"];
         order.env = given.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
-        let inherited = environment(&rig.runner.settings, &order);
+        let inherited = environment(&rig.runner.settings, &order, &order.allowed);
         let has = |name: &str| inherited.iter().any(|(it, _)| it == name);
         assert!(has("KEPT") && has("CARGO_HOME") && has("PATH"), "{inherited:?}");
         assert_eq!(given.iter().filter(|name| has(name)).collect::<Vec<_>>(), [&"CARGO_HOME"]);

@@ -13,10 +13,11 @@ use crate::domain::effect::{StepOrder, StepRequest, WorkspaceOrder};
 use crate::domain::event::StepOutcome;
 use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::PayloadSource as _;
+use crate::domain::sandbox::{Allowance, Backend};
 use crate::domain::time::Millis;
 use crate::domain::workflow::{EffectClass, Timeouts, WorkspaceKind};
 use crate::engine::ports::{Clock, StepControl, StepHandle, StepRunner as _, step_control};
-use crate::steps::{MemorySink, NoModels, PayloadSink};
+use crate::steps::{Containments, MemorySink, NoModels, PayloadSink, Places};
 use crate::workspace::Workspaces;
 use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
@@ -60,6 +61,7 @@ impl Rig {
             shutdown_grace: Duration::from_millis(50),
             logs_dir: home.path().join("logs"),
             workspaces: Arc::new(Workspaces::new(home.path())),
+            containments: Arc::new(Containments::new(Places::new(home.path(), "/nonexistent".into()))),
             leftovers: Arc::new(Leftovers::open(home.path().join("run"), "h").unwrap()),
             sink,
             source: Arc::new(MemorySink::default()),
@@ -84,6 +86,8 @@ impl Rig {
             maybe_ran: false,
             timeouts: Timeouts::default(),
             calls: Vec::new(),
+            // The stage of a sandbox is the product's own binary, which unit tests do not have.
+            allowed: Arc::new(Allowance { backend: Backend::None, ..Allowance::default() }),
             workspace: WorkspaceOrder {
                 kind: WorkspaceKind::Dir,
                 base_dir: self.home.path().to_str().unwrap().into(),

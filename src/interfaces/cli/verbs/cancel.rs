@@ -23,7 +23,7 @@ pub async fn kill(context: &Context, arguments: args::Comment) -> Result<Exit, E
 /// That the project ends up cancelled is what was asked for.
 async fn stop(context: &Context, project: &str, command: Command) -> Result<Exit, Error> {
     let name = command.name();
-    match drive(context, project, command).await {
+    match drive(context, project, None, command).await {
         Ok(Exit::Cancelled) => Ok(Exit::Done),
         Err(Error::Ended(summary)) if summary.status == ProjectStatus::Cancelled => {
             context.terminal.note(format!("cancelled already: {}", summary.id));

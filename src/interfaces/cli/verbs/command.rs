@@ -37,7 +37,13 @@ pub async fn give(
 }
 
 /// Gives a command that must be driven to have its effect: the home's engine does it, or this process becomes it.
-pub async fn drive(context: &Context, typed: &str, command: Command) -> Result<super::super::exit::Exit, Error> {
+/// `before` comes first.
+pub async fn drive(
+    context: &Context,
+    typed: &str,
+    before: Option<Command>,
+    command: Command,
+) -> Result<super::super::exit::Exit, Error> {
     context.must_have(typed)?;
     let mut interrupts = super::drive::Interrupts::listen()?;
     let Some(session) = interrupts.unless(context.app.open(Need::Drive, command.name())).await else {
@@ -51,6 +57,9 @@ pub async fn drive(context: &Context, typed: &str, command: Command) -> Result<s
             return Err(Error::Ended(Box::new(summary)));
         }
         let view = session.home().show(&summary.id).await?;
+        if let Some(before) = before {
+            session.home().command(&summary.id, before).await?;
+        }
         session.home().resume(&summary.id, command).await?;
         Ok::<_, Error>((summary.id, view.seq))
     }

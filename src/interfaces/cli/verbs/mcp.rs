@@ -9,6 +9,7 @@ use super::super::args;
 use super::super::context::{Context, find};
 use super::super::error::Error;
 use super::super::exit::Exit;
+use super::super::trusting;
 use super::super::words::{self, Names};
 use super::super::workflows;
 use super::{drive, run};
@@ -140,7 +141,8 @@ impl Launcher for Launch {
 }
 
 fn prepare(context: &Context, wanted: Wanted) -> Result<StartRequest, Error> {
-    let found = workflows::load(&context.terminal, &wanted.workflow)?;
+    let mut found = workflows::load(&context.terminal, &wanted.workflow)?;
+    let files = std::mem::take(&mut found.files);
     let given: BTreeMap<String, Given> =
         wanted.inputs.into_iter().map(|(name, value)| (name, Given::Json(value))).collect();
     let inputs = bind(&found.definition.inputs, &given)
@@ -151,10 +153,22 @@ fn prepare(context: &Context, wanted: Wanted) -> Result<StartRequest, Error> {
         workflow: wanted.workflow,
         inputs: args::Inputs { input: Vec::new(), inputs: None },
         models,
+        allow: args::Allow::default(),
+        sandbox: None,
         id: Some(wanted.id.unwrap_or_else(|| context.app.fresh_id(&found.definition.name)).to_string()),
         dir: wanted.dir.map(Into::into),
         detach: true,
         dry_run: false,
+        trust: false,
     };
-    run::request_with(context, &arguments, found, inputs)
+    let start = run::request_with(context, &arguments, found, inputs)?;
+    // An agent does not agree for its person: nobody is asked here.
+    if let Some((path, _)) = context.app.untrusted_settings() {
+        return Err(Error::Untrusted(vec![path.to_owned()]));
+    }
+    let open = trusting::open(context, trusting::of_start(context, files, &start)?)?;
+    if !open.is_empty() {
+        return Err(Error::Untrusted(trusting::names(&open)));
+    }
+    Ok(start)
 }

@@ -1,6 +1,7 @@
 //! A file per verb.
 
 pub mod add;
+mod allow;
 pub mod answer;
 pub mod artifacts;
 pub mod audit;
@@ -33,6 +34,7 @@ pub mod schema;
 pub mod show;
 pub mod signal;
 pub mod transcript;
+pub mod trust;
 pub mod validate;
 pub mod version;
 pub mod watch;

@@ -7,7 +7,7 @@ use super::super::exit::Exit;
 use super::super::given;
 use super::super::table::{self, plain as cell};
 use super::super::terminal::{Tone, harmless};
-use super::{drive, run};
+use super::{allow, drive, run};
 use crate::app::Need;
 use crate::domain::event::DoubtAnswer;
 use crate::domain::ids::{ProjectId, Seq};
@@ -29,7 +29,8 @@ pub async fn run(context: &Context, arguments: args::Resume) -> Result<Exit, Err
     if arguments.detach || arguments.all {
         return many(context, &arguments, command).await;
     }
-    super::command::drive(context, arguments.project.as_deref().unwrap_or_default(), command).await
+    let more = allow::more(&arguments.allow)?;
+    super::command::drive(context, arguments.project.as_deref().unwrap_or_default(), more, command).await
 }
 
 /// To go on and nothing else.
@@ -89,11 +90,19 @@ async fn begin(
     arguments: &args::Resume,
     command: &Command,
 ) -> Result<Vec<(ProjectId, Seq)>, Error> {
+    let more = allow::more(&arguments.allow)?;
     let mut begun = Vec::new();
     for id in targets(home, arguments).await? {
         let from = home.show(&id).await.map(|view| view.seq);
+        let allowed = match (&more, &from) {
+            (Some(more), Ok(_)) => home.command(&id, more.clone()).await.map(drop),
+            (None, _) | (_, Err(_)) => Ok(()),
+        };
         let resumed = match from {
-            Ok(from) => home.resume(&id, command.clone()).await.map(|()| from),
+            Ok(from) => match allowed {
+                Ok(()) => home.resume(&id, command.clone()).await.map(|()| from),
+                Err(fault) => Err(fault),
+            },
             Err(fault) => Err(fault),
         };
         match resumed {

@@ -8,8 +8,9 @@ use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::given;
 use super::super::terminal::{Tone, harmless};
+use super::super::trusting::{self, Consent};
 use super::super::workflows::{self, Found};
-use super::{drive, landing, models};
+use super::{allow, drive, landing, models};
 use crate::app::{Need, Session, git_root};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::workflow::{Definition, WorkspaceKind, tree};
@@ -17,11 +18,14 @@ use crate::interfaces::api::{FaultKind, Home, Line, StartRequest};
 
 /// Starts it.
 pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error> {
-    let found = workflows::load(&context.terminal, &arguments.workflow)?;
+    let mut found = workflows::load(&context.terminal, &arguments.workflow)?;
+    let files = std::mem::take(&mut found.files);
     let start = request(context, &arguments, found)?;
     if arguments.dry_run {
         return plan(context, &start);
     }
+    let brought = trusting::of_start(context, files, &start)?;
+    trusting::settle(context, brought, Consent::from_flag(arguments.trust))?;
     if arguments.detach {
         return detach(context, start).await;
     }
@@ -87,6 +91,7 @@ pub(super) fn request_with(
 ) -> Result<StartRequest, Error> {
     found.definition.models = models::chosen(context, &arguments.models, &found.definition)?;
     models::check(context, &found.definition)?;
+    found.definition = allow::pinned(context, found.definition, arguments)?;
     let id = arguments.id.as_deref().map(|text| {
         ProjectId::new(text).map_err(|error| Error::Usage {
             message: error.to_string(),

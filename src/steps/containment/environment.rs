@@ -1,0 +1,93 @@
+//! Which variables a contained command inherits: those that programs need to find their way, and what somebody allowed by name.
+//! A list of what may pass, not of what may not: a secret has any name.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+/// Inherited by every command.
+const USUAL: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TERM",
+    "COLORTERM",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CI",
+    "EDITOR",
+    "SOURCE_DATE_EPOCH",
+    "LD_LIBRARY_PATH",
+    "PKG_CONFIG_PATH",
+    "CC",
+    "CXX",
+    "AR",
+    "LD",
+    "CFLAGS",
+    "CXXFLAGS",
+    "CPPFLAGS",
+    "LDFLAGS",
+    "MAKEFLAGS",
+    "JAVA_HOME",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "NVM_DIR",
+    "NVM_BIN",
+    "GOROOT",
+    "GOPATH",
+    "GOFLAGS",
+    "GOTOOLCHAIN",
+    "GOMODCACHE",
+    "CARGO_HOME",
+    "CARGO_TARGET_DIR",
+    "CARGO_INCREMENTAL",
+    "CARGO_NET_OFFLINE",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "RUSTFLAGS",
+    "RUSTDOCFLAGS",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "NODE_ENV",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PYTHONPATH",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYENV_ROOT",
+    "PYENV_VERSION",
+    "ASDF_DIR",
+    "ASDF_DATA_DIR",
+    "SDKMAN_DIR",
+];
+
+/// The beginning of the names of a locale's parts.
+const LOCALE: &str = "LC_";
+
+/// What a command inherits of `environment`; `more` was allowed by name.
+pub(in crate::steps) fn inherited<'e>(
+    environment: &'e [(OsString, OsString)],
+    more: &'e BTreeSet<String>,
+) -> impl Iterator<Item = &'e (OsString, OsString)> {
+    let passes = move |name: &OsString| {
+        name.to_str().is_some_and(|name| USUAL.contains(&name) || name.starts_with(LOCALE) || more.contains(name))
+    };
+    environment.iter().filter(move |(name, _)| passes(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_usual_and_the_allowed_pass() {
+        let given = ["PATH", "LC_ALL", "AWS_PROFILE", "DISPLAY", "SSH_AUTH_SOCK", "MY_TOKEN"];
+        let environment: Vec<(OsString, OsString)> = given.map(|name| (name.into(), "x".into())).to_vec();
+        let more = BTreeSet::from(["DISPLAY".to_owned()]);
+        let names: Vec<_> = inherited(&environment, &more).map(|(name, _)| name.to_str().unwrap()).collect();
+        assert_eq!(names, ["PATH", "LC_ALL", "DISPLAY"]);
+    }
+}
