@@ -102,7 +102,8 @@ impl Client {
         let result = self.ask(tool, arguments).unwrap();
         assert_eq!(result.is_error, Some(true), "{tool}: {:?}", result.structured_content);
         let text = result.content[0].as_text().expect("a text").text.clone();
-        let error = &result.structured_content.expect("the same as data")["error"];
+        assert!(result.structured_content.is_none(), "it would be held to the schema of answers");
+        let error = &result.meta.expect("the same as data")["wfctl/error"];
         assert!(text.starts_with(&format!("error[{}]: ", error["code"].as_str().unwrap())), "{text}");
         text
     }

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use rmcp::ErrorData;
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde::Serialize;
 use serde_json::json;
 
 use super::parts::Parts;
 use crate::interfaces::api::Fault;
+
+/// Where the data of an error is in the `_meta` of a result.
+const ERROR: &str = "wfctl/error";
 
 /// Why something was not done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -39,10 +42,13 @@ impl Refusal {
         text
     }
 
-    /// As the result of a tool: what it says is for the model to read.
+    /// As the result of a tool: what it says is for the model to read. As data it is in `_meta`: clients hold structured content to
+    /// the schema of answers even when it is an error's.
     pub fn to_result(&self) -> CallToolResult {
+        let mut meta = MetaObject::new();
+        meta.insert(ERROR.to_owned(), json!(self));
         let mut result = CallToolResult::error(vec![ContentBlock::text(self.to_text())]);
-        result.structured_content = Some(json!({ "error": self }));
+        result.meta = Some(meta);
         result
     }
 
