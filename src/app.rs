@@ -34,6 +34,7 @@ use crate::engine::entropy::SystemEntropy;
 use crate::engine::ports::{Clock as _, Entropy as _};
 use crate::interfaces::api::Check;
 use crate::journal::doctor;
+use crate::secrets::Shelf;
 use crate::telemetry::Log;
 use crate::workspace::{Workspaces, detached};
 use places::Places;
@@ -45,6 +46,7 @@ pub struct App {
     environment: Environment,
     places: Places,
     log: Log,
+    secrets: Arc<Shelf>,
     clock: Arc<SystemClock>,
 }
 
@@ -64,7 +66,14 @@ impl App {
         let asked_for = !matches!(layers.get(Key::Log).origin, crate::config::Origin::Default);
         let log = Log::begin(&config.log, config.log_json, asked_for);
         let places = Places::new(cwd.join(home), environment.runtime_dir());
-        Ok(Self { config, layers, environment, places, log, clock: Arc::default() })
+        let (declared, own) = (layers.secrets().clone(), environment.config_file());
+        let secrets = Arc::new(Shelf::new(declared, environment.texts(), own.as_deref(), log.masks().clone()));
+        Ok(Self { config, layers, environment, places, log, secrets, clock: Arc::default() })
+    }
+
+    /// The secrets that the user has declared.
+    pub fn secrets(&self) -> &Shelf {
+        &self.secrets
     }
 
     /// The settings in force.

@@ -1,6 +1,7 @@
 //! Where a secret is kept, as a person declares it: `[secrets] NAME = "env:VAR"`. Names and places only; values are never here.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// Where the value of a secret comes from.
@@ -84,6 +85,22 @@ pub fn refused_name(name: &str) -> Option<&'static str> {
     taken.then_some("a variable of that name means something to the commands themselves")
 }
 
+/// Where `text` has `$NAME` or `${NAME}` of one of these names: the place as bytes, and which name.
+pub fn mentions<'t>(text: &'t str, names: &'t [String]) -> impl Iterator<Item = (Range<usize>, &'t str)> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    text.match_indices('$').filter_map(move |(at, _)| {
+        let rest = &text[at + 1..];
+        let (name, length) = match rest.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').map(|(name, _)| (name, name.len() + 3))?,
+            None => {
+                let end = rest.as_bytes().iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+                (&rest[..end], end + 1)
+            }
+        };
+        names.iter().any(|known| known == name).then_some((at..at + length, name))
+    })
+}
+
 fn is_variable(name: &str) -> bool {
     let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     valid && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
@@ -132,6 +149,16 @@ mod tests {
                 error.contains("vault:mount/path#field") && (text.is_empty() || !error.contains(&format!("`{text}`")))
             );
         }
+    }
+
+    #[test]
+    fn a_name_is_mentioned_as_a_whole() {
+        let names = ["A".to_owned(), "AB".to_owned()];
+        let found = |text| {
+            mentions(text, &names).map(|(at, name)| format!("{name}@{}..{}", at.start, at.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(found("Bearer $A, ${AB}$AB"), ["A@7..9", "AB@11..16", "AB@16..19"]);
+        assert_eq!(found("$ABC $ $$A ${A ${C} A"), ["A@7..9"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub type Declared = BTreeMap<String, SecretOrigin>;
 
 /// Declared secrets with what their sources need.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Shelf {
     declared: Declared,
     environment: BTreeMap<String, String>,
@@ -101,10 +101,27 @@ impl Shelf {
         Ok(all)
     }
 
+    /// Makes known to the masks what is on this machine: all of the secrets file, and what is declared to be in the environment.
+    /// Nobody is asked, nothing is waited for.
+    pub fn learn_here(&self) {
+        let variables = self.declared.iter().filter_map(|(name, origin)| match origin {
+            SecretOrigin::Environment(variable) => Some((name.as_str(), self.environment.get(variable)?.trim())),
+            SecretOrigin::File | SecretOrigin::Keyring { .. } | SecretOrigin::Vault { .. } => None,
+        });
+        let of_file = self.file.as_deref().map(file::read).transpose().map(|found| found.flatten().unwrap_or_default());
+        let of_file = of_file.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is in it cannot be masked");
+            BTreeMap::new()
+        });
+        let entries = of_file.iter().map(|(name, secret)| (name.as_str(), secret.expose()));
+        self.masks.learn(variables.chain(entries));
+    }
+
     /// Fetches what is declared once, so that it is struck out even of texts of commands that it is not handed to. What cannot
     /// be had is told in the log.
     pub async fn learn_all(&self) {
         let learn = async || {
+            self.learn_here();
             let fetched = self.declared.keys().map(|name| self.one(name));
             for missing in futures_util::future::join_all(fetched).await.into_iter().filter_map(Result::err) {
                 if !matches!(missing.why, Why::Absent { .. }) {

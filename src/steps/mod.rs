@@ -5,10 +5,12 @@ mod agent;
 mod http;
 mod merge;
 mod runner;
+mod secrets;
 mod shell;
 mod sink;
 mod value;
 
 pub use agent::{ModelSource, NoModels};
 pub use runner::{Runner, Settings, live_log};
+pub use secrets::SecretSource;
 pub use sink::{MemorySink, PayloadSink};

@@ -29,6 +29,7 @@ use super::command_line::{self, Program};
 use super::group::{ProcessGroup, code_or_signal};
 use super::leftovers::Leftovers;
 use crate::domain::effect::StopCause;
+use crate::telemetry::mask::Masker;
 
 /// How long a command's output is waited for after its leader exited, before its other members are killed: what a
 /// `> >(tee log)` still has to say.
@@ -59,6 +60,8 @@ pub struct Command {
     pub shutdown_grace: Duration,
     /// The step it belongs to, for [`Leftovers`].
     pub key: String,
+    /// Strikes known secrets out of all that it says.
+    pub masker: Masker,
 }
 
 /// How a command ended.
@@ -159,7 +162,8 @@ impl<'l> Running<'l> {
             group,
             stdout: Pipe::open(stdout.map(OwnedFd::from)).map_err(Error::Watch)?,
             stderr: Pipe::open(stderr.map(OwnedFd::from)).map_err(Error::Watch)?,
-            capture: Capture::new(command.log.clone(), command.log_bytes_max, command.value_bytes_max),
+            capture: Capture::new(command.log.clone(), command.log_bytes_max, command.value_bytes_max)
+                .masked(&command.masker),
             leftovers,
         })
     }
@@ -234,7 +238,11 @@ impl<'l> Running<'l> {
         let (status, ended) = (status?, ended?);
         // The group is dead: what it wrote is in the pipes and can be read without waiting.
         let rest = drain(&mut stdout, Stream::Stdout, &mut capture)
-            .and_then(|room| drain(&mut stderr, Stream::Stderr, &mut capture).map(|other| (room, other)));
+            .and_then(|room| drain(&mut stderr, Stream::Stderr, &mut capture).map(|other| (room, other)))
+            .and_then(|rooms| match capture.flush()? {
+                Room::Left => Ok(rooms),
+                Room::Full => Ok((Room::Full, Room::Full)),
+            });
         let end = match (ended, rest) {
             (Cause::Stopped(cause), _) => End::Stopped(cause),
             (Cause::Flooded, _) | (Cause::Exited, Ok((Room::Full, _) | (_, Room::Full))) => End::Flooded,

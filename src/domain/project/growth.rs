@@ -331,6 +331,7 @@ pub(super) fn branch_spec(of: &TaskSpec, default: &RetryRules) -> Option<Arc<Tas
     let mut spec = TaskSpec::new(format!("{}.fix", of.name), branch.action.clone());
     spec.with = of.with.clone();
     spec.env = of.env.clone();
+    spec.secrets = of.secrets.clone();
     spec.timeout = of.timeout;
     spec.priority = of.priority.saturating_add(1).min(10);
     let mut rules = of.retry.as_deref().unwrap_or(default).clone();
@@ -376,6 +377,7 @@ pub(super) fn undo_spec(of: &TaskSpec) -> Option<Arc<TaskSpec>> {
     let mut spec = TaskSpec::new(format!("{}.undo", of.name), Action::Run(undo.clone()));
     spec.with = of.with.clone();
     spec.env = of.env.clone();
+    spec.secrets = of.secrets.clone();
     spec.timeout = of.timeout;
     spec.retry.clone_from(&of.retry);
     Some(Arc::new(spec))

@@ -168,6 +168,7 @@ impl Taking<'_> {
             timeouts: task.spec.timeout,
             workspace,
             env,
+            secrets: self.project.definition.secrets_of(&task.spec),
             reserved: Amounts::ONE_CALL,
             calls: if step.0 == 0 { task.calls().to_vec() } else { Vec::new() },
             request,

@@ -87,6 +87,7 @@ impl<'s> Shell<'s> {
             grace: settings.grace,
             shutdown_grace: settings.shutdown_grace,
             key: self.order.key(),
+            masker: settings.masks.now(),
         };
         let mut control = self.control.clone();
         let stop = async {
@@ -156,7 +157,7 @@ fn environment(settings: &Settings, order: &StepOrder) -> Vec<(OsString, OsStrin
         let text = name.to_string_lossy();
         secrets::withheld(&text) || keys.contains(&*text)
     };
-    step_environment(settings, order).into_iter().filter(|(name, _)| !secret(name)).collect()
+    step_environment(settings, order, &[]).into_iter().filter(|(name, _)| !secret(name)).collect()
 }
 
 #[async_trait]

@@ -63,12 +63,13 @@ fn base64(bytes: &[u8], shift: usize, alphabet: &Alphabet) -> Vec<Vec<u8>> {
         forms.push([&plain[first..=behind], &b"=="[..padding]].concat());
     }
     if bytes.len() <= EDGES_BYTES {
-        for other in 0..=u8::MAX {
+        // A digit holds at most four bits of a neighbour: the first ones of what follows, the last ones of what comes before.
+        for bits in 0..16 {
             if is_shared {
-                forms.push(digits(0, other)[first..=behind].to_vec());
+                forms.push(digits(0, bits << 4)[first..=behind].to_vec());
             }
             if shift > 0 {
-                forms.push(digits(other, 0)[first - 1..behind].to_vec());
+                forms.push(digits(bits, 0)[first - 1..behind].to_vec());
             }
         }
     }
