@@ -18,7 +18,17 @@ const LAW: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     (
         "interfaces",
-        &["domain", "engine", "journal::doctor", "journal::export", "journal::reader", "config", "telemetry", "app"],
+        &[
+            "domain",
+            "engine",
+            "journal::doctor",
+            "journal::export",
+            "journal::reader",
+            "secrets",
+            "config",
+            "telemetry",
+            "app",
+        ],
     ),
     (
         "app",

@@ -35,7 +35,7 @@ pub use conflict::{
 };
 pub use create::create;
 pub use error::Error;
-pub use inquire::{changed_files, checked_out_branch, file_at, landing, tree_of};
+pub use inquire::{changed_files, checked_out_branch, file_at, landing, tree_of, visit_changed};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};

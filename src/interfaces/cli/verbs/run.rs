@@ -9,7 +9,7 @@ use super::super::exit::Exit;
 use super::super::given;
 use super::super::terminal::{Tone, harmless};
 use super::super::workflows::{self, Found};
-use super::{drive, landing, models};
+use super::{drive, landing, models, secrets};
 use crate::app::{Need, Session, git_root};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::workflow::{Definition, WorkspaceKind, tree};
@@ -22,6 +22,7 @@ pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error>
     if arguments.dry_run {
         return plan(context, &start);
     }
+    secrets::have(context, &start.definition.all_secrets()).await?;
     if arguments.detach {
         return detach(context, start).await;
     }
