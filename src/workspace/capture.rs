@@ -167,6 +167,9 @@ struct Log {
 
 impl Log {
     fn append(&mut self, chunk: &[u8]) -> io::Result<Room> {
+        if chunk.is_empty() {
+            return Ok(Room::Left);
+        }
         let room = usize::try_from(self.bytes_max - self.bytes).unwrap_or(usize::MAX);
         let kept = &chunk[..chunk.len().min(room)];
         if let Some(path) = &self.path {
@@ -223,18 +226,18 @@ mod tests {
         let path = dir.path().join("log");
         let masker = Masker::new([("A", "hunter2hunter2")]);
         let mut capture = Capture::new(Some(path.clone()), limits::BLOB_BYTES, 100).masked(&masker);
-        capture.take(Stream::Stdout, b"a hunter2h").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"a ", "what may become a secret is not even in the live log");
+        capture.take(Stream::Stdout, b"! hunter2h").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"! ", "what may become a secret is not even in the live log");
         capture.take(Stream::Stdout, b"unter2 b\n").unwrap();
         capture.take(Stream::Stderr, b"! hunter2").unwrap();
-        capture.take(Stream::Stdout, b"c hunter2").unwrap();
+        capture.take(Stream::Stdout, b": hunter2").unwrap();
         assert_eq!(capture.flush().unwrap(), Room::Left);
         let captured = capture.finish();
-        assert_eq!(captured.stdout, b"a [secret] b\nc hunter2");
+        assert_eq!(captured.stdout, b"! [secret] b\n: hunter2");
         assert_eq!((captured.stdout_bytes, captured.stdout.len()), (22, 22));
         assert_eq!(captured.stderr_tail, b"! hunter2");
         // The end of stdout and that of stderr are no secret in themselves.
-        assert_eq!(std::fs::read(path).unwrap(), b"a [secret] b\n! c [secret]");
+        assert_eq!(std::fs::read(path).unwrap(), b"! [secret] b\n! : [secret]");
     }
 
     #[test]

@@ -156,7 +156,7 @@ async fn a_secret_is_handed_over_by_name_and_seen_by_nobody_else() {
     let outcome = rig.run(order.clone()).await;
     assert_eq!(outcome.code, Some(1), "neither by its own name nor by that which the engine has it by");
     order.secrets = vec!["TOKEN".to_owned()];
-    order.request = request("printf %s \"$TOKEN\" | wc -c | tr -d ' '; echo \"$TOKEN\" >&2; env | grep -c ^TOKEN_OF");
+    order.request = request("printf %s \"$TOKEN\" | wc -c | tr -d ' '; echo \"$TOKEN\"; env | grep -c ^TOKEN_OF; true");
     let outcome = rig.run(order.clone()).await;
     let log = rig.sink.read_blob(&outcome.log.unwrap()).unwrap();
     let mut lines: Vec<&str> = std::str::from_utf8(&log).unwrap().lines().collect();
