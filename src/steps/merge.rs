@@ -155,7 +155,7 @@ pub(super) async fn commit(
         if let Some(first) = found.first() {
             let message =
                 format!("the work holds a secret and is not committed: {first}; take it out, then retry the task");
-            return Err(Failure::new(FailureClass::Rejected, message));
+            return Err(Failure::new(FailureClass::Validation, message));
         }
     }
     let order = TaskCommit {

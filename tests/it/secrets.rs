@@ -330,6 +330,7 @@ fn an_agent_neither_reads_nor_repeats_nor_commits_a_secret() {
     configure(&rig, "[secrets]\nTOKEN = \"env:DEPLOY_TOKEN\"\n");
     rig.repository("repo");
     rig.write("repo/notes.txt", &format!("the key: {VALUE}\n"));
+    rig.write("repo/AGENTS.md", &format!("Log in with {VALUE}.\n"));
     rig.git("repo", &["add", "."]);
     rig.git("repo", &["commit", "-q", "-m", "notes"]);
     rig.write("script.yaml", &SCRIPT.replace("VALUE", VALUE));
@@ -345,13 +346,19 @@ fn an_agent_neither_reads_nor_repeats_nor_commits_a_secret() {
     assert_eq!(run.code, Some(0), "{} {}", run.err, transcript.out);
     let said = format!("{}{}{}{}", run.out, run.err, transcript.out, all_that_is_shown(&rig));
     assert!(said.contains("The key is [secret]."), "{said}");
+    assert!(said.contains("Log in with [secret]."), "the prompt: {said}");
+    let log = std::fs::read_to_string(rig.folder().join("home/engine.log")).unwrap();
+    assert!(log.contains("struck out of what an agent reads") && log.contains("TOKEN"), "{log}");
     assert!(said.contains("known-secret"), "the check found it: {said}");
     assert_eq!(found(said.as_bytes()), None);
     assert_eq!(rig.git("repo", &["show", "ai/generated/p/integration:key.txt"]), "nothing");
     let message = rig.git("repo", &["log", "-1", "--format=%B", "ai/generated/p/integration"]);
     assert_eq!(found(message.as_bytes()), None, "{message}");
     // The work trees hold the repository's own files; everything else of the home is free of it.
-    let kept: Vec<String> = in_home(&rig).into_iter().filter(|place| !place.contains("notes.txt")).collect();
+    let kept: Vec<String> = in_home(&rig)
+        .into_iter()
+        .filter(|place| !place.contains("notes.txt") && !place.contains("AGENTS.md"))
+        .collect();
     assert_eq!(kept, [""; 0]);
 }
 
@@ -362,7 +369,7 @@ fn a_command_does_not_commit_the_secret_that_it_was_handed() {
     rig.repository("repo");
     rig.write(
         "repo/w.yaml",
-        "name: w\nworkspace: worktree\ntasks: {a: {run: 'printf %s \"$TOKEN\" | base64 > kept.txt', secrets: [TOKEN], merge: true}}\n",
+        "name: w\nworkspace: worktree\ntasks: {a: {run: 'printf %s \"$TOKEN\" | base64 > kept.txt', secrets: [TOKEN], merge: true, retry: {max_attempts: 1}}}\n",
     );
     let mut command = rig.shimmed("repo", &["run", "w.yaml", "--id", "p"]);
     let run: Done = command.env("DEPLOY_TOKEN", VALUE).output().unwrap().into();

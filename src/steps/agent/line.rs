@@ -165,6 +165,13 @@ impl Calls for Line<'_> {
     }
 
     fn keep(&self, value: &[u8]) -> Result<Payload, Failure> {
+        // Everything that a model reads or says is kept first, and read back from there: a prompt, a reply, an output.
+        let names = self.settings.masks.now().names_in(value);
+        if !names.is_empty() {
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            let step = self.order.key();
+            tracing::warn!(step, secrets = names.join(", "), "secrets were struck out of what an agent reads or says");
+        }
         self.settings.keep(value)
     }
 
