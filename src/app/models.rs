@@ -306,14 +306,15 @@ impl Models for Routed {
         }
         let began_ms = self.clock.monotonic_ms();
         let answer = provider.complete(&request, context, alive).await;
-        let answer = mask::answer(&masks, answer);
         let now_ms = self.clock.monotonic_ms();
         match answer {
             Ok(reply) => {
+                let reply = mask::reply(&masks, reply);
                 self.cooling.answered(&request.model, now_ms.saturating_sub(began_ms));
                 Ok(reply)
             }
             Err(failed) => {
+                let failed = mask::failure(&masks, failed);
                 self.cooling.failed(&request.model, &failed.failure, now_ms);
                 Err(failed)
             }

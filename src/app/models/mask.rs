@@ -56,25 +56,23 @@ fn arguments(masker: &Masker, text: &str) -> String {
     String::from_utf8_lossy(&masker.json(text.as_bytes())).into_owned()
 }
 
-/// What came back, without known secrets.
-pub(super) fn answer(
-    masks: &[Masker; 2],
-    answer: Result<ModelReply, ModelFailure>,
-) -> Result<ModelReply, ModelFailure> {
-    let clean = |text: String| masks.iter().fold(text, |text, masker| masker.text(text));
-    match answer {
-        Ok(mut reply) => {
-            reply.text = clean(reply.text);
-            for call in &mut reply.calls {
-                call.arguments = masks.iter().fold(call.arguments.clone(), |text, masker| arguments(masker, &text));
-            }
-            Ok(reply)
-        }
-        Err(failed) => {
-            let failure = Failure { message: clean(failed.failure.message), ..failed.failure };
-            Err(ModelFailure { failure, partial: clean(failed.partial), ..failed })
-        }
+/// A reply without known secrets.
+pub(super) fn reply(masks: &[Masker; 2], mut reply: ModelReply) -> ModelReply {
+    reply.text = text(masks, reply.text);
+    for call in &mut reply.calls {
+        call.arguments = masks.iter().fold(call.arguments.clone(), |text, masker| arguments(masker, &text));
     }
+    reply
+}
+
+/// A failure without known secrets: servers quote what they were sent.
+pub(super) fn failure(masks: &[Masker; 2], failed: ModelFailure) -> ModelFailure {
+    let failure = Failure { message: text(masks, failed.failure.message), ..failed.failure };
+    ModelFailure { failure, partial: text(masks, failed.partial), ..failed }
+}
+
+fn text(masks: &[Masker; 2], text: String) -> String {
+    masks.iter().fold(text, |text, masker| masker.text(text))
 }
 
 #[cfg(test)]
@@ -117,21 +115,22 @@ mod tests {
     #[test]
     fn an_answer_and_a_failure_lose_it_too() {
         let call = ToolCall { id: "1".into(), name: "run".into(), arguments: "{\"c\":\"echo hunter2hunter2\"}".into() };
-        let reply = ModelReply {
+        let said = ModelReply {
             text: "it is hunter2hunter2".into(),
             calls: vec![call],
             stop: Stop::CalledTools,
             usage: Usage::default(),
             served_by: "b".into(),
         };
-        let came = answer(&masks(), Ok(reply)).unwrap_or_else(|failed| panic!("{}", failed.failure));
+        let came = reply(&masks(), said);
         assert_eq!(
             (came.text.as_str(), came.calls[0].arguments.as_str()),
             ("it is [secret]", "{\"c\":\"echo [secret]\"}")
         );
-        let failure = Failure::new(crate::domain::failure::FailureClass::BadRequest, "hunter2hunter2 is wrong");
-        let failed = ModelFailure { failure, sent: true, usage: None, partial: "68756e7465723268756e74657232".into() };
-        let Err(failed) = answer(&masks(), Err(failed)) else { panic!("it failed") };
+        let why = Failure::new(crate::domain::failure::FailureClass::BadRequest, "hunter2hunter2 is wrong");
+        let failed =
+            ModelFailure { failure: why, sent: true, usage: None, partial: "68756e7465723268756e74657232".into() };
+        let failed = failure(&masks(), failed);
         assert_eq!((failed.failure.message.as_str(), failed.partial.as_str()), ("[secret] is wrong", "[secret]"));
     }
 }
