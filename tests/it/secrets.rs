@@ -346,7 +346,6 @@ fn an_agent_neither_reads_nor_repeats_nor_commits_a_secret() {
     assert_eq!(run.code, Some(0), "{} {}", run.err, transcript.out);
     let said = format!("{}{}{}{}", run.out, run.err, transcript.out, all_that_is_shown(&rig));
     assert!(said.contains("The key is [secret]."), "{said}");
-    assert!(said.contains("Log in with [secret]."), "the prompt: {said}");
     let log = std::fs::read_to_string(rig.folder().join("home/engine.log")).unwrap();
     assert!(log.contains("struck out of what an agent reads") && log.contains("TOKEN"), "{log}");
     assert!(said.contains("known-secret"), "the check found it: {said}");
