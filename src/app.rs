@@ -36,6 +36,7 @@ use crate::engine::entropy::SystemEntropy;
 use crate::engine::ports::{Clock as _, Entropy as _};
 use crate::interfaces::api::Check;
 use crate::journal::doctor;
+use crate::secrets::Shelf;
 use crate::steps::{self, Containments};
 use crate::telemetry::Log;
 use crate::workspace::{Workspaces, detached};
@@ -51,6 +52,7 @@ pub struct App {
     environment: Environment,
     places: Places,
     log: Log,
+    secrets: Arc<Shelf>,
     clock: Arc<SystemClock>,
     /// What the layers were read from, to read them again.
     sources: Sources,
@@ -80,7 +82,14 @@ impl App {
         let config = Config::new(&layers);
         let asked_for = !matches!(layers.get(Key::Log).origin, crate::config::Origin::Default);
         let log = Log::begin(&config.log, config.log_json, asked_for);
-        Ok(Self { config, layers, environment, places, log, clock, sources })
+        let (declared, own) = (layers.secrets().clone(), environment.config_file());
+        let secrets = Arc::new(Shelf::new(declared, environment.texts(), own.as_deref(), log.masks().clone()));
+        Ok(Self { config, layers, environment, places, log, secrets, clock, sources })
+    }
+
+    /// The secrets that the user has declared.
+    pub fn secrets(&self) -> &Shelf {
+        &self.secrets
     }
 
     /// The settings of the repository around here that do not count, for nobody has agreed to them: the file and its text.

@@ -250,6 +250,7 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         detached::hide_memory();
     }
     if need != Need::Read {
+        app.secrets.learn_here();
         let path = app.places.engine_log();
         app.log.to_file(&path).map_err(|source| Error::io("open the log", &path, source))?;
     }
@@ -290,7 +291,7 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         logs: app.places.logs(),
     });
     let handle = engine.as_ref().map(|engine| engine.handle().clone());
-    let door: Arc<dyn Door> = Arc::new(Service::new(base.archive, handle, keeper));
+    let door: Arc<dyn Door> = Arc::new(Service::new(base.archive, handle, keeper).masking(app.log.masks().clone()));
     let server = match &socket {
         Some(path) => {
             let server = Server::listen(path, door.clone());
@@ -330,7 +331,10 @@ fn start(
             app.config_file(),
             app.layers.models(),
             app.clock.clone(),
+            app.log.masks().clone(),
         )),
+        secrets: app.secrets.clone(),
+        masks: app.log.masks().clone(),
         indexes: Arc::new(Indexes::new(app.places.code())),
         clock: app.clock.clone(),
     }));

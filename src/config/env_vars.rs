@@ -8,6 +8,7 @@
 //! | `NO_COLOR` | no colour, whatever its value, unless empty |
 //! | `TERM` | `dumb`: no colour and no redrawing |
 //! | `USER`, `LOGNAME` | who is recorded as the actor of commands |
+//! | `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT` | where HashiCorp Vault is, for secrets that are declared to be there |
 //! | `XDG_RUNTIME_DIR` | where the socket goes when the home's path is too long for one |
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use super::env_vars::Environment;
 use super::sandbox;
 use crate::domain::limits;
 use crate::domain::sandbox::Allowance;
+use crate::domain::secret::{self, SecretOrigin};
 use crate::domain::time::parse_duration;
 use crate::domain::workflow::{ModelsSpec, did_you_mean};
 
@@ -154,12 +155,15 @@ pub struct Layers {
     models: ModelsSpec,
     allowance: Allowance,
     untrusted: Option<(PathBuf, String)>,
+    secrets: BTreeMap<String, SecretOrigin>,
 }
 
 /// The table of models in a file.
 const MODELS: &str = "models";
 /// The table of what commands may reach.
 const SANDBOX: &str = "sandbox";
+/// The table of secrets in a file.
+const SECRETS: &str = "secrets";
 
 impl Layers {
     /// Reads every layer. `repository` is the folder whose file counts if `counts` says so of its content; `flags` are those
@@ -174,6 +178,7 @@ impl Layers {
             settings: BTreeMap::new(),
             models: ModelsSpec::default(),
             allowance: Allowance::default(),
+            secrets: BTreeMap::new(),
             untrusted: None,
         };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
@@ -220,6 +225,11 @@ impl Layers {
         self.untrusted.as_ref().map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
+    /// Where the secrets are that the user has declared, by name.
+    pub fn secrets(&self) -> &BTreeMap<String, SecretOrigin> {
+        &self.secrets
+    }
+
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
         if let Some(wanted) = key.refuses(&value) {
             return Err(Error::Value { key, value, origin, wanted });
@@ -255,8 +265,12 @@ impl Layers {
                 self.allowance = sandbox::allowance(&self.allowance, value, path)?;
                 continue;
             }
+            if name == SECRETS {
+                self.declare(value, path)?;
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS, SANDBOX]);
+                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS, SANDBOX, SECRETS]);
                 let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };
@@ -265,6 +279,29 @@ impl Layers {
                 other => other.to_string(),
             };
             self.set(key, value, origin(path))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a table of secrets. No message repeats a value: whoever wrote a secret there by mistake must not see it in a log.
+    fn declare(&mut self, table: toml::Value, path: &Path) -> Result<(), Error> {
+        let wrong = |problem: String| Error::Syntax { path: path.to_owned(), problem };
+        if path.ends_with(REPOSITORY_FILE) {
+            return Err(wrong(format!(
+                "[{SECRETS}] is read from your own configuration only: a repository may not say which of your secrets there are"
+            )));
+        }
+        let toml::Value::Table(table) = table else {
+            return Err(wrong(format!("[{SECRETS}] is a table of names, each with where its value is")));
+        };
+        for (name, value) in table {
+            if let Some(why) = secret::refused_name(&name) {
+                return Err(wrong(format!("[{SECRETS}]: {name:?}: {why}")));
+            }
+            let origin = value.as_str().ok_or_else(|| format!("it is {}", secret::FORMS)).and_then(str::parse);
+            let origin =
+                origin.map_err(|why| wrong(format!("[{SECRETS}] {name} does not say where the value is: {why}")))?;
+            self.secrets.insert(name, origin);
         }
         Ok(())
     }
@@ -352,6 +389,27 @@ mod tests {
         std::fs::write(&own, format!("[models]\ndefault = [\"local/c\"]{provider}")).unwrap();
         let refused = Layers::read(&environment, Some(folder.path()), &all, &[]).unwrap_err();
         assert!(matches!(refused, Error::Syntax { problem, .. } if problem.contains("your keys")));
+    }
+
+    #[test]
+    fn secrets_are_declared_by_the_user_and_never_by_a_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = folder.path().join("user.toml");
+        std::fs::write(&user, "[secrets]\nDB = \"env:DATABASE_PASSWORD\"\nKEY = \"vault:kv/a#b\"").unwrap();
+        let environment = Environment::of([("WFCTL_CONFIG", user.to_str().unwrap())]);
+        let read = || Layers::read(&environment, Some(folder.path()), &|_, _| true, &[]);
+        let layers = read().unwrap();
+        assert_eq!(layers.secrets()["DB"], SecretOrigin::Environment("DATABASE_PASSWORD".to_owned()));
+        std::fs::write(folder.path().join(REPOSITORY_FILE), "[secrets]\nHOUSE = \"env:HOUSE\"").unwrap();
+        let refused = read().unwrap_err();
+        assert!(matches!(&refused, Error::Syntax { problem, .. } if problem.contains("your own")), "{refused}");
+        std::fs::remove_file(folder.path().join(REPOSITORY_FILE)).unwrap();
+        for wrong in ["DB = \"hunter2hunter2\"", "DB = 7", "\"A-B\" = \"file\"", "WFCTL_HOME = \"file\""] {
+            std::fs::write(&user, format!("[secrets]\n{wrong}")).unwrap();
+            let refused = read().unwrap_err();
+            assert!(matches!(&refused, Error::Syntax { problem, .. } if problem.contains("[secrets]")), "{refused}");
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
     }
 
     #[test]

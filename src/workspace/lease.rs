@@ -7,11 +7,14 @@ use super::files;
 use super::git::{
     self, ConflictContext, LandOrder, Landed, Pools, Prepared, Queue, TaskCommit, Unpublished, Worktree, blocking,
 };
+use super::secrets::{Finding, scan_known};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ProjectId;
+use crate::domain::limits;
 use crate::domain::time::Millis;
 use crate::domain::workflow::WorkspaceKind;
+use crate::telemetry::mask::Masker;
 
 /// All places that the steps of one home run in.
 #[derive(Debug)]
@@ -157,6 +160,26 @@ impl Workspaces {
     pub async fn changed_files(&self, base_dir: &Path, from: &str, to: &str) -> Result<Vec<String>, Failure> {
         let (base_dir, from, to) = (base_dir.to_owned(), from.to_owned(), to.to_owned());
         blocking(move || git::changed_files(&base_dir, &from, &to)).await
+    }
+
+    /// Known secrets in what a tree has and the tree of the commit `base` has not.
+    pub async fn known_secrets(
+        &self,
+        base_dir: &Path,
+        base: &str,
+        tree: &str,
+        masker: Masker,
+    ) -> Result<Vec<Finding>, Failure> {
+        let (base_dir, base, tree) = (base_dir.to_owned(), base.to_owned(), tree.to_owned());
+        blocking(move || {
+            let from = git::tree_of(&base_dir, &base)?;
+            let mut found = Vec::new();
+            git::visit_changed(&base_dir, &from, &tree, limits::BLOB_BYTES, |path, content| {
+                found.extend(scan_known(path, content, &masker));
+            })?;
+            Ok(found)
+        })
+        .await
     }
 
     /// The tree of a commit.

@@ -32,6 +32,7 @@ use super::leftovers::Leftovers;
 use super::sandbox::{self, Containment, Line};
 use crate::domain::effect::StopCause;
 use crate::domain::sandbox::Attestation;
+use crate::telemetry::mask::Masker;
 
 /// How long a command's output is waited for after its leader exited, before its other members are killed: what a
 /// `> >(tee log)` still has to say.
@@ -62,6 +63,8 @@ pub struct Command {
     pub shutdown_grace: Duration,
     /// The step it belongs to, for [`Leftovers`].
     pub key: String,
+    /// Strikes known secrets out of all that it says.
+    pub masker: Masker,
     /// What keeps it in its place.
     pub contained: Containment,
 }
@@ -185,7 +188,8 @@ impl<'l> Running<'l> {
             group,
             stdout: Pipe::open(stdout.map(OwnedFd::from)).map_err(Error::Watch)?,
             stderr: Pipe::open(stderr.map(OwnedFd::from)).map_err(Error::Watch)?,
-            capture: Capture::new(command.log.clone(), command.log_bytes_max, command.value_bytes_max),
+            capture: Capture::new(command.log.clone(), command.log_bytes_max, command.value_bytes_max)
+                .masked(&command.masker),
             leftovers,
             line,
             name,
@@ -276,7 +280,11 @@ impl<'l> Running<'l> {
         let (status, ended) = (status.map_err(Error::Watch)?, ended.map_err(Error::Watch)?);
         // The group is dead: what it wrote is in the pipes and can be read without waiting.
         let rest = drain(&mut stdout, Stream::Stdout, &mut capture)
-            .and_then(|room| drain(&mut stderr, Stream::Stderr, &mut capture).map(|other| (room, other)));
+            .and_then(|room| drain(&mut stderr, Stream::Stderr, &mut capture).map(|other| (room, other)))
+            .and_then(|rooms| match capture.flush()? {
+                Room::Left => Ok(rooms),
+                Room::Full => Ok((Room::Full, Room::Full)),
+            });
         let (ran_under, own_end) = match told {
             None => (Attestation::none(), code_or_signal(status)),
             // Without a word of its end it was killed together with its sandbox.

@@ -229,7 +229,10 @@ impl House {
                 None,
                 &ModelsSpec::default(),
                 self.clock.clone(),
+                wfctl::telemetry::mask::Masks::default(),
             )),
+            secrets: Arc::new(wfctl::secrets::Shelf::default()),
+            masks: wfctl::telemetry::mask::Masks::default(),
             indexes: Arc::new(wfctl::workspace::index::Indexes::new(self.home().join("code"))),
             clock: self.clock.clone(),
         });

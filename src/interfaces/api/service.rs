@@ -22,6 +22,7 @@ use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
 use crate::engine::{Fork, Handle, Start};
 use crate::journal::reader;
+use crate::telemetry::mask::Masks;
 
 /// What only the keeper of the home can do, because it knows its files. All of it may block.
 pub trait Keeper: Send + Sync + 'static {
@@ -52,12 +53,49 @@ pub struct Service {
     archive: Archive,
     engine: Option<Handle>,
     keeper: Arc<dyn Keeper>,
+    masks: Masks,
 }
 
 impl Service {
     /// Over an archive; without an engine it only reads.
     pub fn new(archive: Archive, engine: Option<Handle>, keeper: Arc<dyn Keeper>) -> Self {
-        Self { archive, engine, keeper }
+        Self { archive, engine, keeper, masks: Masks::default() }
+    }
+
+    /// The same with known secrets kept out of what comes in: a start that carries one is refused, for it would not be what was
+    /// meant without it; comments, signals, answers and added tasks lose it.
+    #[must_use]
+    pub fn masking(mut self, masks: Masks) -> Self {
+        self.masks = masks;
+        self
+    }
+
+    fn without_secrets(&self, request: Request) -> Result<Request, Fault> {
+        let masker = self.masks.now();
+        let takes_texts = matches!(
+            request,
+            Request::Start { .. } | Request::Fork { .. } | Request::Resume { .. } | Request::Command { .. }
+        );
+        if masker.is_empty() || !takes_texts {
+            return Ok(request);
+        }
+        let defect =
+            |error: serde_json::Error| Fault::new(FaultKind::Defect, format!("a request has no JSON form: {error}"));
+        let mut value = serde_json::to_value(&request).map_err(defect)?;
+        if !masker.value(&mut value) {
+            return Ok(request);
+        }
+        if matches!(request, Request::Start { .. }) {
+            let text = serde_json::to_vec(&request).map_err(defect)?;
+            let names: Vec<String> = masker.names_in(&text).iter().map(ToString::to_string).collect();
+            let message = format!(
+                "the workflow or its inputs carry the value of a secret ({}), and all of it would be recorded; name it under \
+                 `secrets` instead",
+                names.join(", ")
+            );
+            return Err(Fault::new(FaultKind::Invalid, message));
+        }
+        serde_json::from_value(value).map_err(defect)
     }
 
     fn engine(&self) -> Result<&Handle, Fault> {
@@ -140,7 +178,7 @@ impl Service {
 #[async_trait]
 impl Door for Service {
     async fn call(&self, request: Request) -> Result<Answer, Fault> {
-        match request {
+        match self.without_secrets(request)? {
             Request::Progress => {
                 let driven = self.engine.as_ref().map_or(0, |engine| engine.progress().driven);
                 let version = env!("CARGO_PKG_VERSION").to_owned();

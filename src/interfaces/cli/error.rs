@@ -17,6 +17,7 @@ use crate::domain::sandbox::Excess;
 use crate::domain::view::Summary;
 use crate::domain::workflow::{Diagnostics, InputProblem};
 use crate::interfaces::api::{Fault, FaultKind};
+use crate::secrets::{Missing, SecretsError};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,12 @@ pub enum Error {
     /// A project that has ended cannot go on.
     #[error("project {} is {}; there is nothing to resume", .0.id, .0.status)]
     Ended(Box<Summary>),
+    /// Secrets that a workflow needs, or that were asked about.
+    #[error("{}", listed(.0))]
+    Secrets(Vec<Missing>),
+    /// A file of secrets that cannot be used.
+    #[error(transparent)]
+    SecretsFile(#[from] SecretsError),
     /// A code without a page.
     #[error("there is no code `{0}`")]
     UnknownCode(String),
@@ -153,6 +160,7 @@ impl Error {
             Self::Ambiguous { .. } => Code::AmbiguousId,
             Self::Ended(_) => Code::Terminal,
             Self::UnknownCode(_) => Code::UnknownCode,
+            Self::Secrets(_) | Self::SecretsFile(_) => Code::Secrets,
             Self::NotVerified { .. } => Code::NotVerified,
             Self::App(error) => of_app(error),
             Self::Fault(fault) => of_fault(fault.kind),
@@ -190,6 +198,11 @@ impl Error {
                 Some(format!("Type more of one of: {}", ids.join(", ")))
             }
             Self::Ended(summary) => Some(format!("See how it ended with `wfctl show {}`.", summary.id)),
+            Self::Secrets(missing) => {
+                let names: Vec<&str> = missing.iter().map(|missing| missing.name.as_str()).collect();
+                Some(format!("Ask again with `wfctl secrets check {}`.", names.join(" ")))
+            }
+            Self::SecretsFile(_) => None,
             Self::UnknownCode(_) => Some("List all codes with `wfctl explain`.".to_owned()),
             Self::NotVerified { .. } => Some("Look at the whole home with `wfctl doctor`.".to_owned()),
             Self::Untrusted(files) => {
@@ -255,6 +268,11 @@ fn untrusted(files: &[PathBuf]) -> String {
     }
     let verb = if files.len() == 1 { "comes" } else { "come" };
     format!("not trusted, and {verb} with a repository: {}", named.join(", "))
+}
+
+/// All of them in one line each.
+fn listed(missing: &[Missing]) -> String {
+    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn inputs_text(problems: &[InputProblem], paint: &dyn Fn(Tone, &str) -> String) -> String {

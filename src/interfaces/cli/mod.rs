@@ -109,6 +109,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Gc(arguments) => gc::run(context, &arguments).await,
         Verb::Explain(arguments) => explain::run(context, &arguments),
         Verb::Config(arguments) => config::run(context, &arguments),
+        Verb::Secrets(arguments) => secrets::run(context, &arguments).await,
         Verb::Completions(arguments) => completions::completions(context, &arguments),
         Verb::Man => completions::man(context),
         Verb::Version => version::run(context),

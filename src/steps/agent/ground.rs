@@ -183,13 +183,20 @@ impl Ground<'_> {
     async fn secrets(&self) -> Result<CheckResult, Failure> {
         let began_ms = self.settings.clock.monotonic_ms();
         let (changed, root) = (self.changed_files().await?, self.lease.dir().to_owned());
+        let masker = self.settings.masks.now();
         let scanned = tokio::task::spawn_blocking(move || {
             let Ok(boundary) = Boundary::open(&root) else { return Vec::new() };
             let read =
                 |path: &String| boundary.path(path).and_then(|it| boundary.read(&it, limits::SMALL_FILE_BYTES)).ok();
             let contents: Vec<(&String, Vec<u8>)> =
                 changed.iter().filter_map(|path| Some((path, read(path)?))).collect();
-            secrets::scan_files(contents.iter().map(|(path, content)| (path.as_str(), content.as_slice())))
+            let mut found: Vec<secrets::Finding> =
+                contents.iter().flat_map(|(path, content)| secrets::scan_known(path, content, &masker)).collect();
+            found.extend(secrets::scan_files(
+                contents.iter().map(|(path, content)| (path.as_str(), content.as_slice())),
+            ));
+            found.truncate(limits::SECRET_FINDINGS);
+            found
         });
         let findings = scanned
             .await

@@ -41,7 +41,7 @@ pub use create::create;
 pub use error::Error;
 pub(in crate::workspace) use guard::guarded;
 pub use guard::{Unreadable, is_local_variable};
-pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landing, tree_of};
+pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landing, tree_of, visit_changed};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
 pub(in crate::workspace) use names::means_git;

@@ -30,6 +30,7 @@ pub mod resume;
 pub mod retry;
 pub mod run;
 pub mod schema;
+pub mod secrets;
 pub mod show;
 pub mod signal;
 pub mod transcript;

@@ -10,7 +10,7 @@ use super::super::given;
 use super::super::terminal::{Tone, harmless};
 use super::super::trusting::{self, Consent};
 use super::super::workflows::{self, Found};
-use super::{allow, drive, landing, models};
+use super::{allow, drive, landing, models, secrets};
 use crate::app::{Need, Session, git_root};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::workflow::{Definition, WorkspaceKind, tree};
@@ -26,6 +26,7 @@ pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error>
     }
     let brought = trusting::of_start(context, files, &start)?;
     trusting::settle(context, brought, Consent::from_flag(arguments.trust))?;
+    secrets::have(context, &start.definition.all_secrets()).await?;
     if arguments.detach {
         return detach(context, start).await;
     }
