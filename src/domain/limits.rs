@@ -219,7 +219,11 @@ pub const TOOL_OUTPUT_BYTES: usize = 16 * 1024;
 /// Diffs of more files are left out of one `git_diff` beyond this; the files are counted.
 pub const TOOL_GIT_DIFF_BYTES: usize = 4 * 1024 * 1024;
 /// Time limit of a tool's command unless it asks for another.
-pub const TOOL_COMMAND_MS: u64 = 120_000;
+pub const TOOL_COMMAND_MS: u64 = 300_000;
+/// Time limit of a `run` step without one of its own, unless the person's configuration says another.
+pub const RUN_STEP_MS: u64 = 600_000;
+/// Largest text of what a person allows a project's commands to reach.
+pub const ALLOWANCE_BYTES: usize = 64 * 1024;
 /// Longest time limit that a tool's command may ask for.
 pub const TOOL_COMMAND_MOST_MS: u64 = 1_800_000;
 /// Most operations (files) of one patch.

@@ -177,7 +177,7 @@ impl AgentStep {
             Some(_) => Err(Failure::new(FailureClass::Rejected, verdict(&role.name, &answer))),
             None => self.settings.keep(answer.to_string().as_bytes()),
         };
-        Done { result, log: None, code: None, tree }
+        Done { result, log: None, code: None, tree, ran_under: None }
     }
 
     /// Refuses a repository in which artifacts would go elsewhere, before a model is paid for them. Trying again changes nothing.
