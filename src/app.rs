@@ -12,6 +12,7 @@ mod lock;
 mod models;
 mod places;
 mod replay;
+mod sandbox;
 mod session;
 
 pub use closing::Closing;
@@ -20,6 +21,7 @@ pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use models::{ModelProblem, Source as ModelsHere};
 pub use replay::{Counts, Difference, Replayed};
+pub use sandbox::{Came, Escape, Health, Trial, TrialError, Tried};
 pub use session::{Need, Session};
 
 use std::collections::BTreeSet;

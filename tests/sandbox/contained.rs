@@ -92,7 +92,7 @@ stopped! {
     signal_outside
     signal_process_one
     read_environment_of_one
-    list_descriptors_of_one
+    descriptors_of_one
     read_memory_of_one
     trace
     read_memory

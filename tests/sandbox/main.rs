@@ -6,6 +6,8 @@
 //! the tests.
 
 #![expect(clippy::disallowed_methods, reason = "tests start processes and read their own switches")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "what is skipped is told")]
 #![cfg(target_os = "linux")]
 
 mod contained;

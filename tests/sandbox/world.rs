@@ -65,8 +65,10 @@ impl World {
         Policy {
             writable: vec![self.at("work")],
             read_only: vec![self.at("work/.git"), self.at("repo/.git")],
-            readable: Vec::new(),
-            hidden: vec![self.at("home"), self.at("other")],
+            // Other worlds come and go while this one is in use.
+            readable: vec![self.base.clone()],
+            hidden: vec![super::rig::base(), self.at("home"), self.at("other")],
+            scratch: Vec::new(),
             network: Network::None,
             limits: Limits {
                 memory_bytes: Some(256 << 20),

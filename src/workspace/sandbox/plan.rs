@@ -73,6 +73,9 @@ pub(super) fn of(policy: &Policy) -> Result<Vec<Entry>, Problem> {
     for path in SCRATCH.iter().map(Path::new).filter(|path| path.is_dir() && !path.is_symlink()) {
         plan.insert(path.to_owned(), How::Scratch);
     }
+    for path in policy.scratch.iter().filter_map(|path| fs::canonicalize(path).ok()).filter(|path| path.is_dir()) {
+        plan.insert(path, How::Scratch);
+    }
     // Later lists overrule earlier ones.
     for path in ALWAYS_HIDDEN.iter().map(PathBuf::from).chain(policy.hidden.iter().cloned()).chain(bound_sockets()) {
         if let Ok(path) = fs::canonicalize(path) {
@@ -87,7 +90,9 @@ pub(super) fn of(policy: &Policy) -> Result<Vec<Entry>, Problem> {
         Network::Hosts(proxy) => Some(proxy.socket().to_owned()),
         Network::None | Network::Host => None,
     };
-    for path in policy.readable.iter().cloned().chain(socket) {
+    // On many systems it is a link into `/run`; without the host's network nobody reads it.
+    let names = (!policy.network.is_private()).then(|| PathBuf::from("/etc/resolv.conf"));
+    for path in policy.readable.iter().cloned().chain(socket).chain(names) {
         if let Ok(path) = fs::canonicalize(path) {
             plan.insert(path, How::ReadOnly);
         }

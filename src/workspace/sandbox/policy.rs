@@ -17,9 +17,11 @@ pub struct Policy {
     pub read_only: Vec<PathBuf>,
     /// Shown, read-only, although they lie in something hidden: package caches, what the person allowed.
     pub readable: Vec<PathBuf>,
-    /// Covered by something empty: the person's home folder, the home of wfctl, its socket, keys. What does not exist is
-    /// passed over.
+    /// Covered by something empty: the home of wfctl, its socket, keys. What does not exist is passed over.
     pub hidden: Vec<PathBuf>,
+    /// Covered by something empty that can be written and is thrown away: the person's home folder. What does not exist is passed
+    /// over.
+    pub scratch: Vec<PathBuf>,
     /// What of the network can be reached.
     pub network: Network,
     /// Bounds on what is used.
