@@ -20,6 +20,10 @@ fn everything_holds_for_an_ordinary_user() {
         return;
     };
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    // A folder of their own: worlds do not see each other.
+    let worlds = dir.path().join("worlds");
+    fs::create_dir(&worlds).unwrap();
+    fs::set_permissions(&worlds, fs::Permissions::from_mode(0o777)).unwrap();
     // The build folder may lie where the user cannot go.
     let own = dir.path().join("suite");
     let stage = dir.path().join("wfctl");
@@ -30,7 +34,7 @@ fn everything_holds_for_an_ordinary_user() {
         .args(ids)
         .arg(&own)
         .args(["contained::", "lives::", "network::", "resources::", "--test-threads=2"])
-        .env(rig::BASE, dir.path())
+        .env(rig::BASE, &worlds)
         .env(rig::STAGE, &stage)
         .env("HOME", dir.path())
         .env("TMPDIR", dir.path())
