@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use super::capture::{Capture, Captured, Room, Stream};
 use super::command_line::{self, Program};
+use super::git;
 use super::group::{ProcessGroup, code_or_signal};
 use super::leftovers::Leftovers;
 use super::sandbox::{self, Containment, Line};
@@ -49,7 +50,7 @@ pub struct Command {
     pub line: String,
     /// Where it runs.
     pub dir: PathBuf,
-    /// Its whole environment.
+    /// Its whole environment; to it comes what its git must not obey of a repository, see `git/guard.rs`.
     pub env: Vec<(OsString, OsString)>,
     /// Where both streams are written, interleaved; created with the first output. `None`: nowhere.
     pub log: Option<PathBuf>,
@@ -102,6 +103,9 @@ pub enum Error {
     /// The kernel cannot pass such an environment on.
     #[error("environment variable {0:?} has a null byte or no valid name")]
     Environment(String),
+    /// What git would obey there cannot be found out.
+    #[error(transparent)]
+    Repository(#[from] git::Unreadable),
     /// The folder to run in is not there.
     #[error("folder not found: {0}")]
     NoFolder(PathBuf),
@@ -129,10 +133,12 @@ pub async fn run(
     stop: impl Future<Output = StopCause>,
     alive: impl Fn(),
 ) -> Result<Report, Error> {
+    check_environment(&command.env)?;
+    let env = git::guarded(&command.env, &command.dir).await?;
     let mut stop = std::pin::pin!(stop);
     let mut tries = 1;
     loop {
-        let mut running = Running::spawn(command, leftovers)?;
+        let mut running = Running::spawn(command, &env, leftovers)?;
         let ended = running.watch(command, &mut stop, &alive).await;
         match running.finish(ended).await {
             // Nothing was started: a file that was to be covered went away while the mounts were made.
@@ -162,18 +168,17 @@ struct Running<'l> {
 }
 
 impl<'l> Running<'l> {
-    fn spawn(command: &Command, leftovers: Option<&'l Leftovers>) -> Result<Self, Error> {
-        let path = command.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
-        check_environment(&command.env)?;
+    fn spawn(command: &Command, env: &[(OsString, OsString)], leftovers: Option<&'l Leftovers>) -> Result<Self, Error> {
+        let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
         if !command.dir.is_dir() {
             return Err(Error::NoFolder(command.dir.clone()));
         }
         let program = command_line::resolve(&command.line, &command.dir, path)?;
         let name = program.name.to_string_lossy().into_owned();
         let (mut prepared, line) = match &command.contained {
-            Containment::Open => (prepared(&program, &command.dir, &command.env), None),
+            Containment::Open => (prepared(&program, &command.dir, env), None),
             Containment::Sandbox { sandbox, policy } => {
-                let (prepared, line) = sandbox.prepare(policy, &program, &command.dir, &command.env)?;
+                let (prepared, line) = sandbox.prepare(policy, &program, &command.dir, env)?;
                 (prepared, Some(line))
             }
         };

@@ -78,6 +78,8 @@ fn the_environment_is_the_commands_alone() {
         let report = runtime.block_on(rig::run(&command));
         let told = text(&report.output.stdout);
         let mut names: Vec<&str> = told.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        // What keeps programs of a repository's configuration from being run by git.
+        names.retain(|name| !name.starts_with("GIT_"));
         names.sort_unstable();
         assert_eq!(names, ["PATH", "STRANGER", "TCP", "TEMPORARY", "UDP", "WORLD"]);
     }

@@ -28,18 +28,14 @@ impl World {
     pub fn make() -> Self {
         let dir = tempfile::Builder::new().prefix("world-").tempdir_in(super::rig::base()).unwrap();
         let base = fs::canonicalize(dir.path()).unwrap();
-        for (file, text) in [
-            ("home/.ssh/id_ed25519", TREASURE),
-            ("home/wfctl/journal", TREASURE),
-            ("outside/file", TREASURE),
-            ("other/file", TREASURE),
-            ("repo/.git/config", TREASURE),
-            ("work/.git", TREASURE),
-            ("work/file", "mine"),
-        ] {
+        let files = guarded(&base);
+        for (file, text) in files.iter().chain([&("work/file", "mine".to_owned())]) {
             let path = base.join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
+        }
+        for folder in ["repo/.git/objects", "repo/.git/refs"] {
+            fs::create_dir_all(base.join(folder)).unwrap();
         }
         let abstract_name = SocketAddr::from_abstract_name(base.as_os_str().as_encoded_bytes()).unwrap();
         let sockets = vec![
@@ -96,18 +92,26 @@ impl World {
 
     /// Nothing that was to be protected has changed.
     pub fn is_untouched(&mut self) -> bool {
-        let files = [
-            "home/.ssh/id_ed25519",
-            "home/wfctl/journal",
-            "outside/file",
-            "other/file",
-            "repo/.git/config",
-            "work/.git",
-        ];
-        let same = |file: &&str| fs::read_to_string(self.base.join(file)).is_ok_and(|text| text == TREASURE);
+        let same = |(file, text): &(&str, String)| fs::read_to_string(self.base.join(file)).is_ok_and(|it| it == *text);
         let names = |dir: &Path| fs::read_dir(dir).unwrap().count();
-        files.iter().all(same) && names(&self.base.join("outside")) == 2 && self.stranger.try_wait().unwrap().is_none()
+        guarded(&self.base).iter().all(same) && names(&self.base.join("outside")) == 2 && self.stranger.try_wait().unwrap().is_none()
     }
+}
+
+/// What must stay as it is: secrets, and a repository with one worktree, as git makes them.
+fn guarded(base: &Path) -> Vec<(&'static str, String)> {
+    let secret = ["home/.ssh/id_ed25519", "home/wfctl/journal", "outside/file", "other/file"];
+    let mut all: Vec<(&'static str, String)> = secret.map(|file| (file, TREASURE.to_owned())).into();
+    let at = |name: &str| base.join(name).display().to_string();
+    all.extend([
+        ("repo/.git/HEAD", "ref: refs/heads/main\n".to_owned()),
+        ("repo/.git/config", "[core]\n\trepositoryformatversion = 0\n\tbare = false\n".to_owned()),
+        ("repo/.git/worktrees/work/HEAD", "ref: refs/heads/work\n".to_owned()),
+        ("repo/.git/worktrees/work/commondir", "../..\n".to_owned()),
+        ("repo/.git/worktrees/work/gitdir", format!("{}\n", at("work/.git"))),
+        ("work/.git", format!("gitdir: {}\n", at("repo/.git/worktrees/work"))),
+    ]);
+    all
 }
 
 impl Drop for World {

@@ -13,6 +13,7 @@ mod given;
 mod progress;
 mod table;
 mod terminal;
+mod trusting;
 mod verbs;
 mod words;
 mod workflows;
@@ -55,7 +56,10 @@ pub fn main() -> Exit {
             return terminal.report(&Error::System { doing: "start the runtime".to_owned(), source }, is_json);
         }
     };
-    let context = Context::new(app, terminal, is_json);
+    let mut context = Context::new(app, terminal, is_json);
+    if let Err(error) = trusting::settings(&mut context, &arguments.verb) {
+        return context.terminal.report(&error, is_json);
+    }
     let result = runtime.block_on(run(&context, arguments.verb));
     // What still waits (a read of a socket, a blocking one of a terminal) must not keep the process.
     runtime.shutdown_background();
@@ -71,6 +75,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Demo(arguments) => demo::run(context, arguments).await,
         Verb::Init(arguments) => init::run(context, &arguments),
         Verb::Validate(arguments) => validate::run(context, &arguments),
+        Verb::Trust(arguments) => trust::run(context, &arguments),
         Verb::Run(arguments) => run::run(context, arguments).await,
         Verb::Fork(arguments) => fork::run(context, arguments).await,
         Verb::Resume(arguments) => resume::run(context, arguments).await,

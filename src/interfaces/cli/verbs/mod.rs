@@ -33,6 +33,7 @@ pub mod schema;
 pub mod show;
 pub mod signal;
 pub mod transcript;
+pub mod trust;
 pub mod validate;
 pub mod version;
 pub mod watch;
