@@ -94,7 +94,9 @@ impl World {
     pub fn is_untouched(&mut self) -> bool {
         let same = |(file, text): &(&str, String)| fs::read_to_string(self.base.join(file)).is_ok_and(|it| it == *text);
         let names = |dir: &Path| fs::read_dir(dir).unwrap().count();
-        guarded(&self.base).iter().all(same) && names(&self.base.join("outside")) == 2 && self.stranger.try_wait().unwrap().is_none()
+        guarded(&self.base).iter().all(same)
+            && names(&self.base.join("outside")) == 2
+            && self.stranger.try_wait().unwrap().is_none()
     }
 }
 

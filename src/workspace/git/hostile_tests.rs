@@ -141,6 +141,7 @@ impl Rig {
             grace: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(1),
             key: "k".to_owned(),
+            contained: crate::workspace::sandbox::Containment::Open,
         };
         let report = process::run(&command, None, std::future::pending(), || {}).await.unwrap();
         let code = match report.end {

@@ -71,7 +71,7 @@ fn base(order: &Order) -> io::Result<()> {
         fs::create_dir(in_base(folder))?;
     }
     fs::write(in_base(COVER), "")?;
-    fs::set_permissions(in_base(COVER), fs::Permissions::from_mode(0))?;
+    fs::set_permissions(in_base(COVER), fs::Permissions::from_mode(0o000))?;
     std::env::set_current_dir(BASE)?;
     pivot_root(BASE, in_base(OLD).as_str())?;
     std::env::set_current_dir("/")?;
