@@ -179,7 +179,7 @@ fn engine() {
     );
     rig::runtime().block_on(async {
         let dir = std::env::var_os("REGISTER").unwrap();
-        let leftovers = Leftovers::open(Path::new(&dir).to_owned(), "home-1").unwrap();
+        let leftovers = Leftovers::open(Path::new(&dir).to_owned(), "sandbox-suite").unwrap();
         command.env.push((ENGINE_VARIABLE.into(), leftovers.engine_marker().into()));
         command.env.push((STEP_VARIABLE.into(), command.key.clone().into()));
         let up = || println!("up {}", world.base.display());
@@ -224,7 +224,7 @@ fn the_register_finds_a_stopped_stage() {
         let sleep = unique();
         let command = rig::command(&world, &format!("echo up; sleep {sleep}"), rig::by(sandbox, world.policy()));
         runtime.block_on(async {
-            let leftovers = Leftovers::open(dir.path().to_owned(), "home-1").unwrap();
+            let leftovers = Leftovers::open(dir.path().to_owned(), "sandbox-suite").unwrap();
             let up = tokio::sync::Notify::new();
             let running = process::run(&command, Some(&leftovers), std::future::pending(), || up.notify_one());
             let reaped = async {
@@ -232,7 +232,7 @@ fn the_register_finds_a_stopped_stage() {
                 let entry = std::fs::read_to_string(dir.path().join("1")).unwrap();
                 let stage: i32 = entry.split(' ').next().unwrap().parse().unwrap();
                 kill_process(Pid::from_raw(stage).unwrap(), Signal::STOP).unwrap();
-                Leftovers::open(dir.path().to_owned(), "home-1").unwrap().reap().await.unwrap()
+                Leftovers::open(dir.path().to_owned(), "sandbox-suite").unwrap().reap().await.unwrap()
             };
             let (report, reaped) = tokio::join!(running, reaped);
             assert!(reaped >= 1);
