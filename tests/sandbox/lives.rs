@@ -182,7 +182,7 @@ fn engine() {
         let leftovers = Leftovers::open(Path::new(&dir).to_owned(), "sandbox-suite").unwrap();
         command.env.push((ENGINE_VARIABLE.into(), leftovers.engine_marker().into()));
         command.env.push((STEP_VARIABLE.into(), command.key.clone().into()));
-        let up = || println!("up {}", world.base.display());
+        let up = || println!("up {} {}", world.stranger.id(), world.base.display());
         process::run(&command, Some(&leftovers), std::future::pending(), up).await.unwrap();
     });
 }
@@ -209,7 +209,11 @@ fn a_killed_engine_takes_its_commands_along() {
         engine.wait().unwrap();
         until("the commands are dead", || alive(&sleep) == 0);
         // Its world is nobody's now.
-        std::fs::remove_dir_all(told.unwrap()).unwrap();
+        let told = told.unwrap();
+        let (stranger, base) = told.split_once(' ').unwrap();
+        let stranger = rustix::process::Pid::from_raw(stranger.parse().unwrap()).unwrap();
+        rustix::process::kill_process(stranger, rustix::process::Signal::KILL).unwrap();
+        std::fs::remove_dir_all(base).unwrap();
     }
 }
 

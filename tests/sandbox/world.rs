@@ -43,7 +43,13 @@ impl World {
             UnixListener::bind(base.join("outside/socket")).unwrap(),
             UnixListener::bind_addr(&abstract_name).unwrap(),
         ];
-        let stranger = Command::new("/bin/sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        let stranger = Command::new("/bin/sleep")
+            .arg("1000")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         udp.set_nonblocking(true).unwrap();
