@@ -39,6 +39,8 @@ use crate::telemetry::mask::Masker;
 const DRAIN: Duration = Duration::from_millis(100);
 /// Between two looks at whether members of a stopped group are gone before their grace is over.
 const GRACE_POLL: Duration = Duration::from_millis(20);
+/// How often a sandbox that ended without a word is made.
+const SANDBOX_TRIES: u32 = 3;
 /// One read; the size of a Linux pipe, so that a chatty command needs few system calls.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -136,9 +138,17 @@ pub async fn run(
 ) -> Result<Report, Error> {
     check_environment(&command.env)?;
     let env = git::guarded(&command.env, &command.dir).await?;
-    let mut running = Running::spawn(command, &env, leftovers)?;
-    let ended = running.watch(command, stop, &alive).await;
-    running.finish(ended).await
+    let mut stop = std::pin::pin!(stop);
+    let mut tries = 1;
+    loop {
+        let mut running = Running::spawn(command, &env, leftovers)?;
+        let ended = running.watch(command, &mut stop, &alive).await;
+        match running.finish(ended).await {
+            // Nothing was started: a file that was to be covered went away while the mounts were made.
+            Err(Error::Sandbox(sandbox::Error::Silent { .. })) if tries < SANDBOX_TRIES => tries += 1,
+            done => return done,
+        }
+    }
 }
 
 /// Why watching a command came to an end.
@@ -212,16 +222,15 @@ impl<'l> Running<'l> {
     async fn watch(
         &mut self,
         command: &Command,
-        stop: impl Future<Output = StopCause>,
+        stop: &mut (impl Future<Output = StopCause> + Unpin),
         alive: &impl Fn(),
     ) -> io::Result<Cause> {
-        let mut stop = std::pin::pin!(stop);
         let mut exited = std::pin::pin!(self.group.leader_exited());
         let mut phase = Phase::Running;
         loop {
             let wait = tokio::select! {
                 biased;
-                cause = &mut stop, if phase.can_be_stopped() => Wait::Stop(cause),
+                cause = &mut *stop, if phase.can_be_stopped() => Wait::Stop(cause),
                 read = self.stdout.read(), if self.stdout.is_open() => Wait::Read(Stream::Stdout, read?),
                 read = self.stderr.read(), if self.stderr.is_open() => Wait::Read(Stream::Stderr, read?),
                 exit = &mut exited, if !phase.leader_is_gone() => { exit?; Wait::Exit }

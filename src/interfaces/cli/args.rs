@@ -103,6 +103,8 @@ pub enum Verb {
     Schema(Schema),
     /// Check everything that is stored
     Doctor(Doctor),
+    /// Run one command as commands of projects are run: contained, without network, to try it out
+    Sandbox(Sandbox),
     /// Remove ended projects and what nobody names any more
     Gc(Gc),
     /// Explain an error code
@@ -657,6 +659,29 @@ pub struct Doctor {
     /// Heal what can be healed; damaged projects are put aside, nothing is deleted
     #[arg(long)]
     pub repair: bool,
+    /// Show what keeps commands in their place on this machine, and try to get out of it
+    #[arg(long, conflicts_with = "repair")]
+    pub sandbox: bool,
+}
+
+/// `sandbox`.
+#[derive(Debug, Args)]
+pub struct Sandbox {
+    /// What keeps it in its place: auto, bwrap or native
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub backend: String,
+    /// A host that it may reach, such as example.org, *.example.org or 127.0.0.1:8080; may be given several times
+    #[arg(long, value_name = "HOST")]
+    pub allow_net: Vec<String>,
+    /// A folder that it may change besides the current one; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub writable: Vec<PathBuf>,
+    /// Tell what it ran under
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "CMD")]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 /// `gc`.

@@ -90,7 +90,9 @@ pub(super) fn of(policy: &Policy) -> Result<Vec<Entry>, Problem> {
         Network::Hosts(proxy) => Some(proxy.socket().to_owned()),
         Network::None | Network::Host => None,
     };
-    for path in policy.readable.iter().cloned().chain(socket) {
+    // On many systems it is a link into `/run`; without the host's network nobody reads it.
+    let names = (!policy.network.is_private()).then(|| PathBuf::from("/etc/resolv.conf"));
+    for path in policy.readable.iter().cloned().chain(socket).chain(names) {
         if let Ok(path) = fs::canonicalize(path) {
             plan.insert(path, How::ReadOnly);
         }
@@ -146,13 +148,18 @@ fn bound_sockets() -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
+    /// In a private folder such as `/tmp` nothing of the host's is shown anyway, so this is where the tests were built.
+    fn outside_of_tmp() -> tempfile::TempDir {
+        tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap()
+    }
+
     fn shown(policy: &Policy, path: &Path) -> Option<How> {
         governing(&of(policy).unwrap(), &fs::canonicalize(path).unwrap())
     }
 
     #[test]
     fn the_deeper_path_decides_and_links_are_followed_first() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = outside_of_tmp();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir_all(at("home/work/.git")).unwrap();
         fs::create_dir_all(at("home/cache")).unwrap();
@@ -188,11 +195,7 @@ mod tests {
 
     #[test]
     fn a_socket_that_somebody_listens_on_is_covered() {
-        // In a private folder such as `/tmp` it would not be shown anyway.
-        let Ok(dir) = tempfile::tempdir_in("/opt") else {
-            eprintln!("skipped: no folder outside of /tmp can be made");
-            return;
-        };
+        let dir = outside_of_tmp();
         let path = fs::canonicalize(dir.path()).unwrap().join("a socket");
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert_eq!(shown(&Policy::default(), &path), Some(How::HiddenFile));

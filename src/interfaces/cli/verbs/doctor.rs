@@ -5,11 +5,14 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::terminal::{Tone, harmless};
-use crate::app::Need;
+use crate::app::{Came, Health, Need};
 use crate::interfaces::api::Check;
 
 /// Checks, or repairs and then checks.
 pub async fn run(context: &Context, arguments: &args::Doctor) -> Result<Exit, Error> {
+    if arguments.sandbox {
+        return sandbox(context).await;
+    }
     if context.app.is_untouched() {
         context.terminal.note(format!("nothing is stored yet: {}", context.app.home().display()));
         return Ok(Exit::Done);
@@ -50,4 +53,59 @@ fn tell(context: &Context, check: &Check) -> Result<(), Error> {
     };
     let head = context.terminal.paint(tone, format!("{} {}", check.severity, check.kind));
     context.terminal.data(format!("{head}: {}: {}", harmless(&check.what), harmless(&check.place)))
+}
+
+/// Shows what each backend puts in force here, and what came of trying to get out.
+async fn sandbox(context: &Context) -> Result<Exit, Error> {
+    let all = context.app.sandbox_health().await;
+    let mut holds = true;
+    let mut works = false;
+    for health in &all {
+        works |= health.found.is_ok();
+        holds &= backend(context, health)?;
+    }
+    if !works && !context.is_json {
+        context
+            .terminal
+            .note("no sandbox works here, so commands of projects do not run; run them without: --sandbox none");
+    }
+    Ok(if holds && works { Exit::Done } else { Exit::Damaged })
+}
+
+/// Tells of one backend, and whether nothing got out of it.
+fn backend(context: &Context, health: &Health) -> Result<bool, Error> {
+    let name = health.backend.name();
+    let (layers, escapes) = match &health.found {
+        Ok((found, escapes)) => (found.layers.join(", "), escapes),
+        Err(missing) => {
+            let check = Check {
+                severity: "note".to_owned(),
+                kind: "sandbox".to_owned(),
+                what: format!("{name} does not work here: {}", missing.why),
+                place: missing.remedy.to_owned(),
+                next: String::new(),
+            };
+            tell(context, &check)?;
+            return Ok(true);
+        }
+    };
+    let check = |severity: &str, what: String, place: &str| Check {
+        severity: severity.to_owned(),
+        kind: "sandbox".to_owned(),
+        what,
+        place: place.to_owned(),
+        next: String::new(),
+    };
+    tell(context, &check("note", format!("{name} works"), &layers))?;
+    let mut holds = true;
+    for escape in escapes {
+        let (severity, came) = match &escape.came {
+            Came::Stopped => ("note", "stopped".to_owned()),
+            Came::Through => ("error", "got through".to_owned()),
+            Came::Untried(why) => ("warning", format!("could not be tried: {why}")),
+        };
+        holds &= severity != "error";
+        tell(context, &check(severity, format!("{name}: to {}: {came}", escape.what), escape.layer))?;
+    }
+    Ok(holds)
 }

@@ -29,6 +29,7 @@ pub mod replay;
 pub mod resume;
 pub mod retry;
 pub mod run;
+pub mod sandbox;
 pub mod schema;
 pub mod secrets;
 pub mod show;
