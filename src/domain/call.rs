@@ -4,6 +4,7 @@
 //! A call is on record before it is made (`CallStarted`) and after it ended (`CallFinished`).
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use super::chat::Usage;
 use super::failure::Failure;
 use super::ids::{CallIx, Digest};
 use super::payload::Payload;
+use super::sandbox::Attestation;
 use super::workflow::EffectClass;
 
 macro_rules! kinds {
@@ -87,6 +89,8 @@ pub struct CallOutcome {
     pub full: Option<Payload>,
     /// The worktree's tree after a call that may have changed files.
     pub tree: Option<String>,
+    /// What its commands ran under; `None`: none ran.
+    pub ran_under: Option<Arc<Attestation>>,
 }
 
 impl CallOutcome {

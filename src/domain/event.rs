@@ -3,6 +3,8 @@
 //! Variants are data for people too: `wfctl events` prints them. Their stored form (a kind number and a versioned body) is
 //! decided in `journal/codec.rs`; a variant added here needs a number there, and the codec's golden test says so.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Amounts, Caps, Dimension};
@@ -11,6 +13,7 @@ use super::failure::{Failure, FailureClass};
 use super::ids::{Attempt, CallIx, Digest, ProjectId, StepIx, TaskIx};
 use super::machine::{Phase, ProjectStatus};
 use super::payload::{BlobRef, Payload};
+use super::sandbox::Attestation;
 use super::time::Millis;
 use super::workflow::{EffectClass, WorkspaceKind};
 
@@ -159,6 +162,8 @@ pub struct StepOutcome {
     pub used: Amounts,
     /// The worktree's tree after the step.
     pub tree: Option<String>,
+    /// What its command ran under; `None`: no command ran.
+    pub ran_under: Option<Arc<Attestation>>,
 }
 
 /// Who decided an approval.
@@ -229,6 +234,11 @@ pub enum Event {
     BudgetRaised {
         /// The new caps, all of them.
         caps: Caps,
+    },
+    /// A person allowed the commands of the project to reach more.
+    AllowanceRaised {
+        /// All that is allowed now, as JSON.
+        allowed: String,
     },
     /// Tasks stop; with `undo`, completed ones are taken back in reverse order. CANCELLING.
     CancelRequested {
@@ -580,6 +590,7 @@ impl Event {
             | Self::Held { .. }
             | Self::Released { .. }
             | Self::BudgetRaised { .. }
+            | Self::AllowanceRaised { .. }
             | Self::CancelRequested { .. }
             | Self::Closed { .. }
             | Self::TasksAdded { .. }

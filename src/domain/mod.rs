@@ -16,6 +16,7 @@ pub mod payload;
 pub mod policy;
 pub mod project;
 pub mod retry;
+pub mod sandbox;
 pub mod time;
 pub mod view;
 pub mod workflow;

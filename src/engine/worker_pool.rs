@@ -254,5 +254,6 @@ fn failed(class: FailureClass, message: String) -> StepOutcome {
         duration_ms: 0,
         used: Default::default(),
         tree: None,
+        ran_under: None,
     }
 }

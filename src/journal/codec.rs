@@ -4,7 +4,10 @@
 //! integers). The kind is a number of ours, never the position of a variant in [`Event`], so variants may be inserted and moved.
 //!
 //! The **nested** enums (`HoldReason`, `Phase`, `FailureClass`, ...) are encoded by position, and fields have no names:
-//! those enums are append-only, and a changed field list needs a new version of its kind. The golden test pins every kind.
+//! those enums are append-only, and a changed field list needs a new version of its kind (`older.rs` reads the ones before).
+//! The golden test pins every kind.
+
+mod older;
 
 use bincode::Options as _;
 
@@ -14,8 +17,11 @@ use crate::domain::ids::{Epoch, Seq};
 use crate::domain::limits;
 use crate::domain::time::Millis;
 
-/// The version of every kind's body that this release writes.
-const VERSION: u8 = 1;
+/// The version of a kind's body that this release writes.
+fn version_of(kind: u16) -> u8 {
+    if older::CHANGED.contains(&kind) { 2 } else { 1 }
+}
+
 /// Kind numbers are below this; bodies must start with a one-byte variant position, which bincode gives below 251.
 const KINDS: usize = 251;
 const NO_POSITION: u8 = u8::MAX;
@@ -45,6 +51,7 @@ kinds! {
     5 => Held,
     6 => Released,
     9 => BudgetRaised,
+    10 => AllowanceRaised,
     7 => CancelRequested,
     8 => Closed,
     20 => TasksAdded,
@@ -142,8 +149,12 @@ pub struct Envelope {
 impl Envelope {
     /// Whether this release can decode the body.
     pub fn is_known(&self) -> bool {
-        self.version == VERSION && position(self.kind).is_some()
+        is_known(self.kind, self.version)
     }
+}
+
+fn is_known(kind: u16, version: u8) -> bool {
+    position(kind).is_some() && (1..=version_of(kind)).contains(&version)
 }
 
 fn options() -> impl bincode::Options {
@@ -176,7 +187,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
     }
     assert_eq!(Some(out[body]), position(kind), "the kinds are listed in the order of Event's variants");
     // The position means nothing to later releases; its place is the version's.
-    out[body] = VERSION;
+    out[body] = version_of(kind);
     Ok(())
 }
 
@@ -195,13 +206,16 @@ pub fn open(mut bytes: &[u8]) -> Result<(Envelope, &[u8]), Error> {
 pub fn decode(bytes: &[u8], scratch: &mut Vec<u8>) -> Result<Record, Error> {
     let (Envelope { seq, epoch, at, actor, kind, version }, body) = open(bytes)?;
     let unknown = Error::UnknownKind { kind, version, seq };
-    let Some(position) = position(kind).filter(|_| version == VERSION) else { return Err(unknown) };
+    let Some(position) = position(kind).filter(|_| is_known(kind, version)) else { return Err(unknown) };
+    let malformed = |error: bincode::Error| Error::Malformed { problem: format!("its body cannot be read: {error}") };
+    if version < version_of(kind) {
+        let event = older::decode(kind, &body[1..]).map_err(malformed)?;
+        return Ok(Record { seq, epoch, at, actor, event });
+    }
     scratch.clear();
     scratch.push(position);
     scratch.extend_from_slice(&body[1..]);
-    let event = options()
-        .deserialize(scratch)
-        .map_err(|error| Error::Malformed { problem: format!("its body cannot be read: {error}") })?;
+    let event = options().deserialize(scratch).map_err(malformed)?;
     Ok(Record { seq, epoch, at, actor, event })
 }
 

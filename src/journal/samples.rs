@@ -1,5 +1,7 @@
 //! One fixed record of each kind, for golden tests and benchmarks. The values are arbitrary and must never change.
 
+use std::sync::Arc;
+
 use crate::domain::budget::{Amounts, Caps, Dimension};
 use crate::domain::call::{CallIntent, CallKind, CallOutcome};
 use crate::domain::chat::Usage;
@@ -10,6 +12,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, CallIx, Digest, Epoch, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus};
 use crate::domain::payload::{BlobRef, Payload};
+use crate::domain::sandbox::Attestation;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{EffectClass, WorkspaceKind};
 
@@ -53,13 +56,12 @@ fn amounts() -> Amounts {
 
 /// One record of each kind, in the order of the kinds, from seq 1.
 pub fn one_of_each() -> Vec<Record> {
-    project_events()
-        .into_iter()
-        .chain(task_events())
-        .chain(outside_events())
-        .zip(1..)
-        .map(|(e, n)| record(n, e))
-        .collect()
+    records(project_events().into_iter().chain(task_events()).chain(outside_events()))
+}
+
+/// The records of these events, from seq 1.
+pub fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
+    events.into_iter().zip(1..).map(|(event, seq)| record(seq, event)).collect()
 }
 
 fn project_events() -> Vec<Event> {
@@ -83,6 +85,7 @@ fn project_events() -> Vec<Event> {
         Event::Held { reason: HoldReason::Budget { dimension: Dimension::Usd } },
         Event::Released { comment: "go".to_owned() },
         Event::BudgetRaised { caps: Caps { calls: Some(9), wall_ms: Some(1), ..Caps::default() } },
+        Event::AllowanceRaised { allowed: "{}".to_owned() },
         Event::CancelRequested { undo: true, comment: "stop".to_owned() },
         Event::Closed { status: ProjectStatus::Done, reason: "all done".to_owned(), output: text("{}") },
         Event::TasksAdded { phase: Phase::Build, tasks: Payload::Blob(blob()), parent: Some(TaskIx(1)) },
@@ -101,6 +104,7 @@ fn task_events() -> Vec<Event> {
         duration_ms: 1_234,
         used: amounts(),
         tree: Some("feed".to_owned()),
+        ran_under: Some(attestation()),
     };
     vec![
         Event::TaskReady { task },
@@ -149,6 +153,10 @@ fn call_intent() -> CallIntent {
     }
 }
 
+fn attestation() -> Arc<Attestation> {
+    Arc::new(Attestation { backend: "native".to_owned(), layers: vec!["landlock 7".to_owned(), "seccomp".to_owned()] })
+}
+
 fn call_outcome() -> CallOutcome {
     CallOutcome {
         result: Ok(text("reply")),
@@ -163,6 +171,7 @@ fn call_outcome() -> CallOutcome {
         }),
         full: Some(Payload::Blob(blob())),
         tree: Some("cafe".to_owned()),
+        ran_under: Some(attestation()),
     }
 }
 

@@ -125,7 +125,7 @@ impl HttpStep<'_> {
             let message = message.trim_end_matches([':', ' ']).to_owned();
             Err(Failure { class: class_of(status), message, retry_after_ms })
         };
-        Ok(Done { result, log, code: Some(i32::from(status.as_u16())), tree: None })
+        Ok(Done { result, log, code: Some(i32::from(status.as_u16())), tree: None, ran_under: None })
     }
 
     /// A body that is too long for a value is kept whole, as a command's output is.

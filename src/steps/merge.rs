@@ -86,7 +86,13 @@ impl MergeStep<'_> {
                 let answer = Merged { commit, integration, tree: tree.clone(), position };
                 let answer = serde_json::to_vec(&answer)
                     .map_err(|error| Failure::new(FailureClass::Internal, error.to_string()))?;
-                Ok(Done { result: Ok(self.settings.keep(&answer)?), log: None, code: None, tree: Some(tree) })
+                Ok(Done {
+                    result: Ok(self.settings.keep(&answer)?),
+                    log: None,
+                    code: None,
+                    tree: Some(tree),
+                    ran_under: None,
+                })
             }
             Err(fault) => Err(refused(fault)),
         }
@@ -127,7 +133,13 @@ impl MergeStep<'_> {
             "to": landed.to,
             "why_not": landed.why_not,
         });
-        Ok(Done { result: Ok(self.settings.keep(value.to_string().as_bytes())?), log: None, code: None, tree: None })
+        Ok(Done {
+            result: Ok(self.settings.keep(value.to_string().as_bytes())?),
+            log: None,
+            code: None,
+            tree: None,
+            ran_under: None,
+        })
     }
 }
 

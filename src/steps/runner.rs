@@ -21,6 +21,7 @@ use crate::domain::event::StepOutcome;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::{BlobRef, Payload, PayloadSource};
+use crate::domain::sandbox::Attestation;
 use crate::engine::ports::{Clock, StepControl, StepRunner};
 use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
@@ -143,11 +144,12 @@ pub(super) struct Done {
     pub log: Option<BlobRef>,
     pub code: Option<i32>,
     pub tree: Option<String>,
+    pub ran_under: Option<Arc<Attestation>>,
 }
 
 impl From<Failure> for Done {
     fn from(failure: Failure) -> Self {
-        Self { result: Err(failure), log: None, code: None, tree: None }
+        Self { result: Err(failure), log: None, code: None, tree: None, ran_under: None }
     }
 }
 
@@ -182,6 +184,7 @@ impl StepRunner for Arc<Runner> {
             duration_ms: self.settings.clock.monotonic_ms().saturating_sub(start_ms),
             used: Amounts::default(),
             tree: done.tree,
+            ran_under: done.ran_under,
         }
     }
 }

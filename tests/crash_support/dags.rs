@@ -79,6 +79,8 @@ impl Graph {
         };
         let tasks = self.tasks.iter().enumerate().map(task).collect();
         Arc::new(Definition {
+            sandbox: Default::default(),
+            allowed: None,
             name: "graph".to_owned(),
             description: String::new(),
             inputs: Default::default(),

@@ -77,6 +77,7 @@ pub fn outcome_of(order: &StepOrder, vault: &dyn Vault) -> StepOutcome {
         duration_ms: 0,
         used: Default::default(),
         tree: None,
+        ran_under: None,
     }
 }
 

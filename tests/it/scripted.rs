@@ -107,7 +107,7 @@ impl StepRunner for Scripted {
         assert!(matches!(order.request, StepRequest::Agent(_)), "only agents are scripted");
         let result = self.walk(&order, &mut control).await;
         let used = Amounts::default();
-        StepOutcome { result, log: None, code: None, duration_ms: 9, used, tree: None }
+        StepOutcome { result, log: None, code: None, duration_ms: 9, used, tree: None, ran_under: None }
     }
 }
 
@@ -134,7 +134,8 @@ impl Scripted {
                 Err(failure) => Err(failure.clone()),
             };
             let (usage, duration_ms) = (scene.usage, scene.duration_ms);
-            let outcome = CallOutcome { result: result.clone(), duration_ms, usage, full: None, tree: None };
+            let outcome =
+                CallOutcome { result: result.clone(), duration_ms, usage, full: None, tree: None, ran_under: None };
             control.calls().put(CallInput::End(CallIx(ix), Box::new(outcome))).await.map_err(|_| stopped())?;
             // A tool that fails is the agent's to deal with.
             if scene.kind == CallKind::Model {

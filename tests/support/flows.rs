@@ -70,6 +70,8 @@ pub fn flow(tasks: Vec<TaskSpec>) -> Definition {
 
 pub fn phases(phases: Vec<PhaseSpec>) -> Definition {
     Definition {
+        sandbox: Default::default(),
+        allowed: None,
         name: "flow".to_owned(),
         description: String::new(),
         inputs: Default::default(),
@@ -101,7 +103,7 @@ pub fn back_to(goto: Phase, max: u32) -> Option<LoopBack> {
 }
 
 pub fn outcome(result: Result<Payload, Failure>) -> StepOutcome {
-    StepOutcome { result, log: None, code: None, duration_ms: 1, used: Amounts::default(), tree: None }
+    StepOutcome { result, log: None, code: None, duration_ms: 1, used: Amounts::default(), tree: None, ran_under: None }
 }
 
 pub fn good() -> StepOutcome {
@@ -158,7 +160,14 @@ pub fn tool(ix: u32) -> CallIntent {
 
 pub fn ended(result: Result<Payload, Failure>, tokens: u64) -> CallOutcome {
     let usage = Usage { input_tokens: tokens, usd_micros: tokens, ..Usage::default() };
-    CallOutcome { result, duration_ms: 1, usage: (tokens > 0).then_some(usage), full: None, tree: None }
+    CallOutcome {
+        result,
+        duration_ms: 1,
+        usage: (tokens > 0).then_some(usage),
+        full: None,
+        tree: None,
+        ran_under: None,
+    }
 }
 
 pub fn answered(tokens: u64) -> CallOutcome {

@@ -141,7 +141,7 @@ fn denied(why: Denied) -> Failure {
 
 /// An outcome without usage, whole output and tree.
 pub(super) fn outcome(result: Result<Payload, Failure>, duration_ms: u64) -> CallOutcome {
-    CallOutcome { result, duration_ms, usage: None, full: None, tree: None }
+    CallOutcome { result, duration_ms, usage: None, full: None, tree: None, ran_under: None }
 }
 
 /// `text` short enough to be shown in a list of calls.

@@ -42,7 +42,15 @@ impl End {
 }
 
 fn failed(failure: Failure) -> StepOutcome {
-    StepOutcome { result: Err(failure), log: None, code: None, duration_ms: 0, used: Amounts::default(), tree: None }
+    StepOutcome {
+        result: Err(failure),
+        log: None,
+        code: None,
+        duration_ms: 0,
+        used: Amounts::default(),
+        tree: None,
+        ran_under: None,
+    }
 }
 
 /// The task whose running step a record may end.

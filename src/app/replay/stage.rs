@@ -161,6 +161,7 @@ fn outcome_of(ended: Result<StepOutcome, tokio::task::JoinError>) -> StepOutcome
         duration_ms: 0,
         used: Default::default(),
         tree: None,
+        ran_under: None,
     })
 }
 

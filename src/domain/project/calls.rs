@@ -116,6 +116,7 @@ impl Taking<'_> {
             duration_ms: 0,
             used: Amounts::default(),
             tree: None,
+            ran_under: None,
         };
         self.step_done(ix, attempt, StepIx(0), Box::new(outcome));
         Err(Refusal::new(RefusalKind::Limit, message))
@@ -144,7 +145,7 @@ impl Taking<'_> {
         let word = if *decision == Decision::Approved { "yes" } else { "no" };
         let answer = if comment.is_empty() { word.to_owned() } else { format!("{word}: {comment}") };
         let result = self.turn.vault.keep(answer.into_bytes()).map_err(Failure::from);
-        let outcome = CallOutcome { result, duration_ms: 0, usage: None, full: None, tree: None };
+        let outcome = CallOutcome { result, duration_ms: 0, usage: None, full: None, tree: None, ran_under: None };
         self.emit_as_asked(Event::CallFinished { task: ix, attempt, call, outcome: Box::new(outcome) });
         self.make_ready(ix);
         true

@@ -17,7 +17,7 @@ use super::growth::{branch_spec, item_spec, merger_spec, undo_spec};
 use super::state::{Core, Origin, Project};
 
 /// The version of the snapshot's form; any change of `Core` or what it holds needs the next number.
-pub const SNAPSHOT_FORMAT: u16 = 5;
+pub const SNAPSHOT_FORMAT: u16 = 6;
 
 #[derive(Serialize, Deserialize)]
 struct Stored<'s> {
@@ -58,6 +58,9 @@ impl Project {
         let core = stored.core.into_owned();
         let mut project = Self::around(id, Arc::new(created), stored.created_at, definition, Arc::new(inputs), core);
         project.seq = stored.seq;
+        if let Some(allowed) = project.core.allowed.take() {
+            project.raise_allowance(&allowed)?;
+        }
         project.rebuild()?;
         Ok(project)
     }

@@ -123,6 +123,7 @@ pub static WORKFLOW: Object = Object {
         key("retry", Shape::Object(&RETRY), "When failed tasks are tried again."),
         key("models", Shape::Object(&MODELS), "Which models the agents use, and where they are."),
         key("merge", Shape::Object(&MERGE), "How the work of tasks with `merge` comes together."),
+        key("sandbox", Shape::Object(&SANDBOX), "What commands need to reach; a person allows it at the start."),
         key("tasks", Shape::Map(&Shape::Object(&TASK)), "The tasks, by name: a project with the single phase build."),
         key("phases", Shape::Object(&PHASES), "The phases of the lifecycle that the workflow uses."),
     ],
@@ -339,6 +340,59 @@ pub static MERGE: Object = Object {
     ],
 };
 
+/// What commands need to reach.
+pub static SANDBOX: Object = Object {
+    name: "sandbox",
+    title: "the sandbox",
+    one_of: &[],
+    keys: &[
+        key(
+            "network",
+            Shape::Either(&[Shape::Choice(&["none", "all"]), Shape::List(&Shape::Text)]),
+            "Hosts that commands reach, through the engine's proxy: `example.org`, `*.example.org`, `host:port` (default none).",
+        ),
+        key(
+            "git",
+            Shape::Choice(&["read", "write"]),
+            "What they may do with the repository that a worktree belongs to (default read).",
+        ),
+        key(
+            "writable",
+            Shape::List(&Shape::Text),
+            "Folders that they write beside their workspace: absolute, `~/...` or relative to the project's folder.",
+        ),
+        key(
+            "readable",
+            Shape::List(&Shape::Text),
+            "Paths that they read although they are hidden: keys, a home's folders.",
+        ),
+        key("env", Shape::List(&Shape::Text), "Variables that they inherit beside the usual ones."),
+        key(
+            "caches",
+            Shape::Choice(&["none", "read", "project"]),
+            "What they see of the caches of cargo, npm and pip (default read); `project`: caches of their own.",
+        ),
+        key("limits", Shape::Object(&SANDBOX_LIMITS), "Bounds on what they use; only lower ones have an effect."),
+    ],
+};
+
+/// Bounds on what commands use.
+pub static SANDBOX_LIMITS: Object = Object {
+    name: "sandbox_limits",
+    title: "the limits of the sandbox",
+    one_of: &[],
+    keys: &[
+        key("memory", SIZE, "Memory (default 8GiB)."),
+        key("cpu_seconds", Shape::Integer(1, u32::MAX as u64), "Processor time of each process (default 3600)."),
+        key("processes", Shape::Integer(1, 4_194_304), "Processes and threads at once (default 2048)."),
+        key("open_files", Shape::Integer(3, 1_048_576), "Open files of each process (default 8192)."),
+        key("file_size", SIZE, "The largest file that can be written (default 16GiB)."),
+        key("scratch", SIZE, "Room in the private temporary folders (default 2GiB)."),
+    ],
+};
+
+const SIZE: Shape = Shape::Either(&[BIG, Shape::Text]);
+
 /// An agent.
 pub static AGENT: Object = Object {
     name: "agent",
@@ -437,6 +491,11 @@ pub static TASK: Object = Object {
         key("with", Shape::Map(&Shape::Any), "Values for the templates of this task, read as `with.NAME`."),
         key("env", Shape::Map(&Shape::Scalar), "Environment of its commands, added to the workflow's."),
         key("timeout", Shape::Either(&[Shape::Duration, Shape::Object(&TIMEOUT)]), "Time limits per attempt."),
+        key(
+            "sandbox",
+            Shape::Object(&SANDBOX),
+            "What its commands need to reach; what it does not say is the workflow's.",
+        ),
         key("retry", Shape::Object(&RETRY), "Its own retry policy; what it does not say is the workflow's."),
         key(
             "priority",
@@ -594,6 +653,8 @@ pub static OBJECTS: &[&Object] = &[
     &MODELS,
     &PROVIDER,
     &MERGE,
+    &SANDBOX,
+    &SANDBOX_LIMITS,
     &AGENT,
     &LAND,
     &ITEMS,

@@ -13,6 +13,7 @@ use crate::domain::budget::Caps;
 use crate::domain::machine::Phase;
 use crate::domain::policy::Prefer;
 use crate::domain::retry::RetryPolicy;
+use crate::domain::sandbox::{Allowance, SandboxSpec};
 
 /// A workflow as pinned at a project's start, the child workflows it names included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,12 @@ pub struct Definition {
     /// How the work of `merge` tasks comes together on the integration branch.
     #[serde(default, skip_serializing_if = "MergeSpec::is_default")]
     pub merge: MergeSpec,
+    /// What commands ask to reach.
+    #[serde(default, skip_serializing_if = "SandboxSpec::is_empty")]
+    pub sandbox: SandboxSpec,
+    /// What the person who started it allows; never read from a file. Absent: the defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Arc<Allowance>>,
     /// Child workflows by the name under which a `workflow` action calls them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub children: BTreeMap<String, Arc<Definition>>,
@@ -322,6 +329,9 @@ pub struct TaskSpec {
     /// Time limits per attempt.
     #[serde(default)]
     pub timeout: Timeouts,
+    /// What its commands ask to reach; what it does not say is the workflow's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Arc<SandboxSpec>>,
     /// Its own policies; absent: the workflow's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Arc<RetryRules>>,
@@ -382,6 +392,7 @@ impl TaskSpec {
             with: BTreeMap::new(),
             env: BTreeMap::new(),
             timeout: Timeouts::default(),
+            sandbox: None,
             retry: None,
             priority: Self::NORMAL_PRIORITY,
             group: None,

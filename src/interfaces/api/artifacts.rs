@@ -156,7 +156,7 @@ mod tests {
             reserved: Amounts::default(),
         };
         let result = Ok(Payload::Inline(content.as_bytes().into()));
-        let outcome = CallOutcome { result, duration_ms: 0, usage: None, full: None, tree: None };
+        let outcome = CallOutcome { result, duration_ms: 0, usage: None, full: None, tree: None, ran_under: None };
         let ended = Event::CallFinished { task, attempt, call: CallIx(ix), outcome: Box::new(outcome) };
         [Event::CallStarted { task, attempt, call: Box::new(call) }, ended]
     }

@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn end(ix: u32, result: Result<Payload, Failure>, usage: Usage, duration_ms: u64) -> Event {
-        let outcome = CallOutcome { result, duration_ms, usage: Some(usage), full: None, tree: None };
+        let outcome = CallOutcome { result, duration_ms, usage: Some(usage), full: None, tree: None, ran_under: None };
         Event::CallFinished { task: TaskIx(0), attempt: Attempt(1), call: CallIx(ix), outcome: Box::new(outcome) }
     }
 

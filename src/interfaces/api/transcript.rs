@@ -260,7 +260,7 @@ mod tests {
 
     fn end(attempt: u32, ix: u32, result: Result<&str, Failure>) -> Event {
         let result = result.map(|text| Payload::Inline(text.as_bytes().into()));
-        let outcome = CallOutcome { result, duration_ms: 1, usage: None, full: None, tree: None };
+        let outcome = CallOutcome { result, duration_ms: 1, usage: None, full: None, tree: None, ran_under: None };
         let (task, attempt, call) = (TaskIx(0), Attempt(attempt), CallIx(ix));
         Event::CallFinished { task, attempt, call, outcome: Box::new(outcome) }
     }

@@ -216,7 +216,14 @@ mod tests {
     }
 
     fn outcome() -> CallOutcome {
-        CallOutcome { result: Ok(Payload::default()), duration_ms: 1, usage: None, full: None, tree: None }
+        CallOutcome {
+            result: Ok(Payload::default()),
+            duration_ms: 1,
+            usage: None,
+            full: None,
+            tree: None,
+            ran_under: None,
+        }
     }
 
     /// What the engine was sent, in a word each, and where its answers go.

@@ -198,6 +198,7 @@ async fn a_question_ends_the_walk_and_its_answer_is_the_result() {
         usage: None,
         full: None,
         tree: None,
+        ran_under: None,
     }));
     let models = ScriptedModels::lines(lines());
     let (end, _) = walk_over(record, &order, &models, &site).await;

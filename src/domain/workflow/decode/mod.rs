@@ -9,6 +9,7 @@ mod fields;
 mod inputs;
 mod phases;
 mod retry;
+mod sandbox;
 mod settings;
 mod task;
 mod values;
@@ -138,6 +139,8 @@ impl Decoder<'_> {
             retry: Default::default(),
             models: Default::default(),
             merge: Default::default(),
+            sandbox: Default::default(),
+            allowed: None,
             phases: Vec::new(),
             children: Default::default(),
         };
@@ -174,6 +177,9 @@ impl Decoder<'_> {
         }
         if let Some(node) = fields.node("merge") {
             definition.merge = self.merge(node);
+        }
+        if let Some(node) = fields.node("sandbox") {
+            definition.sandbox = self.sandbox(node);
         }
         definition.phases = self.phases(&fields, &definition.retry);
         definition

@@ -91,6 +91,9 @@ impl Decoder<'_> {
         if let Some(node) = fields.node("timeout") {
             task.timeout = self.timeout(node);
         }
+        if let Some(node) = fields.node("sandbox") {
+            task.sandbox = Some(Arc::new(self.sandbox(node)));
+        }
         if let Some(entry) = fields.entry("retry") {
             self.places[ix as usize].retry = entry.key_span;
             task.retry = Some(Arc::new(self.retry(&entry.node, retry)));
