@@ -124,9 +124,10 @@ pub async fn bound(State(api): State<Arc<Api>>, request: Request, next: Next) ->
         read_away(request).await;
         return too_large().into_response();
     }
-    match api.places.clone().try_acquire_owned() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => Problem::from(Fault::new(FaultKind::TooMany, "the server is busy")).into_response(),
+    let waiting = api.places.clone().acquire_owned();
+    match tokio::time::timeout(Duration::from_millis(limits::API_WAIT_MS), waiting).await {
+        Ok(Ok(_place)) => next.run(request).await,
+        Ok(Err(_)) | Err(_) => Problem::from(Fault::new(FaultKind::TooMany, "the server is busy")).into_response(),
     }
 }
 
