@@ -74,6 +74,7 @@ pub fn command(world: &World, line: &str, contained: Containment) -> Command {
         shutdown_grace: Duration::from_secs(20),
         key: "p/0/1/0".to_owned(),
         contained,
+        masker: wfctl::telemetry::mask::Masker::default(),
     }
 }
 

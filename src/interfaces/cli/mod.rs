@@ -21,6 +21,8 @@ mod workflows;
 pub use codes::{Page, explanations};
 pub use exit::Exit;
 
+use std::sync::Arc;
+
 use clap::Parser as _;
 
 use crate::app::App;
@@ -60,6 +62,7 @@ pub fn main() -> Exit {
     if let Err(error) = trusting::settings(&mut context, &arguments.verb) {
         return context.terminal.report(&error, is_json);
     }
+    let context = Arc::new(context);
     let result = runtime.block_on(run(&context, arguments.verb));
     // What still waits (a read of a socket, a blocking one of a terminal) must not keep the process.
     runtime.shutdown_background();
@@ -69,7 +72,7 @@ pub fn main() -> Exit {
     }
 }
 
-async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
+async fn run(context: &Arc<Context>, verb: Verb) -> Result<Exit, Error> {
     use verbs::*;
     match verb {
         Verb::Demo(arguments) => demo::run(context, arguments).await,
@@ -113,6 +116,8 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Secrets(arguments) => secrets::run(context, &arguments).await,
         Verb::Completions(arguments) => completions::completions(context, &arguments),
         Verb::Man => completions::man(context),
+        Verb::Serve(arguments) => serve::run(context, arguments).await,
+        Verb::Token(arguments) => token::run(context, &arguments),
         Verb::Version => version::run(context),
         Verb::Engine => engine::run(context).await,
     }

@@ -22,6 +22,7 @@ mod inspect;
 mod land;
 mod merge;
 mod names;
+mod patch;
 mod pool;
 mod queue;
 mod replica;
@@ -45,6 +46,7 @@ pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landi
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
 pub(in crate::workspace) use names::means_git;
+pub use patch::{Compared, ComparedFile, compare_commit};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use replica::{align, replicate};

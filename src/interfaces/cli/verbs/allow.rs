@@ -11,12 +11,17 @@ use crate::domain::sandbox::{Allowance, Backend, Caches, Excess, GitAccess, Host
 use crate::domain::workflow::Definition;
 
 /// `definition` with what the person allows its commands.
-pub fn pinned(context: &Context, definition: Definition, arguments: &args::Run) -> Result<Definition, Error> {
+pub fn pinned(
+    context: &Context,
+    definition: Definition,
+    flags: &args::Allow,
+    backend: Option<&str>,
+) -> Result<Definition, Error> {
     let mut allowed = context.app.layers().allowance();
-    if let Some(backend) = arguments.sandbox.as_deref().and_then(Backend::named) {
+    if let Some(backend) = backend.and_then(Backend::named) {
         allowed.backend = backend;
     }
-    if let Some(more) = spec(&arguments.allow)? {
+    if let Some(more) = spec(flags)? {
         allowed = allowed.and_more(&more);
     }
     let excess = match allowed.backend {
@@ -25,7 +30,7 @@ pub fn pinned(context: &Context, definition: Definition, arguments: &args::Run) 
     };
     match excess.is_empty() {
         true => Ok(Definition { allowed: Some(allowed.into()), ..definition }),
-        false => Err(Error::NotAllowed { workflow: definition.name, excess }),
+        false => Err(Error::BeyondAllowance { workflow: definition.name, excess }),
     }
 }
 

@@ -32,8 +32,10 @@ pub mod run;
 pub mod sandbox;
 pub mod schema;
 pub mod secrets;
+pub mod serve;
 pub mod show;
 pub mod signal;
+pub mod token;
 pub mod transcript;
 pub mod trust;
 pub mod validate;
@@ -43,4 +45,5 @@ pub mod why;
 
 mod command;
 mod drive;
+mod launcher;
 mod models;

@@ -81,7 +81,7 @@ pub fn tell_started(context: &Context, id: &ProjectId, existed: bool) -> Result<
 fn request(context: &Context, arguments: &args::Run, mut found: Found) -> Result<StartRequest, Error> {
     found.definition.models = models::chosen(context, &arguments.models, &found.definition)?;
     models::check(context, &found.definition)?;
-    found.definition = allow::pinned(context, found.definition, arguments)?;
+    found.definition = allow::pinned(context, found.definition, &arguments.allow, arguments.sandbox.as_deref())?;
     let inputs = given::inputs(&found.definition, &arguments.inputs)?;
     let id = arguments.id.as_deref().map(|text| {
         ProjectId::new(text).map_err(|error| Error::Usage {
