@@ -11,6 +11,7 @@ mod keeper;
 mod lock;
 mod models;
 mod places;
+mod publishing;
 mod replay;
 mod session;
 
@@ -19,6 +20,7 @@ pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use models::{ModelProblem, Source as ModelsHere};
+pub use publishing::Tried;
 pub use replay::{Counts, Difference, Replayed};
 pub use session::{Need, Session};
 
@@ -150,6 +152,11 @@ impl App {
     /// Opens the home, or a line to the engine that holds it.
     pub async fn open(&self, need: Need, command: &str) -> Result<Session, Error> {
         session::open(self, need, command).await
+    }
+
+    /// Sends an event to everyone who is told of records, or to one of them.
+    pub async fn try_sinks(&self, only: Option<&str>) -> Result<Vec<Tried>, Error> {
+        publishing::try_out(self, only).await
     }
 
     /// A line to the engine in another process, waiting for one that was just started.

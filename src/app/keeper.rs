@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::publishing::Publishing;
 use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
-use crate::interfaces::api::{self, Adopted, Check, Fault, FaultKind, Removed};
+use crate::interfaces::api::{self, Adopted, Check, Fault, FaultKind, Removed, SinkState};
 use crate::journal::blobs::Blobs;
 use crate::journal::doctor::{self, Severity};
 use crate::journal::snapshot::Snapshots;
@@ -24,6 +25,7 @@ pub struct Keeper {
     pub workspaces: Arc<Workspaces>,
     pub places: doctor::Places,
     pub logs: PathBuf,
+    pub publishing: Arc<Publishing>,
 }
 
 impl Keeper {
@@ -93,7 +95,18 @@ impl api::Keeper for Keeper {
             place: finding.place,
             next: finding.next.to_owned(),
         };
-        doctor::check(&**self.archive.store(), &self.places, &named).into_iter().map(checked).collect()
+        let mut found: Vec<Check> =
+            doctor::check(&**self.archive.store(), &self.places, &named).into_iter().map(checked).collect();
+        found.extend(self.publishing.check());
+        found
+    }
+
+    fn sinks(&self) -> Result<Vec<SinkState>, Fault> {
+        self.publishing.state()
+    }
+
+    fn resume_sink(&self, sink: &str, skip: bool) -> Result<(), Fault> {
+        self.publishing.resume(sink, skip)
     }
 
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault> {

@@ -8,6 +8,7 @@
 //! | `NO_COLOR` | no colour, whatever its value, unless empty |
 //! | `TERM` | `dumb`: no colour and no redrawing |
 //! | `USER`, `LOGNAME` | who is recorded as the actor of commands |
+//! | `REDIS_HOST`, `REDIS_PORT` | the server of a `[bus.redis]` that names none |
 //! | `XDG_RUNTIME_DIR` | where the socket goes when the home's path is too long for one |
 
 use std::collections::BTreeMap;
@@ -76,6 +77,13 @@ impl Environment {
     /// A private folder with a short path.
     pub fn runtime_dir(&self) -> Option<PathBuf> {
         self.absolute("XDG_RUNTIME_DIR")
+    }
+
+    /// The Redis server that the environment names, and whether it names one.
+    pub fn redis_url(&self) -> (String, bool) {
+        let (host, port) = (self.text("REDIS_HOST"), self.text("REDIS_PORT"));
+        let url = format!("redis://{}:{}", host.unwrap_or("127.0.0.1"), port.unwrap_or("6379"));
+        (url, host.is_some())
     }
 
     /// The settings that are given as variables.

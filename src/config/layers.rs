@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::bus::{self, BusSpec, NotifySpec};
 use super::env_vars::Environment;
 use crate::domain::time::parse_duration;
 use crate::domain::workflow::{ModelsSpec, did_you_mean};
@@ -149,10 +150,14 @@ pub enum Error {
 pub struct Layers {
     settings: BTreeMap<Key, Setting>,
     models: ModelsSpec,
+    bus: BusSpec,
+    notify: Vec<NotifySpec>,
 }
 
 /// The table of models in a file.
 const MODELS: &str = "models";
+/// The tables of who else is told of records.
+const TELLING: [&str; 2] = ["bus", "notify"];
 
 impl Layers {
     /// Reads every layer. `repository` is the folder whose file counts; `flags` are those given.
@@ -161,7 +166,12 @@ impl Layers {
         repository: Option<&Path>,
         flags: &[(Key, &'static str, String)],
     ) -> Result<Self, Error> {
-        let mut layers = Self { settings: BTreeMap::new(), models: ModelsSpec::default() };
+        let mut layers = Self {
+            settings: BTreeMap::new(),
+            models: ModelsSpec::default(),
+            bus: BusSpec::default(),
+            notify: Vec::new(),
+        };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
         let files = [environment.config_file(), repository.map(|folder| folder.join(REPOSITORY_FILE))];
         for path in files.into_iter().flatten() {
@@ -191,6 +201,31 @@ impl Layers {
     /// Models and providers: those of later files take the place of the same ones of earlier files.
     pub fn models(&self) -> &ModelsSpec {
         &self.models
+    }
+
+    /// Where records are published, by the person's own configuration.
+    pub fn bus(&self) -> &BusSpec {
+        &self.bus
+    }
+
+    /// Who is notified, by the person's own configuration.
+    pub fn notify(&self) -> &[NotifySpec] {
+        &self.notify
+    }
+
+    /// `[bus]` or `[[notify]]`.
+    fn add_telling(&mut self, name: &str, value: toml::Value, path: &Path) -> Result<(), Error> {
+        let wrong = |problem: String| Error::Syntax { path: path.to_owned(), problem };
+        // Whoever cloned a repository has not agreed to tell anyone of their work.
+        if path.ends_with(REPOSITORY_FILE) {
+            return Err(wrong(format!("[{name}] is read from your own configuration only")));
+        }
+        let read = |error: toml::de::Error| wrong(format!("[{name}]: {}", error.message()));
+        match name {
+            "bus" => self.bus = value.try_into().map_err(read)?,
+            _ => self.notify = value.try_into().map_err(read)?,
+        }
+        bus::check(&self.bus, &self.notify).map_err(wrong)
     }
 
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
@@ -224,8 +259,12 @@ impl Layers {
                 self.models = models.over(&self.models);
                 continue;
             }
+            if TELLING.contains(&name.as_str()) {
+                self.add_telling(&name, value, path)?;
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS]);
+                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS]).chain(TELLING);
                 let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };
@@ -280,6 +319,10 @@ mod tests {
             std::fs::write(folder.path().join(REPOSITORY_FILE), text).unwrap();
             Layers::read(&Environment::of([]), Some(folder.path()), &[]).unwrap_err()
         };
+        assert!(matches!(read("[bus.redis]"), Error::Syntax { problem, .. } if problem.contains("your own")));
+        assert!(
+            matches!(read("[[notify]]\ncommand = \"x\""), Error::Syntax { problem, .. } if problem.contains("own"))
+        );
         assert!(matches!(read("wokers = 3"), Error::UnknownKey { help: Some(help), .. } if help.contains("workers")));
         assert!(matches!(read("[models]\ndefalt = []"), Error::Syntax { problem, .. } if problem.contains("defalt")));
         assert!(matches!(read("grace = 3"), Error::Value { key: Key::Grace, .. }));

@@ -3,9 +3,11 @@
 //! `defaults.toml` (compiled in) < `~/.config/wfctl/config.toml` < `.wfctl.toml` of the repository < environment < flags.
 //! `env_vars` is the only file of the product that reads the environment.
 
+mod bus;
 pub mod env_vars;
 mod layers;
 
+pub use bus::{BusSpec, NotifySpec, RedisSpec, WebhookSpec};
 pub use env_vars::Environment;
 pub use layers::{Error, Key, Layers, Origin, Setting};
 

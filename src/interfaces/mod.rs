@@ -4,5 +4,6 @@
 //! `socket` carries it between processes; `cli` is the command line.
 
 pub mod api;
+pub mod bus;
 pub mod cli;
 pub mod socket;

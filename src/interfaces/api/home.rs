@@ -7,6 +7,7 @@ use super::artifacts::{Artifact, Content};
 use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
 use super::request::{Answer, Check, ForkRequest, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::sinks::SinkState;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
 use crate::domain::limits;
@@ -170,6 +171,17 @@ impl Home {
     /// Checks everything that is stored.
     pub async fn check(&self) -> Result<Vec<Check>, Fault> {
         answered!(self.door.call(Request::Check).await?, Answer::Checked { findings } => findings)
+    }
+
+    /// How far those are who are told of records.
+    pub async fn sinks(&self) -> Result<Vec<SinkState>, Fault> {
+        answered!(self.door.call(Request::Sinks).await?, Answer::Sinks { sinks } => sinks)
+    }
+
+    /// Lets one of them try again, or pass over the record that it does not take; how far they are then.
+    pub async fn resume_sink(&self, sink: &str, skip: bool) -> Result<Vec<SinkState>, Fault> {
+        let request = Request::ResumeSink { sink: sink.to_owned(), skip };
+        answered!(self.door.call(request).await?, Answer::Sinks { sinks } => sinks)
     }
 
     /// Removes what has ended before a moment.

@@ -11,6 +11,7 @@ mod lines;
 mod logs;
 mod request;
 mod service;
+mod sinks;
 mod transcript;
 
 pub use artifacts::{Artifact, Content};
@@ -20,6 +21,7 @@ pub use home::{Home, Pinned, Why};
 pub use lines::Line;
 pub use request::{Answer, Check, ForkRequest, LogPage, Progress, Removed, Request, StartRequest, Verified};
 pub use service::{Adopted, Keeper, Service};
+pub use sinks::SinkState;
 pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 
 use async_trait::async_trait;

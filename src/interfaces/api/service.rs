@@ -11,6 +11,7 @@ use super::cost;
 use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
 use super::request::{Answer, Check, ForkRequest, Progress, Removed, Request, StartRequest, Verified};
+use super::sinks::SinkState;
 use super::transcript;
 use crate::domain::event::Actor;
 use crate::domain::ids::{Attempt, ProjectId, Seq, StepIx, TaskIx};
@@ -29,6 +30,10 @@ pub trait Keeper: Send + Sync + 'static {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf;
     /// Checks everything that is stored.
     fn check(&self) -> Vec<Check>;
+    /// How far those are who are told of records.
+    fn sinks(&self) -> Result<Vec<SinkState>, Fault>;
+    /// Lets one of them try again, or pass over the record that it does not take.
+    fn resume_sink(&self, sink: &str, skip: bool) -> Result<(), Fault>;
     /// Gives a fork its share of the trees of the project that it is forked from.
     fn adopt(&self, adopted: Adopted) -> Result<(), Fault>;
     /// Removes ended projects that have not changed since `before`, and what nobody names any more.
@@ -211,6 +216,18 @@ impl Door for Service {
             Request::Check => {
                 let keeper = self.keeper.clone();
                 self.read(move |_| Ok(Answer::Checked { findings: keeper.check() })).await
+            }
+            Request::Sinks => {
+                let keeper = self.keeper.clone();
+                self.read(move |_| Ok(Answer::Sinks { sinks: keeper.sinks()? })).await
+            }
+            Request::ResumeSink { sink, skip } => {
+                let keeper = self.keeper.clone();
+                let resume = move |_: &Archive| {
+                    keeper.resume_sink(&sink, skip)?;
+                    Ok(Answer::Sinks { sinks: keeper.sinks()? })
+                };
+                self.read(resume).await
             }
             Request::Remove { before_ms, dry_run } => {
                 if self.engine.is_some() {

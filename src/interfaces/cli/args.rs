@@ -101,6 +101,8 @@ pub enum Verb {
     Schema(Schema),
     /// Check everything that is stored
     Doctor(Doctor),
+    /// Tell who is told of records, and whether they take them
+    Bus(Bus),
     /// Remove ended projects and what nobody names any more
     Gc(Gc),
     /// Explain an error code
@@ -599,6 +601,33 @@ pub struct Doctor {
     /// Heal what can be healed; damaged projects are put aside, nothing is deleted
     #[arg(long)]
     pub repair: bool,
+}
+
+/// `bus`.
+#[derive(Debug, Args)]
+pub struct Bus {
+    #[command(subcommand)]
+    pub what: BusWhat,
+}
+
+/// What is done with those who are told of records.
+#[derive(Debug, Subcommand)]
+pub enum BusWhat {
+    /// Tell how far each of them is, and what is wrong
+    Status,
+    /// Send an event to all of them, or to one, and tell what came of it
+    Test {
+        /// Its name [default: all]
+        sink: Option<String>,
+    },
+    /// Let one that was given up try again
+    Resume {
+        /// Its name
+        sink: String,
+        /// Pass over the record that it does not take
+        #[arg(long)]
+        skip: bool,
+    },
 }
 
 /// `gc`.

@@ -4,6 +4,7 @@ pub mod add;
 pub mod answer;
 pub mod artifacts;
 pub mod audit;
+pub mod bus;
 pub mod cancel;
 pub mod completions;
 pub mod config;

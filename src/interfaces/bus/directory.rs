@@ -1,0 +1,97 @@
+//! What the tasks of projects are called, for all sinks together. Names never change, so a project that is ahead of what a sink
+//! reads has those that it needs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::ids::{ProjectId, TaskIx};
+use crate::domain::workflow::Action;
+use crate::engine::archive::Archive;
+
+/// Projects whose names are kept; beyond it all are forgotten and looked up again.
+const KEPT: usize = 1_000;
+
+/// One project's.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TaskNames {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The project that it is a child of.
+    pub parent: Option<(ProjectId, TaskIx)>,
+    tasks: Vec<TaskName>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct TaskName {
+    name: Arc<str>,
+    role: Option<String>,
+}
+
+impl TaskNames {
+    /// A task's name.
+    pub fn name(&self, task: TaskIx) -> Option<&str> {
+        self.tasks.get(task.at()).map(|task| &*task.name)
+    }
+
+    /// The role of a task that runs an agent.
+    pub fn role(&self, task: TaskIx) -> Option<&str> {
+        self.tasks.get(task.at())?.role.as_deref()
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(workflow: &str, tasks: &[(&str, Option<&str>)]) -> Self {
+        let tasks = tasks.iter().map(|(name, role)| TaskName { name: (*name).into(), role: role.map(str::to_owned) });
+        Self { workflow: workflow.to_owned(), parent: None, tasks: tasks.collect() }
+    }
+}
+
+/// The names of all projects that are told of.
+pub struct Directory {
+    archive: Archive,
+    known: Mutex<HashMap<ProjectId, Arc<TaskNames>>>,
+}
+
+impl Directory {
+    /// Over an archive.
+    pub fn new(archive: Archive) -> Self {
+        Self { archive, known: Mutex::default() }
+    }
+
+    /// The names of a project, those of the tasks in `wanted` among them as far as they exist. Blocks on the disk when they are
+    /// not known. A project that cannot be read has none.
+    pub fn names(&self, id: &ProjectId, wanted: Option<TaskIx>) -> Arc<TaskNames> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        if let Some(known) = known.filter(|known| wanted.is_none_or(|task| known.name(task).is_some())) {
+            return known;
+        }
+        let names = Arc::new(self.read(id));
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.insert(id.clone(), names.clone());
+        names
+    }
+
+    fn read(&self, id: &ProjectId) -> TaskNames {
+        let project = match self.archive.load_to_read(id) {
+            Ok((project, _)) => project,
+            Err(error) => {
+                tracing::warn!(project = %id, %error, "it is told of without names");
+                return TaskNames::default();
+            }
+        };
+        let named = project.tasks().iter().map(|task| TaskName {
+            name: task.name.clone(),
+            role: match &task.spec.action {
+                Action::Agent(agent) => Some(agent.role.clone()),
+                _ => None,
+            },
+        });
+        TaskNames {
+            workflow: project.created.workflow.clone(),
+            parent: project.created.parent.clone(),
+            tasks: named.collect(),
+        }
+    }
+}
