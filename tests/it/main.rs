@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agents;
+mod bus;
 mod by_hand;
 mod crash;
 mod fork;
 mod held;
 mod index;
+mod receiver;
 mod replay;
 mod rig;
 mod safety;
