@@ -12,6 +12,7 @@ use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
+use crate::engine::ports::Clock;
 use crate::interfaces::api::{self, Adopted, Check, Fault, FaultKind, Removed, SinkState};
 use crate::journal::blobs::Blobs;
 use crate::journal::doctor::{self, Severity};
@@ -26,6 +27,7 @@ pub struct Keeper {
     pub places: doctor::Places,
     pub logs: PathBuf,
     pub publishing: Arc<Publishing>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Keeper {
@@ -99,6 +101,10 @@ impl api::Keeper for Keeper {
             doctor::check(&**self.archive.store(), &self.places, &named).into_iter().map(checked).collect();
         found.extend(self.publishing.check());
         found
+    }
+
+    fn now(&self) -> Millis {
+        self.clock.now()
     }
 
     fn sinks(&self) -> Result<Vec<SinkState>, Fault> {

@@ -300,6 +300,7 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         places: app.places.journal(),
         logs: app.places.logs(),
         publishing: publishing.clone(),
+        clock: app.clock.clone(),
     });
     let handle = engine.as_ref().map(|engine| engine.handle().clone());
     let bus = match (waiting, &handle) {

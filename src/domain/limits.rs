@@ -315,3 +315,5 @@ pub const BUS_RETRY_MS: u64 = 60_000;
 pub const NOTICE_CHARS: usize = 2_000;
 /// How long a command that is told of a notice may run.
 pub const NOTICE_COMMAND_MS: u64 = 30_000;
+/// Most budgets told as metrics, one per project and dimension: a monitoring system keeps a series for each.
+pub const METRIC_BUDGETS: usize = 500;

@@ -6,4 +6,5 @@
 pub mod api;
 pub mod bus;
 pub mod cli;
+pub mod metrics;
 pub mod socket;

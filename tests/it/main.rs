@@ -10,6 +10,7 @@ mod crash;
 mod fork;
 mod held;
 mod index;
+mod metrics;
 mod receiver;
 mod replay;
 mod rig;

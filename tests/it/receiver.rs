@@ -12,6 +12,7 @@ use crate::rig::{Rig, until};
 /// What was posted.
 #[derive(Debug, Clone)]
 pub struct Posted {
+    /// The path.
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,

@@ -184,6 +184,11 @@ impl Home {
         answered!(self.door.call(request).await?, Answer::Sinks { sinks } => sinks)
     }
 
+    /// Numbers for a monitoring system, in the text format of Prometheus.
+    pub async fn metrics(&self) -> Result<String, Fault> {
+        answered!(self.door.call(Request::Metrics).await?, Answer::Metrics { text } => text)
+    }
+
     /// Removes what has ended before a moment.
     pub async fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault> {
         let request = Request::Remove { before_ms: before.0, dry_run };

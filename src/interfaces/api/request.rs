@@ -140,6 +140,8 @@ pub enum Request {
     Check,
     /// How far those are who are told of records.
     Sinks,
+    /// Numbers for a monitoring system.
+    Metrics,
     /// Let one of them try again.
     ResumeSink {
         /// Its name.
@@ -273,6 +275,11 @@ pub enum Answer {
     Sinks {
         /// In the order of the configuration.
         sinks: Vec<SinkState>,
+    },
+    /// To [`Request::Metrics`].
+    Metrics {
+        /// In the text format of Prometheus.
+        text: String,
     },
     /// To [`Request::Remove`].
     Removed(Removed),

@@ -22,6 +22,7 @@ use crate::domain::view::Summary;
 use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
 use crate::engine::{Fork, Handle, Start};
+use crate::interfaces::metrics::Metrics;
 use crate::journal::reader;
 
 /// What only the keeper of the home can do, because it knows its files. All of it may block.
@@ -30,6 +31,8 @@ pub trait Keeper: Send + Sync + 'static {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf;
     /// Checks everything that is stored.
     fn check(&self) -> Vec<Check>;
+    /// The time.
+    fn now(&self) -> Millis;
     /// How far those are who are told of records.
     fn sinks(&self) -> Result<Vec<SinkState>, Fault>;
     /// Lets one of them try again, or pass over the record that it does not take.
@@ -57,12 +60,13 @@ pub struct Service {
     archive: Archive,
     engine: Option<Handle>,
     keeper: Arc<dyn Keeper>,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
     /// Over an archive; without an engine it only reads.
     pub fn new(archive: Archive, engine: Option<Handle>, keeper: Arc<dyn Keeper>) -> Self {
-        Self { archive, engine, keeper }
+        Self { metrics: Arc::new(Metrics::new(archive.clone())), archive, engine, keeper }
     }
 
     fn engine(&self) -> Result<&Handle, Fault> {
@@ -220,6 +224,11 @@ impl Door for Service {
             Request::Sinks => {
                 let keeper = self.keeper.clone();
                 self.read(move |_| Ok(Answer::Sinks { sinks: keeper.sinks()? })).await
+            }
+            Request::Metrics => {
+                let (keeper, metrics) = (self.keeper.clone(), self.metrics.clone());
+                let render = move |_: &Archive| metrics.render(keeper.now(), &keeper.sinks()?);
+                self.read(render).await.map(|text| Answer::Metrics { text })
             }
             Request::ResumeSink { sink, skip } => {
                 let keeper = self.keeper.clone();

@@ -1,7 +1,6 @@
 //! Which record goes to which channel. Every kind of record stands here, so that a new one cannot be forgotten.
 
 use crate::domain::event::Event;
-use crate::domain::ids::TaskIx;
 
 /// What agents are asked.
 pub const REQUESTS: &str = "agent.requests";
@@ -109,58 +108,12 @@ pub fn is_event_name(name: &str) -> bool {
     CHANNELS.contains(&name) || KINDS.contains(&name)
 }
 
-/// The task that a record is about.
-pub fn task_of(event: &Event) -> Option<TaskIx> {
-    match event {
-        Event::Expanded { task, .. }
-        | Event::BranchOpened { task, .. }
-        | Event::TaskReady { task }
-        | Event::TaskStarted { task, .. }
-        | Event::StepStarted { task, .. }
-        | Event::StepFinished { task, .. }
-        | Event::StepInterrupted { task, .. }
-        | Event::Diverged { task, .. }
-        | Event::TaskValidating { task }
-        | Event::TaskAwaits { task, .. }
-        | Event::TaskAnswered { task, .. }
-        | Event::TaskCompleted { task, .. }
-        | Event::TaskBackoff { task, .. }
-        | Event::TaskExhausted { task, .. }
-        | Event::TaskFailed { task, .. }
-        | Event::TaskSkipped { task, .. }
-        | Event::TaskCancelled { task }
-        | Event::TaskInDoubt { task, .. }
-        | Event::DoubtSettled { task, .. }
-        | Event::TaskRetried { task }
-        | Event::CallStarted { task, .. }
-        | Event::CallFinished { task, .. }
-        | Event::CallUncertain { task, .. }
-        | Event::TaskParked { task, .. }
-        | Event::LeaseTaken { task, .. }
-        | Event::LeaseRenewed { task, .. }
-        | Event::LeaseExpired { task } => Some(*task),
-        Event::Created(_)
-        | Event::PhaseEntered { .. }
-        | Event::GateAsked { .. }
-        | Event::GateAnswered { .. }
-        | Event::Held { .. }
-        | Event::Released { .. }
-        | Event::BudgetRaised { .. }
-        | Event::CancelRequested { .. }
-        | Event::Closed { .. }
-        | Event::TasksAdded { .. }
-        | Event::UndoPlanned { .. }
-        | Event::SignalReceived { .. }
-        | Event::Refused { .. }
-        | Event::Recovered { .. } => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::event::HoldReason;
-    use crate::domain::ids::Attempt;
+    use crate::domain::ids::{Attempt, TaskIx};
+    use crate::interfaces::api::task_of;
 
     #[test]
     fn records_find_their_channels() {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::directory::Directory;
 use super::page::{Notebook, Page, Trouble};
 use super::pump::{Patience, Poke, Pump, Stage};
 use super::sink::Sink;
@@ -18,6 +17,7 @@ use crate::domain::limits;
 use crate::engine::archive::Archive;
 use crate::engine::ports::Clock;
 use crate::engine::{Error, Progress};
+use crate::interfaces::api::Directory;
 
 /// One sink as it is configured.
 pub struct Outlet {

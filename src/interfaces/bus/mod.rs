@@ -9,7 +9,6 @@
 mod channel;
 mod cloud_event;
 mod command;
-mod directory;
 mod hub;
 mod notice;
 mod page;

@@ -18,8 +18,6 @@ use backoff::backoff::Backoff as _;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use tokio::sync::{mpsc, watch};
 
-use super::channel;
-use super::directory::Directory;
 use super::page::{Notebook, Page, Trouble};
 use super::sink::{Entry, Sink, Unsent};
 use crate::domain::ids::{ProjectId, Seq};
@@ -27,6 +25,7 @@ use crate::domain::limits;
 use crate::engine::archive::Archive;
 use crate::engine::ports::Clock;
 use crate::engine::{Error, Progress};
+use crate::interfaces::api::{Directory, task_of};
 
 /// How long a sink that fails is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -378,7 +377,7 @@ impl Working {
         let read = move || {
             let records = archive.records(&id, from, limits::BUS_BATCH_RECORDS)?;
             let entries = records.into_iter().map(|mut record| {
-                let task = channel::task_of(&record.event);
+                let task = task_of(&record.event);
                 let names = directory.names(&id, task);
                 record.task = task.and_then(|task| names.name(task)).map(str::to_owned);
                 Entry { record, names }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::channel;
-use super::directory::TaskNames;
 use crate::domain::event::Event;
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::view::RecordView;
+use crate::interfaces::api::{TaskNames, task_of};
 
 /// A record with what people call the things in it.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl Entry {
 
     /// The role of the agent whose task it is about.
     pub fn role(&self) -> Option<&str> {
-        channel::task_of(self.event()).and_then(|task| self.names.role(task))
+        task_of(self.event()).and_then(|task| self.names.role(task))
     }
 
     /// Its channel beside the one for everything.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::channel;
-use super::directory::TaskNames;
 use super::sink::Entry;
 use crate::domain::event::{Actor, Event};
 use crate::domain::ids::{Digest, Epoch, ProjectId, Seq, TaskIx};
 use crate::domain::time::Millis;
 use crate::domain::view::RecordView;
+use crate::interfaces::api::{TaskNames, task_of};
 
 /// What a record says.
 pub struct Told {
@@ -19,7 +18,7 @@ pub struct Told {
 /// A record of project `p`, whose tasks are `one` (a command) and `two` (an agent).
 pub fn entry(told: Told) -> Entry {
     let names = TaskNames::of("w", &[("one", None), ("two", Some("coder"))]);
-    let task = channel::task_of(&told.event).and_then(|task| names.name(task)).map(str::to_owned);
+    let task = task_of(&told.event).and_then(|task| names.name(task)).map(str::to_owned);
     let record = RecordView {
         project: ProjectId::new("p").unwrap(),
         seq: Seq(told.seq),

@@ -101,6 +101,8 @@ pub enum Verb {
     Schema(Schema),
     /// Check everything that is stored
     Doctor(Doctor),
+    /// Print numbers for a monitoring system, in the text format of Prometheus
+    Metrics(Metrics),
     /// Tell who is told of records, and whether they take them
     Bus(Bus),
     /// Remove ended projects and what nobody names any more
@@ -601,6 +603,14 @@ pub struct Doctor {
     /// Heal what can be healed; damaged projects are put aside, nothing is deleted
     #[arg(long)]
     pub repair: bool,
+}
+
+/// `metrics`.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Print a dashboard for Grafana instead
+    #[arg(long)]
+    pub grafana: bool,
 }
 
 /// `bus`.

@@ -101,6 +101,7 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Diff(arguments) => diff::run(context, &arguments).await,
         Verb::Schema(arguments) => schema::run(context, &arguments),
         Verb::Doctor(arguments) => doctor::run(context, &arguments).await,
+        Verb::Metrics(arguments) => metrics::run(context, &arguments).await,
         Verb::Bus(arguments) => bus::run(context, &arguments).await,
         Verb::Gc(arguments) => gc::run(context, &arguments).await,
         Verb::Explain(arguments) => explain::run(context, &arguments),

@@ -24,6 +24,7 @@ pub mod init;
 mod landing;
 pub mod list;
 pub mod logs;
+pub mod metrics;
 pub mod pause;
 pub mod replay;
 pub mod resume;

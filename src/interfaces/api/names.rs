@@ -1,9 +1,10 @@
-//! What the tasks of projects are called, for all sinks together. Names never change, so a project that is ahead of what a sink
-//! reads has those that it needs.
+//! What the tasks of projects are called, for whoever reads records. Names never change, so a project that is ahead of what is
+//! read has those that are needed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::event::Event;
 use crate::domain::ids::{ProjectId, TaskIx};
 use crate::domain::workflow::Action;
 use crate::engine::archive::Archive;
@@ -24,6 +25,7 @@ pub struct TaskNames {
 #[derive(Debug, PartialEq, Eq)]
 struct TaskName {
     name: Arc<str>,
+    work: &'static str,
     role: Option<String>,
 }
 
@@ -38,14 +40,24 @@ impl TaskNames {
         self.tasks.get(task.at())?.role.as_deref()
     }
 
+    /// Who does a task: the role of its agent, else what kind of action it is.
+    pub fn worker(&self, task: TaskIx) -> &str {
+        self.tasks.get(task.at()).map_or("unknown", |task| task.role.as_deref().unwrap_or(task.work))
+    }
+
+    /// Names that are made up.
     #[cfg(test)]
-    pub(super) fn of(workflow: &str, tasks: &[(&str, Option<&str>)]) -> Self {
-        let tasks = tasks.iter().map(|(name, role)| TaskName { name: (*name).into(), role: role.map(str::to_owned) });
+    pub fn of(workflow: &str, tasks: &[(&str, Option<&str>)]) -> Self {
+        let tasks = tasks.iter().map(|(name, role)| TaskName {
+            name: (*name).into(),
+            work: "run",
+            role: role.map(str::to_owned),
+        });
         Self { workflow: workflow.to_owned(), parent: None, tasks: tasks.collect() }
     }
 }
 
-/// The names of all projects that are told of.
+/// The names of all projects that are read of.
 pub struct Directory {
     archive: Archive,
     known: Mutex<HashMap<ProjectId, Arc<TaskNames>>>,
@@ -77,12 +89,13 @@ impl Directory {
         let project = match self.archive.load_to_read(id) {
             Ok((project, _)) => project,
             Err(error) => {
-                tracing::warn!(project = %id, %error, "it is told of without names");
+                tracing::warn!(project = %id, %error, "its records are read without names");
                 return TaskNames::default();
             }
         };
         let named = project.tasks().iter().map(|task| TaskName {
             name: task.name.clone(),
+            work: task.spec.action.keyword(),
             role: match &task.spec.action {
                 Action::Agent(agent) => Some(agent.role.clone()),
                 _ => None,
@@ -93,5 +106,52 @@ impl Directory {
             parent: project.created.parent.clone(),
             tasks: named.collect(),
         }
+    }
+}
+
+/// The task that a record is about.
+pub fn task_of(event: &Event) -> Option<TaskIx> {
+    match event {
+        Event::Expanded { task, .. }
+        | Event::BranchOpened { task, .. }
+        | Event::TaskReady { task }
+        | Event::TaskStarted { task, .. }
+        | Event::StepStarted { task, .. }
+        | Event::StepFinished { task, .. }
+        | Event::StepInterrupted { task, .. }
+        | Event::Diverged { task, .. }
+        | Event::TaskValidating { task }
+        | Event::TaskAwaits { task, .. }
+        | Event::TaskAnswered { task, .. }
+        | Event::TaskCompleted { task, .. }
+        | Event::TaskBackoff { task, .. }
+        | Event::TaskExhausted { task, .. }
+        | Event::TaskFailed { task, .. }
+        | Event::TaskSkipped { task, .. }
+        | Event::TaskCancelled { task }
+        | Event::TaskInDoubt { task, .. }
+        | Event::DoubtSettled { task, .. }
+        | Event::TaskRetried { task }
+        | Event::CallStarted { task, .. }
+        | Event::CallFinished { task, .. }
+        | Event::CallUncertain { task, .. }
+        | Event::TaskParked { task, .. }
+        | Event::LeaseTaken { task, .. }
+        | Event::LeaseRenewed { task, .. }
+        | Event::LeaseExpired { task } => Some(*task),
+        Event::Created(_)
+        | Event::PhaseEntered { .. }
+        | Event::GateAsked { .. }
+        | Event::GateAnswered { .. }
+        | Event::Held { .. }
+        | Event::Released { .. }
+        | Event::BudgetRaised { .. }
+        | Event::CancelRequested { .. }
+        | Event::Closed { .. }
+        | Event::TasksAdded { .. }
+        | Event::UndoPlanned { .. }
+        | Event::SignalReceived { .. }
+        | Event::Refused { .. }
+        | Event::Recovered { .. } => None,
     }
 }
