@@ -12,7 +12,7 @@ use reqwest::Url;
 use super::App;
 use super::error::Error;
 use crate::agents::secrets::Secrets;
-use crate::config::{self, BusSpec, NotifySpec, RedisSpec, WebhookSpec};
+use crate::config::{self, BusSpec, NotifySpec, RedisSpec, TracesSpec, WebhookSpec};
 use crate::domain::effect::StopCause;
 use crate::domain::ids::ProjectId;
 use crate::domain::limits;
@@ -22,8 +22,9 @@ use crate::engine::archive::Archive;
 use crate::engine::ports::Clock;
 use crate::interfaces::api::{Check, Fault, FaultKind, SinkState};
 use crate::interfaces::bus::{
-    Bus, CHANNELS, Commands, Notebook, Notice, NoticeCommand, NoticeHook, NoticeKind, Outlet, Page, Patience, Poster,
-    RedisChannels, SigningKey, Sink, Unsent, Waiting, Webhook, is_event_name, shown, test_event,
+    Bus, CHANNELS, Collector, Commands, Notebook, Notice, NoticeCommand, NoticeHook, NoticeKind, Outlet, Page,
+    Patience, Poster, RedisChannels, SigningKey, Sink, Traces, Unsent, Waiting, Webhook, is_event_name, shown,
+    test_event,
 };
 use crate::journal::files;
 use crate::workspace::excerpt;
@@ -47,6 +48,7 @@ enum Made {
     Webhook(Webhook),
     Command(NoticeCommand),
     Hook(NoticeHook),
+    Traces(Traces),
 }
 
 /// What came of trying a sink out.
@@ -209,6 +211,7 @@ impl Configured {
                 Made::Webhook(sink) => Box::new(sink),
                 Made::Command(sink) => Box::new(sink),
                 Made::Hook(sink) => Box::new(sink),
+                Made::Traces(sink) => Box::new(sink),
             }
         });
         Outlet { name: self.name, sink, patience: self.patience }
@@ -242,6 +245,7 @@ async fn try_one(made: Made, now: Millis) -> Result<String, String> {
         }
         Made::Webhook(hook) => hook.try_out(&test_event(now)).await.map(|()| "taken".to_owned()).map_err(said),
         Made::Command(command) => command.try_out(&Notice::test(now, id)).await.map(|()| "ran".to_owned()),
+        Made::Traces(traces) => traces.try_out().await.map(|()| "taken".to_owned()).map_err(said),
         Made::Hook(hook) => hook.try_out(&Notice::test(now, id)).await.map(|()| "taken".to_owned()).map_err(said),
     }
 }
@@ -250,7 +254,8 @@ async fn try_one(made: Made, now: Millis) -> Result<String, String> {
 /// says so.
 fn configured(app: &App) -> Result<Vec<Configured>, Error> {
     let (bus, notify) = (app.layers.bus(), app.layers.notify());
-    if *bus == BusSpec::default() && notify.is_empty() {
+    let traces = app.environment.traces();
+    if *bus == BusSpec::default() && notify.is_empty() && traces.is_none() {
         return Ok(Vec::new());
     }
     let tools = Tools {
@@ -290,6 +295,7 @@ fn configured(app: &App) -> Result<Vec<Configured>, Error> {
         let on = notify.on.iter().map(kind).collect::<Result<Vec<NoticeKind>, Error>>()?;
         all.push(tools.notify(notify, on));
     }
+    all.extend(traces.map(|spec| tools.traces(spec)));
     Ok(all)
 }
 
@@ -345,6 +351,18 @@ impl Tools {
             Ok(Made::Webhook(Webhook::new(url, key, spec.events.clone(), poster, self.clock.clone())))
         });
         Configured { name: spec.name(), to, patience: Patience { longest: spec.give_up(), passes_over: false }, made }
+    }
+
+    fn traces(&self, spec: TracesSpec) -> Configured {
+        let (to, target) = self.target(&spec.url);
+        let made = match spec.wants_grpc {
+            true => Err("OTEL_EXPORTER_OTLP_PROTOCOL asks for grpc; http/json is spoken here (port 4318)".to_owned()),
+            false => target.map(|(url, poster)| {
+                Made::Traces(Traces::new(Collector { url, headers: spec.headers, service: spec.service }, poster))
+            }),
+        };
+        let patience = Patience { longest: WebhookSpec::default().give_up(), passes_over: false };
+        Configured { name: TracesSpec::NAME.to_owned(), to, patience, made }
     }
 
     fn notify(&self, spec: &NotifySpec, on: Vec<NoticeKind>) -> Configured {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::env_vars::TracesSpec;
 use crate::domain::ids::Digest;
 use crate::domain::time::parse_duration;
 
@@ -130,6 +131,7 @@ pub(super) fn check(bus: &BusSpec, notify: &[NotifySpec]) -> Result<(), String> 
     if let Some(name) = names.iter().find(|name| !is_fine(name)) {
         return Err(format!("`{name}` is no name: lower-case letters, digits, `-` and `_`, at most {NAME_BYTES}"));
     }
+    names.push(TracesSpec::NAME.to_owned());
     names.sort();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(format!("two sinks are called `{}`; give one of them another `name`", pair[0])),

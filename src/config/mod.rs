@@ -8,7 +8,7 @@ pub mod env_vars;
 mod layers;
 
 pub use bus::{BusSpec, NotifySpec, RedisSpec, WebhookSpec};
-pub use env_vars::Environment;
+pub use env_vars::{Environment, TracesSpec};
 pub use layers::{Error, Key, Layers, Origin, Setting};
 
 use std::time::Duration;

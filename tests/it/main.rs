@@ -17,6 +17,7 @@ mod rig;
 mod safety;
 mod scripted;
 mod second_shell;
+mod traces;
 mod verbs;
 mod workflows;
 mod worktrees;

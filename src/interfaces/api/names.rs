@@ -19,6 +19,10 @@ pub struct TaskNames {
     pub workflow: String,
     /// The project that it is a child of.
     pub parent: Option<(ProjectId, TaskIx)>,
+    /// The seed that it was given, which tells it from others of its name.
+    pub seed: u64,
+    /// The seed of the project that it is a child of.
+    pub parent_seed: u64,
     tasks: Vec<TaskName>,
 }
 
@@ -53,7 +57,7 @@ impl TaskNames {
             work: "run",
             role: role.map(str::to_owned),
         });
-        Self { workflow: workflow.to_owned(), parent: None, tasks: tasks.collect() }
+        Self { workflow: workflow.to_owned(), tasks: tasks.collect(), ..Self::default() }
     }
 }
 
@@ -101,9 +105,13 @@ impl Directory {
                 _ => None,
             },
         });
+        let parent = project.created.parent.clone();
+        let parent_seed = parent.as_ref().and_then(|(parent, _)| self.archive.load_to_read(parent).ok());
         TaskNames {
             workflow: project.created.workflow.clone(),
-            parent: project.created.parent.clone(),
+            seed: project.created.seed,
+            parent_seed: parent_seed.map(|(parent, _)| parent.created.seed).unwrap_or_default(),
+            parent,
             tasks: named.collect(),
         }
     }

@@ -1,11 +1,13 @@
 //! A record as a CloudEvent (version 1.0, JSON, structured mode): <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>.
 //!
 //! `id` is the record's place (`project/position`), so that whoever gets it twice can tell. `partitionkey` and `sequence` are the
-//! spec's own extensions for order within a project; `traceparent` names the span of the trace that the record belongs to.
+//! spec's own extensions for order within a project; `traceparent` is the project's
+//! place among traces (see `otlp/`).
 
 use serde_json::{Value, json};
 
 use super::channel;
+use super::otlp;
 use super::sink::Entry;
 use crate::domain::time::Millis;
 
@@ -26,6 +28,7 @@ pub fn of(entry: &Entry) -> Value {
         "partitionkey": record.project,
         "sequence": format!("{:020}", record.seq.0),
         "workflow": entry.names.workflow,
+        "traceparent": otlp::traceparent(entry),
         "data": record,
     });
     if let (Some(role), Some(object)) = (entry.role(), event.as_object_mut()) {

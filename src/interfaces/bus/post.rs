@@ -53,7 +53,7 @@ impl Poster {
         builder.build().map_err(chain)
     }
 
-    /// Posts `body`. Any answer of 200 to 299 is a yes.
+    /// Posts `body`. Any answer of 200 to 299 is a yes, and 410 is a no for good.
     pub async fn post(
         &self,
         url: &Url,
@@ -61,6 +61,21 @@ impl Poster {
         headers: &[(String, String)],
         body: Vec<u8>,
     ) -> Result<(), Unsent> {
+        match self.ask(url, media_type, headers, body).await? {
+            status if status.is_success() => Ok(()),
+            StatusCode::GONE => Err(Unsent::Gone("it answered 410 Gone: it wants nothing any more".to_owned())),
+            status => Err(Unsent::Retry(format!("it answered {status}"))),
+        }
+    }
+
+    /// Posts `body` and gives what was answered.
+    pub async fn ask(
+        &self,
+        url: &Url,
+        media_type: &'static str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<StatusCode, Unsent> {
         let mut all = HeaderMap::new();
         all.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         for (name, value) in headers {
@@ -69,12 +84,7 @@ impl Poster {
             all.insert(name, value);
         }
         let answer = self.client()?.post(url.clone()).headers(all).body(body).send().await;
-        let status = answer.map_err(|error| Unsent::Retry(chain(error)))?.status();
-        match status {
-            status if status.is_success() => Ok(()),
-            StatusCode::GONE => Err(Unsent::Gone("it answered 410 Gone: it wants nothing any more".to_owned())),
-            status => Err(Unsent::Retry(format!("it answered {status}"))),
-        }
+        answer.map(|answer| answer.status()).map_err(|error| Unsent::Retry(chain(error)))
     }
 }
 
