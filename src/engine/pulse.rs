@@ -2,7 +2,7 @@
 //! Kept in memory only; nothing is decided by it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::ids::{ProjectId, Seq};
@@ -15,6 +15,7 @@ pub const COMMIT_BUCKETS_US: [u64; 12] =
 /// What an engine has done. Whoever writes never waits for a reader that does more than copy.
 #[derive(Debug, Default)]
 pub struct Pulse {
+    is_heard: AtomicBool,
     heads: Mutex<Heads>,
     buckets: [AtomicU64; COMMIT_BUCKETS_US.len() + 1],
     commit_us: AtomicU64,
@@ -41,8 +42,16 @@ pub struct Commits {
 }
 
 impl Pulse {
+    /// Someone will ask which projects moved; until then that is not kept.
+    pub fn listen(&self) {
+        self.is_heard.store(true, Ordering::Release);
+    }
+
     /// A project has records up to `head`.
     pub fn moved(&self, id: &ProjectId, head: Seq) {
+        if !self.is_heard.load(Ordering::Acquire) {
+            return;
+        }
         let mut heads = self.heads();
         heads.stamp += 1;
         let stamp = heads.stamp;
@@ -101,6 +110,9 @@ mod tests {
     fn whoever_asks_hears_of_each_project_that_moved_since_and_of_its_last_position() {
         let pulse = Pulse::default();
         let [a, b] = ["a", "b"].map(|name| ProjectId::new(name).unwrap());
+        pulse.moved(&a, Seq(1));
+        assert_eq!(pulse.since(0).0, [], "nobody had asked");
+        pulse.listen();
         pulse.moved(&a, Seq(1));
         pulse.moved(&b, Seq(4));
         let (all, stamp) = pulse.since(0);

@@ -1,7 +1,7 @@
 //! Thin faces: they translate, never decide.
 //!
 //! `api` is what can be asked of a home and what it answers, the same for all faces and on both sides of the socket.
-//! `socket` carries it between processes; `cli` is the command line.
+//! `socket` carries it between processes; `cli` is the command line. `bus` tells others of committed records, `metrics` adds them up.
 
 pub mod api;
 pub mod bus;

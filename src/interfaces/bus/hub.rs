@@ -62,6 +62,7 @@ impl Waiting {
         clock: Arc<dyn Clock>,
         outlets: Vec<Outlet>,
     ) -> Result<Self, Error> {
+        archive.pulse().listen();
         let (_, stamp) = archive.pulse().since(0);
         let mut heads = BTreeMap::new();
         for id in archive.store().projects()? {

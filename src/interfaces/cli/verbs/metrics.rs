@@ -13,6 +13,10 @@ pub async fn run(context: &Context, arguments: &args::Metrics) -> Result<Exit, E
         context.terminal.raw(GRAFANA)?;
         return Ok(Exit::Done);
     }
+    if context.app.is_untouched() {
+        context.terminal.note(format!("nothing is stored yet: {}", context.app.home().display()));
+        return Ok(Exit::Done);
+    }
     let session = context.app.open(Need::Read, "metrics").await?;
     let text = session.home().metrics().await;
     session.close().await;
