@@ -119,7 +119,11 @@ pub struct Redis {
 
 impl Redis {
     /// `None`, and a line that says so, when there is no redis-server.
-    #[expect(clippy::disallowed_methods, reason = "a test starts a server")]
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::print_stderr,
+        reason = "a test starts a server, or says that there is none"
+    )]
     pub fn start(rig: &Rig) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = std::process::Command::new("redis-server");
