@@ -306,7 +306,7 @@ pub const BUS_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How long a sink that is up to date waits for more records to come with the first new one.
 pub const BUS_GATHER_MS: u64 = 20;
 /// How far a sink is, is written down at least this often while it is busy.
-pub const BUS_PAGE_MS: u64 = 250;
+pub const BUS_PAGE_MS: u64 = 1_000;
 /// How long an engine that ends waits for sinks that are not done; the next one goes on where they were.
 pub const BUS_DRAIN_MS: u64 = 5_000;
 /// Longest that a sink that failed is left alone before it is tried again.

@@ -55,8 +55,8 @@ impl Sink for NoticeCommand {
     async fn send(&mut self, entries: &[Entry]) -> Sent {
         let Some((at, notice)) = self.watch.first(entries) else { return Sent::all(entries.len()) };
         match self.try_out(&notice).await {
-            Ok(()) => Sent::all(at + 1),
-            Err(problem) => Sent { done: at, failed: Some(Unsent::Retry(problem)) },
+            Ok(()) => Sent::notice(at + 1),
+            Err(problem) => Sent::until(at, Unsent::Retry(problem)),
         }
     }
 

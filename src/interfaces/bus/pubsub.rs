@@ -84,7 +84,7 @@ impl Sink for RedisChannels {
         }
         match self.ask(&pipe).await {
             Ok(_) => Sent::all(count),
-            Err(problem) => Sent { done: 0, failed: Some(Unsent::Retry(problem)) },
+            Err(problem) => Sent::until(0, Unsent::Retry(problem)),
         }
     }
 }

@@ -124,12 +124,15 @@ impl Working {
                 }
                 continue;
             }
-            self.write_down().await;
             if self.is_draining() {
                 break;
             }
+            // Each note is a sync of the disk that the engine's commits wait for too: so not one for each record.
+            let due = Duration::from_millis(self.page_due_ms());
+            let is_dirty = self.is_dirty;
             let pump = &mut self.pump;
             tokio::select! {
+                () = tokio::time::sleep(due), if is_dirty => self.write_down().await,
                 changed = pump.progress.changed(), if !is_alone => match changed {
                     // Those that come right behind go along.
                     Ok(()) => tokio::time::sleep(Duration::from_millis(limits::BUS_GATHER_MS)).await,
@@ -233,14 +236,17 @@ impl Working {
                     Next::Leave => return false,
                 },
             }
-            if self.is_dirty && self.pump.clock.monotonic_ms() >= self.written_ms + limits::BUS_PAGE_MS
-                || self.pump.sink.recalls()
-            {
-                // What a person is told is written down at once: twice is once too often.
+            // What a person is told is written down at once: twice is once too often.
+            if sent.is_notice || self.page_due_ms() == 0 {
                 self.write_down().await;
             }
         }
         true
+    }
+
+    /// How long until it is to be written down how far it is.
+    fn page_due_ms(&self) -> u64 {
+        (self.written_ms + limits::BUS_PAGE_MS).saturating_sub(self.pump.clock.monotonic_ms())
     }
 
     fn done(&mut self, id: &ProjectId, last: &Entry, count: usize) {

@@ -59,12 +59,24 @@ pub struct Sent {
     pub done: usize,
     /// Why the next one is not.
     pub failed: Option<Unsent>,
+    /// A person was told of the last one: that should be on record before anything else happens.
+    pub is_notice: bool,
 }
 
 impl Sent {
     /// All of them.
     pub fn all(done: usize) -> Self {
-        Self { done, failed: None }
+        Self { done, failed: None, is_notice: false }
+    }
+
+    /// All of them, and a person was told of the last one.
+    pub fn notice(done: usize) -> Self {
+        Self { is_notice: true, ..Self::all(done) }
+    }
+
+    /// Some of them; the next one was not taken.
+    pub fn until(done: usize, failed: Unsent) -> Self {
+        Self { failed: Some(failed), ..Self::all(done) }
     }
 }
 

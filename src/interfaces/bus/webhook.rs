@@ -64,7 +64,7 @@ impl Sink for Webhook {
         };
         match self.target.post(&cloud_event::of(&entries[at])).await {
             Ok(()) => Sent::all(at + 1),
-            Err(failed) => Sent { done: at, failed: Some(failed) },
+            Err(failed) => Sent::until(at, failed),
         }
     }
 }
@@ -92,8 +92,8 @@ impl Sink for NoticeHook {
     async fn send(&mut self, entries: &[Entry]) -> Sent {
         let Some((at, notice)) = self.watch.first(entries) else { return Sent::all(entries.len()) };
         match self.target.post(&notice.to_event()).await {
-            Ok(()) => Sent::all(at + 1),
-            Err(failed) => Sent { done: at, failed: Some(failed) },
+            Ok(()) => Sent::notice(at + 1),
+            Err(failed) => Sent::until(at, failed),
         }
     }
 

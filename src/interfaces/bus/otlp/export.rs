@@ -73,9 +73,9 @@ impl Sink for Traces {
             // These spans are lost, the next ones may not be.
             Err(refused @ (Unsent::Refused(_) | Unsent::Gone(_))) => {
                 self.unsent.clear();
-                Sent { done: entries.len().saturating_sub(1), failed: Some(refused) }
+                Sent::until(entries.len().saturating_sub(1), refused)
             }
-            Err(later @ Unsent::Retry(_)) => Sent { done: 0, failed: Some(later) },
+            Err(later @ Unsent::Retry(_)) => Sent::until(0, later),
         }
     }
 
