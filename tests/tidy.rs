@@ -17,7 +17,18 @@ const LAW: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     (
         "interfaces",
-        &["domain", "engine", "journal::doctor", "journal::export", "journal::reader", "config", "telemetry", "app"],
+        // `samples` for its tests: one record of each kind.
+        &[
+            "domain",
+            "engine",
+            "journal::doctor",
+            "journal::export",
+            "journal::reader",
+            "journal::samples",
+            "config",
+            "telemetry",
+            "app",
+        ],
     ),
     ("app", &["domain", "journal", "engine", "agents", "steps", "workspace", "interfaces", "config", "telemetry"]),
     ("main", &["app", "interfaces"]),
