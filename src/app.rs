@@ -12,6 +12,7 @@ mod lock;
 mod models;
 mod places;
 mod private;
+mod publishing;
 mod replay;
 mod roles;
 mod sandbox;
@@ -24,6 +25,7 @@ pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use models::{ModelProblem, Source as ModelsHere};
 pub use private::PrivateFiles;
+pub use publishing::SinkTried;
 pub use replay::{Counts, Difference, Replayed};
 pub use roles::{RoleText, shipped_roles};
 pub use sandbox::{Came, Escape, Health, Trial, TrialError, Tried};
@@ -226,6 +228,11 @@ impl App {
     /// Opens the home, or a line to the engine that holds it.
     pub async fn open(&self, need: Need, command: &str) -> Result<Session, Error> {
         session::open(self, need, command).await
+    }
+
+    /// Sends an event to everyone who is told of records, or to one of them.
+    pub async fn try_sinks(&self, only: Option<&str>) -> Result<Vec<SinkTried>, Error> {
+        publishing::try_out(self, only).await
     }
 
     /// A line to the engine in another process, waiting for one that was just started.

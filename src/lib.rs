@@ -9,7 +9,7 @@
 //! - [`secrets`]: secrets by name, and the places where people keep them.
 //! - [`agents`]: roles, providers of models, tools, the loop of a conversation.
 //! - [`steps`]: the adapters that run one step of each kind.
-//! - [`interfaces`]: thin faces: the command line, the control socket.
+//! - [`interfaces`]: thin faces: the command line, the control socket, the bus, metrics.
 //! - [`config`]: settings in layers; [`telemetry`]: the log.
 //! - [`app`]: wires every room together.
 

@@ -18,6 +18,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     (
         "interfaces",
+        // `samples` for its tests: one record of each kind.
         &[
             "domain",
             "engine",
@@ -25,6 +26,7 @@ const LAW: &[(&str, &[&str])] = &[
             "journal::export",
             "journal::reader",
             "secrets",
+            "journal::samples",
             "config",
             "telemetry",
             "app",

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::publishing::Publishing;
 use crate::domain::ids::{Attempt, Digest, Epoch, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
+use crate::engine::ports::Clock;
 use crate::interfaces::api::{
-    self, Adopted, Between, ChangedFile, Check, Comparison, Fault, FaultKind, Removed, Sides,
+    self, Adopted, Between, ChangedFile, Check, Comparison, Fault, FaultKind, Removed, Sides, SinkState,
 };
 use crate::journal::blobs::Blobs;
 use crate::journal::doctor::{self, Severity};
@@ -28,6 +30,8 @@ pub struct Keeper {
     pub logs: PathBuf,
     /// Of the engine at work; `None` where the home is only read.
     pub epoch: Option<Epoch>,
+    pub publishing: Arc<Publishing>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Keeper {
@@ -133,7 +137,22 @@ impl api::Keeper for Keeper {
             place: finding.place,
             next: finding.next.to_owned(),
         };
-        doctor::check(&**self.archive.store(), &self.places, &named).into_iter().map(checked).collect()
+        let mut found: Vec<Check> =
+            doctor::check(&**self.archive.store(), &self.places, &named).into_iter().map(checked).collect();
+        found.extend(self.publishing.check());
+        found
+    }
+
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    fn sinks(&self) -> Result<Vec<SinkState>, Fault> {
+        self.publishing.state()
+    }
+
+    fn resume_sink(&self, sink: &str, skip: bool) -> Result<(), Fault> {
+        self.publishing.resume(sink, skip)
     }
 
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault> {

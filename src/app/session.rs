@@ -15,11 +15,13 @@ use super::error::{Error, HeldHow};
 use super::keeper::Keeper;
 use super::lock::{self, Holder, Lock, Role};
 use super::models;
+use super::publishing::Publishing;
 use crate::domain::ids::{Epoch, ProjectId};
 use crate::engine::archive::Archive;
 use crate::engine::entropy::SystemEntropy;
 use crate::engine::{Engine, Handle, Parts};
 use crate::interfaces::api::{Door, Home, Service};
+use crate::interfaces::bus::Bus;
 use crate::interfaces::socket::{Client, ConnectError, Server};
 use crate::journal::blobs::Blobs;
 use crate::journal::sled_store::SledStore;
@@ -67,6 +69,7 @@ struct Here {
     server: Option<Server>,
     snapshots: Option<Arc<SnapshotWriter>>,
     closing: TaskTracker,
+    bus: Option<Arc<Bus>>,
     /// Released last.
     _lock: Lock,
 }
@@ -111,7 +114,13 @@ impl Session {
             None => None,
         };
         here.closing.close();
-        here.closing.wait().await;
+        let bus = here.bus;
+        let told = async {
+            if let Some(bus) = &bus {
+                bus.drain().await;
+            }
+        };
+        tokio::join!(here.closing.wait(), told);
         if let Some(snapshots) = here.snapshots {
             // A panic there would only lose a cache.
             let _ = tokio::task::spawn_blocking(move || snapshots.flush()).await;
@@ -274,6 +283,8 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
     let workspaces = workspaces(app);
     let closing = TaskTracker::new();
     let mut taken = None;
+    // Before anything is written, so that nothing is missed.
+    let (publishing, waiting) = Publishing::open(app, base.archive.clone(), need == Need::Drive).await?;
     let engine = match need {
         Need::Read => None,
         Need::Command | Need::Drive => {
@@ -292,8 +303,18 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         places: app.places.journal(),
         logs: app.places.logs(),
         epoch: taken,
+        publishing: publishing.clone(),
+        clock: app.clock.clone(),
     });
     let handle = engine.as_ref().map(|engine| engine.handle().clone());
+    let bus = match (waiting, &handle) {
+        (Some(waiting), Some(handle)) => {
+            let bus = Arc::new(waiting.start(&handle.watch()));
+            publishing.serve(bus.clone());
+            Some(bus)
+        }
+        (Some(_), None) | (None, _) => None,
+    };
     let door: Arc<dyn Door> = Arc::new(Service::new(base.archive, handle, keeper).masking(app.log.masks().clone()));
     let server = match &socket {
         Some(path) => {
@@ -302,7 +323,7 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         }
         None => None,
     };
-    let here = Here { engine, server, snapshots: base.snapshots, closing, _lock: lock };
+    let here = Here { engine, server, snapshots: base.snapshots, closing, bus, _lock: lock };
     Ok(Session { home: Home::new(door, app.environment.user()), workspaces, side: Side::Here(Box::new(here)) })
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::bus::{self, BusSpec, NotifySpec};
 use super::env_vars::Environment;
 use super::sandbox;
 use crate::domain::limits;
@@ -156,6 +157,8 @@ pub struct Layers {
     allowance: Allowance,
     untrusted: Option<(PathBuf, String)>,
     secrets: BTreeMap<String, SecretOrigin>,
+    bus: BusSpec,
+    notify: Vec<NotifySpec>,
 }
 
 /// The table of models in a file.
@@ -164,6 +167,8 @@ const MODELS: &str = "models";
 const SANDBOX: &str = "sandbox";
 /// The table of secrets in a file.
 const SECRETS: &str = "secrets";
+/// The tables of who else is told of records.
+const TELLING: [&str; 2] = ["bus", "notify"];
 
 impl Layers {
     /// Reads every layer. `repository` is the folder whose file counts if `counts` says so of its content; `flags` are those
@@ -180,6 +185,8 @@ impl Layers {
             allowance: Allowance::default(),
             secrets: BTreeMap::new(),
             untrusted: None,
+            bus: BusSpec::default(),
+            notify: Vec::new(),
         };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
         let file = |path: &Path| Origin::File(path.to_owned());
@@ -230,6 +237,31 @@ impl Layers {
         &self.secrets
     }
 
+    /// Where records are published, by the person's own configuration.
+    pub fn bus(&self) -> &BusSpec {
+        &self.bus
+    }
+
+    /// Who is notified, by the person's own configuration.
+    pub fn notify(&self) -> &[NotifySpec] {
+        &self.notify
+    }
+
+    /// `[bus]` or `[[notify]]`.
+    fn add_telling(&mut self, name: &str, value: toml::Value, path: &Path) -> Result<(), Error> {
+        let wrong = |problem: String| Error::Syntax { path: path.to_owned(), problem };
+        // Whoever cloned a repository has not agreed to tell anyone of their work.
+        if path.ends_with(REPOSITORY_FILE) {
+            return Err(wrong(format!("[{name}] is read from your own configuration only")));
+        }
+        let read = |error: toml::de::Error| wrong(format!("[{name}]: {}", error.message()));
+        match name {
+            "bus" => self.bus = value.try_into().map_err(read)?,
+            _ => self.notify = value.try_into().map_err(read)?,
+        }
+        bus::check(&self.bus, &self.notify).map_err(wrong)
+    }
+
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
         if let Some(wanted) = key.refuses(&value) {
             return Err(Error::Value { key, value, origin, wanted });
@@ -269,8 +301,12 @@ impl Layers {
                 self.declare(value, path)?;
                 continue;
             }
+            if TELLING.contains(&name.as_str()) {
+                self.add_telling(&name, value, path)?;
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS, SANDBOX, SECRETS]);
+                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS, SANDBOX, SECRETS]).chain(TELLING);
                 let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };
@@ -419,6 +455,10 @@ mod tests {
             std::fs::write(folder.path().join(REPOSITORY_FILE), text).unwrap();
             Layers::read(&Environment::of([]), Some(folder.path()), &all, &[]).unwrap_err()
         };
+        assert!(matches!(read("[bus.redis]"), Error::Syntax { problem, .. } if problem.contains("your own")));
+        assert!(
+            matches!(read("[[notify]]\ncommand = \"x\""), Error::Syntax { problem, .. } if problem.contains("own"))
+        );
         assert!(matches!(read("wokers = 3"), Error::UnknownKey { help: Some(help), .. } if help.contains("workers")));
         assert!(matches!(read("[models]\ndefalt = []"), Error::Syntax { problem, .. } if problem.contains("defalt")));
         assert!(matches!(read("grace = 3"), Error::Value { key: Key::Grace, .. }));

@@ -353,3 +353,23 @@ pub const ROLES: usize = 256;
 pub const CONFIG_FILE_BYTES: u64 = 1024 * 1024;
 /// Most folders in folders of a worktree, or of a commit that a project begins from; each level keeps a file descriptor open.
 pub const TREE_DEPTH: usize = 256;
+/// How long whoever is told of records may take for one answer.
+pub const BUS_ANSWER_MS: u64 = 10_000;
+/// Most records that are read for one sink at once; they are in memory, some KiB each at most.
+pub const BUS_BATCH_RECORDS: usize = 500;
+/// A batch for a message broker ends with the record that would pass this many bytes.
+pub const BUS_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a sink that is up to date waits for more records to come with the first new one.
+pub const BUS_GATHER_MS: u64 = 20;
+/// How far a sink is, is written down at least this often while it is busy.
+pub const BUS_PAGE_MS: u64 = 1_000;
+/// How long an engine that ends waits for sinks that are not done; the next one goes on where they were.
+pub const BUS_DRAIN_MS: u64 = 5_000;
+/// Longest that a sink that failed is left alone before it is tried again.
+pub const BUS_RETRY_MS: u64 = 60_000;
+/// Longest message of a notice.
+pub const NOTICE_CHARS: usize = 2_000;
+/// How long a command that is told of a notice may run.
+pub const NOTICE_COMMAND_MS: u64 = 30_000;
+/// Most budgets told as metrics, one per project and dimension: a monitoring system keeps a series for each.
+pub const METRIC_BUDGETS: usize = 500;

@@ -168,6 +168,11 @@ impl Handle {
         self.progress.borrow().clone()
     }
 
+    /// The same as it changes, for whoever must not keep the engine from ending.
+    pub fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// Marks everything committed so far as seen, so that [`Handle::changed`] waits for what comes after.
     pub fn seen(&mut self) {
         self.progress.borrow_and_update();

@@ -11,6 +11,7 @@ pub mod entropy;
 pub mod error;
 pub mod handle;
 pub mod ports;
+pub mod pulse;
 mod scheduler;
 mod timers;
 mod worker_pool;

@@ -1,9 +1,12 @@
 //! Thin faces: they translate, never decide.
 //!
 //! `api` is what can be asked of a home and what it answers, the same for all faces and on both sides of the socket.
-//! `socket` carries it between processes; `cli` is the command line, `http` what `wfctl serve` answers.
+//! `socket` carries it between processes; `cli` is the command line, `http` what `wfctl serve` answers. `bus` tells others of committed
+//! records, `metrics` adds them up.
 
 pub mod api;
+pub mod bus;
 pub mod cli;
 pub mod http;
+pub mod metrics;
 pub mod socket;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tracing::Instrument as _;
 
 use super::agent::{AgentStep, ModelSource, Shell};
 use super::containment::Containments;
@@ -180,7 +181,7 @@ impl StepRunner for Arc<Runner> {
     async fn run(&self, order: StepOrder, control: StepControl) -> StepOutcome {
         let start_ms = self.settings.clock.monotonic_ms();
         let runner = self.clone();
-        let task = tokio::spawn(async move { runner.outcome(order, control).await });
+        let task = tokio::spawn(async move { runner.outcome(order, control).await }.in_current_span());
         let done = task.await.unwrap_or_else(|error| {
             let message = match error.try_into_panic() {
                 Ok(panic) => format!("the step panicked: {}", panic_message(panic.as_ref())),

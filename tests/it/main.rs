@@ -4,17 +4,21 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agents;
+mod bus;
 mod by_hand;
 mod crash;
 mod fork;
 mod held;
 mod index;
+mod metrics;
+mod receiver;
 mod replay;
 mod rig;
 mod safety;
 mod scripted;
 mod second_shell;
 mod secrets;
+mod traces;
 mod trust;
 mod verbs;
 mod workflows;

@@ -24,7 +24,11 @@ impl<R> Core<R> {
             }
         }
         if !appends.is_empty() {
-            self.archive.store().commit(self.epoch, &appends)?;
+            let began_us = self.clock.monotonic_us();
+            let committed = self.archive.store().commit(self.epoch, &appends);
+            let pulse = self.archive.pulse();
+            pulse.committed(self.clock.monotonic_us().saturating_sub(began_us), committed.as_ref().err());
+            committed?;
         }
         let mut records = 0;
         for (slot, head) in heads {
@@ -33,6 +37,7 @@ impl<R> Core<R> {
                     self.turn.committed.push((live.project.id.clone(), head.seq));
                 }
                 records += head.seq.0 - live.head.seq.0;
+                self.archive.pulse().moved(&live.project.id, head.seq);
                 live.head = head;
                 live.pending.clear();
             }

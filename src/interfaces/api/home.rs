@@ -8,6 +8,7 @@ use super::comparison::Comparison;
 use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
 use super::request::{Answer, Check, ForkRequest, Head, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::sinks::SinkState;
 use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
@@ -205,6 +206,22 @@ impl Home {
     /// Checks everything that is stored.
     pub async fn check(&self) -> Result<Vec<Check>, Fault> {
         answered!(self.door.call(Request::Check).await?, Answer::Checked { findings } => findings)
+    }
+
+    /// How far those are who are told of records.
+    pub async fn sinks(&self) -> Result<Vec<SinkState>, Fault> {
+        answered!(self.door.call(Request::Sinks).await?, Answer::Sinks { sinks } => sinks)
+    }
+
+    /// Lets one of them try again, or pass over the record that it does not take; how far they are then.
+    pub async fn resume_sink(&self, sink: &str, skip: bool) -> Result<Vec<SinkState>, Fault> {
+        let request = Request::ResumeSink { sink: sink.to_owned(), skip };
+        answered!(self.door.call(request).await?, Answer::Sinks { sinks } => sinks)
+    }
+
+    /// Numbers for a monitoring system, in the text format of Prometheus.
+    pub async fn metrics(&self) -> Result<String, Fault> {
+        answered!(self.door.call(Request::Metrics).await?, Answer::Metrics { text } => text)
     }
 
     /// Removes what has ended before a moment.

@@ -10,8 +10,10 @@ mod fault;
 mod home;
 mod lines;
 mod logs;
+mod names;
 mod request;
 mod service;
+mod sinks;
 mod timeline;
 mod transcript;
 
@@ -21,8 +23,10 @@ pub use cost::{Cost, Latency, Row, Tally};
 pub use fault::{Explained, Fault, FaultKind};
 pub use home::{Home, Pinned, Why};
 pub use lines::Line;
+pub use names::{Directory, TaskNames};
 pub use request::{Answer, Check, ForkRequest, Head, LogPage, Progress, Removed, Request, StartRequest, Verified};
 pub use service::{Adopted, Between, Keeper, Service, Sides};
+pub use sinks::SinkState;
 pub use timeline::{AttemptEnd, AttemptRow, StepRow, Timeline, WaitCause, WaitRow};
 pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::artifacts::{Artifact, Content};
 use super::comparison::Comparison;
 use super::cost::Cost;
+use super::sinks::SinkState;
 use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::budget::Caps;
@@ -168,6 +169,17 @@ pub enum Request {
     },
     /// Check everything that is stored.
     Check,
+    /// How far those are who are told of records.
+    Sinks,
+    /// Numbers for a monitoring system.
+    Metrics,
+    /// Let one of them try again.
+    ResumeSink {
+        /// Its name.
+        sink: String,
+        /// Pass over the record that it does not take.
+        skip: bool,
+    },
     /// Remove ended projects that have not changed since `before_ms`, and what nobody names any more.
     Remove {
         /// Wall time in milliseconds.
@@ -305,6 +317,16 @@ pub enum Answer {
     Checked {
         /// What is not as it should be.
         findings: Vec<Check>,
+    },
+    /// To [`Request::Sinks`] and [`Request::ResumeSink`].
+    Sinks {
+        /// In the order of the configuration.
+        sinks: Vec<SinkState>,
+    },
+    /// To [`Request::Metrics`].
+    Metrics {
+        /// In the text format of Prometheus.
+        text: String,
     },
     /// To [`Request::Remove`].
     Removed(Removed),

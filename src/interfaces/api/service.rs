@@ -12,6 +12,7 @@ use super::cost;
 use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
 use super::request::{Answer, Check, ForkRequest, Head, Progress, Removed, Request, StartRequest, Verified};
+use super::sinks::SinkState;
 use super::timeline;
 use super::transcript;
 use crate::domain::event::Actor;
@@ -23,6 +24,7 @@ use crate::domain::view::Summary;
 use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
 use crate::engine::{Fork, Handle, Start};
+use crate::interfaces::metrics::Metrics;
 use crate::journal::reader;
 use crate::telemetry::mask::Masks;
 
@@ -36,6 +38,12 @@ pub trait Keeper: Send + Sync + 'static {
     fn compare(&self, between: &Between<'_>) -> Result<Comparison, String>;
     /// Removes a project that has ended while an engine is at work.
     fn delete(&self, id: &ProjectId) -> Result<(), Fault>;
+    /// The time.
+    fn now(&self) -> Millis;
+    /// How far those are who are told of records.
+    fn sinks(&self) -> Result<Vec<SinkState>, Fault>;
+    /// Lets one of them try again, or pass over the record that it does not take.
+    fn resume_sink(&self, sink: &str, skip: bool) -> Result<(), Fault>;
     /// Gives a fork its share of the trees of the project that it is forked from.
     fn adopt(&self, adopted: Adopted) -> Result<(), Fault>;
     /// Removes ended projects that have not changed since `before`, and what nobody names any more.
@@ -82,12 +90,14 @@ pub struct Service {
     engine: Option<Handle>,
     keeper: Arc<dyn Keeper>,
     masks: Masks,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
     /// Over an archive; without an engine it only reads.
     pub fn new(archive: Archive, engine: Option<Handle>, keeper: Arc<dyn Keeper>) -> Self {
-        Self { archive, engine, keeper, masks: Masks::default() }
+        let metrics = Arc::new(Metrics::new(archive.clone()));
+        Self { archive, engine, keeper, masks: Masks::default(), metrics }
     }
 
     /// The same with known secrets kept out of what comes in: a start that carries one is refused, for it would not be what was
@@ -317,6 +327,23 @@ impl Door for Service {
             Request::Check => {
                 let keeper = self.keeper.clone();
                 self.read(move |_| Ok(Answer::Checked { findings: keeper.check() })).await
+            }
+            Request::Sinks => {
+                let keeper = self.keeper.clone();
+                self.read(move |_| Ok(Answer::Sinks { sinks: keeper.sinks()? })).await
+            }
+            Request::Metrics => {
+                let (keeper, metrics) = (self.keeper.clone(), self.metrics.clone());
+                let render = move |_: &Archive| metrics.render(keeper.now(), &keeper.sinks()?);
+                self.read(render).await.map(|text| Answer::Metrics { text })
+            }
+            Request::ResumeSink { sink, skip } => {
+                let keeper = self.keeper.clone();
+                let resume = move |_: &Archive| {
+                    keeper.resume_sink(&sink, skip)?;
+                    Ok(Answer::Sinks { sinks: keeper.sinks()? })
+                };
+                self.read(resume).await
             }
             Request::Remove { before_ms, dry_run } => {
                 if self.engine.is_some() {

@@ -105,6 +105,10 @@ pub enum Verb {
     Doctor(Doctor),
     /// Run one command as commands of projects are run: contained, without network, to try it out
     Sandbox(Sandbox),
+    /// Print numbers for a monitoring system, in the text format of Prometheus
+    Metrics(Metrics),
+    /// Tell who is told of records, and whether they take them
+    Bus(Bus),
     /// Remove ended projects and what nobody names any more
     Gc(Gc),
     /// Explain an error code
@@ -738,6 +742,41 @@ pub struct Sandbox {
     /// The program and its arguments
     #[arg(required = true, last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
+}
+
+/// `metrics`.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Print a dashboard for Grafana instead
+    #[arg(long)]
+    pub grafana: bool,
+}
+
+/// `bus`.
+#[derive(Debug, Args)]
+pub struct Bus {
+    #[command(subcommand)]
+    pub what: BusWhat,
+}
+
+/// What is done with those who are told of records.
+#[derive(Debug, Subcommand)]
+pub enum BusWhat {
+    /// Tell how far each of them is, and what is wrong
+    Status,
+    /// Send an event to all of them, or to one, and tell what came of it
+    Test {
+        /// Its name [default: all]
+        sink: Option<String>,
+    },
+    /// Let one that was given up try again
+    Resume {
+        /// Its name
+        sink: String,
+        /// Pass over the record that it does not take
+        #[arg(long)]
+        skip: bool,
+    },
 }
 
 /// `gc`.

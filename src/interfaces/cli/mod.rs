@@ -110,6 +110,8 @@ async fn run(context: &Arc<Context>, verb: Verb) -> Result<Exit, Error> {
         Verb::Schema(arguments) => schema::run(context, &arguments),
         Verb::Doctor(arguments) => doctor::run(context, &arguments).await,
         Verb::Sandbox(arguments) => sandbox::run(context, arguments).await,
+        Verb::Metrics(arguments) => metrics::run(context, &arguments).await,
+        Verb::Bus(arguments) => bus::run(context, &arguments).await,
         Verb::Gc(arguments) => gc::run(context, &arguments).await,
         Verb::Explain(arguments) => explain::run(context, &arguments),
         Verb::Config(arguments) => config::run(context, &arguments),

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::super::runner::Settings;
 use super::process::{Running, Shell, Witness};
 use crate::agents::tools::{self, Site, ToolFault, Toolbox};
-use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
+use crate::agents::walk::{
+    Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite,
+};
 use crate::domain::chat::ToolCall;
 use crate::domain::effect::{StepOrder, StepRequest, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
@@ -17,7 +19,7 @@ use crate::domain::limits;
 use crate::domain::sandbox::{Allowance, Attestation};
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
-use crate::workspace::checks::{self, Check, CheckResult, Status};
+use crate::workspace::checks::{self, Check, CheckResult, Counts, Status};
 use crate::workspace::index::{Indexes, Map};
 use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, Workspaces, secrets};
 
@@ -144,7 +146,9 @@ impl Worksite for Ground<'_> {
             failing.push("checks are gone".to_owned());
         }
         let text = self.settings.models.redact(text);
-        Ok(CheckReport { green: report.green && marked.is_empty() && gone.is_empty(), text, failing })
+        let count = |of: fn(&Counts) -> usize| report.checks.iter().map(|check| of(&check.counts) as u64).sum();
+        let tests = TestTally { ran: count(|it| it.passed + it.failed + it.flaky), flaky: count(|it| it.flaky) };
+        Ok(CheckReport { green: report.green && marked.is_empty() && gone.is_empty(), text, failing, tests })
     }
 
     async fn commit(&self, message: &str) -> Result<String, Failure> {

@@ -279,7 +279,7 @@ fn told(error: Error) -> Problem {
         Exit::NotFound => 404,
         Exit::Refused | Exit::Held | Exit::Cancelled | Exit::Failed => 409,
         Exit::HomeInUse | Exit::Interrupted => 503,
-        Exit::Damaged | Exit::Defect => 500,
+        Exit::Damaged | Exit::Defect | Exit::OfCommand(_) => 500,
         Exit::Usage | Exit::Done => 400,
     };
     Problem::explained(status, error.explained())
