@@ -22,7 +22,7 @@ pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use models::{ModelProblem, Source as ModelsHere};
 pub use replay::{Counts, Difference, Replayed};
-pub use sandbox::{Came, Escape, Health, Trial, TrialError, Tried};
+pub use sandbox::{Came, Escape, Found, Health, Trial, TrialError, Tried};
 pub use session::{Need, Session};
 pub use trust::{Entry as TrustEntry, Standing, Trust, is_in_repository};
 

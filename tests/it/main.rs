@@ -12,6 +12,7 @@ mod index;
 mod replay;
 mod rig;
 mod safety;
+mod sandboxed;
 mod scripted;
 mod second_shell;
 mod secrets;
