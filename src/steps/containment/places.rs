@@ -69,10 +69,10 @@ impl Places {
         let mut view = View::default();
         self.hide(&mut view);
         self.show_tools(&mut view, environment);
-        self.caches(&mut view, ground, allowed)?;
         let base_dir = ground.base_dir;
         view.readable.extend(allowed.readable.iter().map(|path| self.absolute(path, base_dir)));
         view.writable.push(dir.to_owned());
+        self.caches(&mut view, ground, allowed)?;
         self.repository(&mut view, ground.kind, allowed.git, base_dir, dir);
         for path in &allowed.writable {
             let path = self.absolute(path, base_dir);

@@ -44,7 +44,7 @@ impl House {
 }
 
 fn repository(dir: &Path) {
-    crate::workspace::git::create(dir, &[("a", "x")], "main", crate::domain::time::Millis(0)).unwrap();
+    crate::workspace::git::create(dir, &[("a", "x")], "other", crate::domain::time::Millis(0)).unwrap();
 }
 
 #[test]
