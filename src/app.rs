@@ -28,7 +28,7 @@ pub use private::PrivateFiles;
 pub use publishing::SinkTried;
 pub use replay::{Counts, Difference, Replayed};
 pub use roles::{RoleText, shipped_roles};
-pub use sandbox::{Came, Escape, Health, Trial, TrialError, Tried};
+pub use sandbox::{Came, Escape, Found, Health, Trial, TrialError, Tried};
 pub use session::{Need, Session};
 pub use trust::{Entry as TrustEntry, Standing, Trust, is_in_repository};
 

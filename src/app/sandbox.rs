@@ -1,32 +1,22 @@
-//! The sandbox by hand: one command under the usual policy, and a self-test of each backend. What commands of projects may
-//! reach is decided in `steps/`; this is for trying it out and for `doctor`.
+//! The sandbox by hand: one command under the policy of a `run` step, and a self-test of each backend, for `doctor`. What
+//! commands may reach is decided in `steps/`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::App;
 use crate::domain::sandbox::{Allowance, Attestation, Backend};
+use crate::steps::{ByHand, Uncontained};
 use crate::workspace::command_line::{self, Program};
-use crate::workspace::sandbox::proxy::{Allowed, Malformed, Proxy};
-use crate::workspace::sandbox::{Error as SandboxError, Limits, Missing, Network, Place, Policy, Sandbox, self_test};
+use crate::workspace::sandbox::{Error as SandboxError, Missing, Network, Place, Sandbox, self_test};
 
 pub use crate::workspace::sandbox::self_test::{Came, Escape};
-
-/// Parts of tool chains in a home folder that hold no keys.
-const TOOLS: &[&str] =
-    &[".rustup", ".cargo/bin", ".cargo/registry", ".cargo/git", ".cargo/config.toml", ".local/bin", ".nvm", "go"];
-/// What of the environment a command by hand gets.
-const VARIABLES: &[&str] = &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TERM", "TZ", "RUSTUP_HOME", "CARGO_HOME"];
 
 /// One command to try.
 #[derive(Debug, Clone)]
 pub struct Trial {
-    /// Which backend.
-    pub backend: Backend,
-    /// Hosts that it may reach.
-    pub hosts: Vec<String>,
-    /// Folders that it may change besides the current one.
-    pub writable: Vec<PathBuf>,
+    /// What it may reach, and by which backend it is contained.
+    pub allowed: Allowance,
     /// The program and its arguments.
     pub command: Vec<OsString>,
 }
@@ -48,12 +38,17 @@ pub enum TrialError {
     /// The program is not there.
     #[error(transparent)]
     Program(#[from] command_line::Error),
-    /// A host that is none.
-    #[error(transparent)]
-    Host(#[from] Malformed),
-    /// The sandbox.
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
+    /// No sandbox can be had, or a layer of it cannot.
+    #[error("{why}")]
+    Uncontained {
+        /// What is missing, for each backend that was tried.
+        why: String,
+        /// What to do, each thing once.
+        remedies: Vec<&'static str>,
+    },
+    /// What is allowed cannot be given: a folder is missing, for instance.
+    #[error("{0}")]
+    Policy(String),
     /// Something of the system's.
     #[error("cannot {doing}: {source}")]
     System {
@@ -64,13 +59,16 @@ pub enum TrialError {
     },
 }
 
+/// The layers of a backend and the escapes that were tried, or why it does not work.
+pub type Found = Result<(Attestation, Vec<Escape>), Missing>;
+
 /// What a backend does on this machine.
 #[derive(Debug)]
 pub struct Health {
     /// Which one.
     pub backend: Backend,
-    /// The layers and the escapes that were tried, or why it does not work.
-    pub found: Result<(Attestation, Vec<Escape>), Missing>,
+    /// What was found out.
+    pub found: Found,
 }
 
 impl App {
@@ -79,36 +77,38 @@ impl App {
         let dir = std::env::current_dir()
             .map_err(|source| TrialError::System { doing: "find out the current folder", source })?;
         let program = self.program(trial, &dir)?;
-        let sandbox = self.sandbox(trial.backend).await?;
-        let proxy = match trial.hosts.is_empty() {
-            true => None,
-            false => Some(self.proxy(&trial.hosts)?),
-        };
-        let policy = Policy {
-            network: proxy.as_ref().map_or(Network::None, |proxy| Network::Hosts(proxy.clone())),
-            ..self.usual_policy(dir.clone(), &trial.writable)
-        };
-        let env: Vec<(OsString, OsString)> = VARIABLES
-            .iter()
-            .filter_map(|name| Some((OsString::from(name), OsString::from(self.environment.text(name)?))))
-            .collect();
-        let outcome = sandbox.foreground(&policy, &program, &dir, &env).await?;
+        if !trial.allowed.network.is_none() {
+            let listening = |source| TrialError::System { doing: "make the home, where the proxy listens", source };
+            self.places.create().map_err(|error| listening(std::io::Error::other(error)))?;
+        }
+        let environment: Vec<(OsString, OsString)> =
+            self.environment.all().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let containments = self.containments(&self.places.home);
+        let withheld = self.secrets.withheld();
+        let ByHand { sandbox, policy, environment } =
+            containments.by_hand(&trial.allowed, &dir, &environment, &withheld).await?;
+        let outcome = sandbox.foreground(&policy, &program, &dir, &environment).await?;
         let code = match outcome.end {
             Some(Ok(code)) => u8::try_from(code).unwrap_or(u8::MAX),
             Some(Err(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             None => 128 + 9,
         };
-        let refused = proxy.map(|proxy| proxy.refused()).unwrap_or_default();
+        let refused = match &policy.network {
+            Network::Hosts(proxy) => proxy.refused(),
+            Network::None | Network::Host => Vec::new(),
+        };
         Ok(Tried { ran_under: outcome.ran_under, code, refused })
     }
 
-    /// Tries each backend, and with each that works to get out of it.
+    /// Tries each backend, and with each that works to get out of it. A home that nobody has used is not made for that.
     pub async fn sandbox_health(&self) -> Vec<Health> {
+        let home = &self.places.home;
+        let field = home.ancestors().find(|folder| folder.is_dir()).unwrap_or(home);
         let mut all = Vec::new();
         for backend in [Backend::Bwrap, Backend::Native] {
             let found = match self.tried(backend).await {
                 Ok(sandbox) => {
-                    let escapes = self_test::run(&sandbox, &self.places.home).await;
+                    let escapes = self_test::run(&sandbox, field).await;
                     Ok((sandbox.found().clone(), escapes))
                 }
                 Err(missing) => Err(missing),
@@ -126,45 +126,36 @@ impl App {
         Ok(Program { path: found, name, arguments: words.collect() })
     }
 
-    async fn sandbox(&self, backend: Backend) -> Result<Sandbox, SandboxError> {
-        let path = self.environment.text("PATH").map(OsString::from);
-        let untrusted = [self.places.home.clone()];
-        let stage = stage();
-        Sandbox::choose(backend, &Place { stage: &stage, path: path.as_deref(), untrusted: &untrusted }).await
-    }
-
     async fn tried(&self, backend: Backend) -> Result<Sandbox, Missing> {
         let path = self.environment.text("PATH").map(OsString::from);
         let untrusted = [self.places.home.clone()];
         let stage = stage();
         Sandbox::tried(backend, &Place { stage: &stage, path: path.as_deref(), untrusted: &untrusted }).await
     }
+}
 
-    fn proxy(&self, hosts: &[String]) -> Result<std::sync::Arc<Proxy>, TrialError> {
-        let allowed = Allowed::parse(hosts.iter().map(String::as_str))?;
-        let listening = |source| TrialError::System { doing: "listen for the sandbox's proxy", source };
-        self.places.create().map_err(|error| listening(std::io::Error::other(error)))?;
-        Proxy::start(&self.places.run(), allowed).map_err(listening)
+impl From<SandboxError> for TrialError {
+    fn from(error: SandboxError) -> Self {
+        let mut remedies = Vec::new();
+        if let SandboxError::Unavailable(missing) = &error {
+            remedies.extend(missing.iter().map(|missing| missing.remedy));
+            remedies.dedup();
+        }
+        match error {
+            SandboxError::Unavailable(_) | SandboxError::Refused { .. } | SandboxError::Silent { .. } => {
+                Self::Uncontained { why: error.to_string(), remedies }
+            }
+            SandboxError::System { doing, source } => Self::System { doing, source },
+            other => Self::Policy(other.to_string()),
+        }
     }
+}
 
-    fn usual_policy(&self, dir: PathBuf, more: &[PathBuf]) -> Policy {
-        let limits = Allowance::default().limits;
-        let home = self.environment.text("HOME").map(PathBuf::from);
-        Policy {
-            read_only: vec![dir.join(".git")],
-            writable: std::iter::once(dir).chain(more.iter().cloned()).collect(),
-            readable: home.iter().flat_map(|home| TOOLS.iter().map(|tool| home.join(tool))).collect(),
-            hidden: std::iter::once(self.places.home.clone()).chain(self.config_file()).collect(),
-            scratch: home.into_iter().collect(),
-            network: Network::None,
-            limits: Limits {
-                memory_bytes: limits.memory_bytes,
-                cpu_seconds: limits.cpu_seconds,
-                processes: limits.processes,
-                open_files: limits.open_files,
-                file_bytes: limits.file_bytes,
-                disk_bytes: limits.scratch_bytes,
-            },
+impl From<Uncontained> for TrialError {
+    fn from(error: Uncontained) -> Self {
+        match error {
+            Uncontained::Sandbox(error) => error.into(),
+            Uncontained::Policy(why) => Self::Policy(why),
         }
     }
 }

@@ -23,7 +23,7 @@ pub type ReplyTo = oneshot::Sender<Result<Reply, Error>>;
 /// What reaches the loop from outside.
 pub enum Message {
     /// A request, with where its reply goes.
-    Request(Request, ReplyTo),
+    Request(Box<Request>, ReplyTo),
     /// Stop in order: interrupt what runs, record that, end.
     Shutdown,
 }
@@ -151,7 +151,7 @@ impl Dispatcher {
             requests.append(&mut outcomes);
             for message in messages.drain(..) {
                 match message {
-                    Message::Request(request, reply_to) => requests.push((request, Some(reply_to))),
+                    Message::Request(request, reply_to) => requests.push((*request, Some(reply_to))),
                     Message::Shutdown => self.begin_stop(),
                 }
             }

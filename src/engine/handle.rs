@@ -105,7 +105,7 @@ impl Engine {
 impl Handle {
     async fn ask(&self, request: Request) -> Result<Reply, Error> {
         let (reply_to, reply) = oneshot::channel();
-        let sent = self.messages.send(Message::Request(request, reply_to)).await;
+        let sent = self.messages.send(Message::Request(Box::new(request), reply_to)).await;
         if sent.is_err() {
             return Err(self.stopped());
         }

@@ -5,18 +5,18 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use super::containment::inherited;
+use super::containment::passed_on;
 use super::runner::{Done, Settings, off_the_loop, stopped};
 use super::value;
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
-use crate::domain::sandbox::{Allowance, Backend};
+use crate::domain::sandbox::Allowance;
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
 use crate::secrets::Secret;
 use crate::workspace::process::{self, Command, End, Report};
-use crate::workspace::{Lease, command_line, excerpt, git, leftovers};
+use crate::workspace::{Lease, command_line, excerpt, leftovers};
 
 /// Shells and `env` report a program that cannot be executed, or is not there, with these.
 const NOT_EXECUTABLE: i32 = 126;
@@ -205,14 +205,7 @@ pub(super) fn step_environment(
     ];
     // An unattended git must neither ask for a password nor open an editor.
     let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
-    let withheld = settings.secrets.withheld();
-    let is_withheld = |name: &OsString| name.to_str().is_some_and(|name| withheld.contains(name));
-    let passes =
-        |(name, _): &&(OsString, OsString)| !is_own(name) && !git::is_local_variable(name) && !is_withheld(name);
-    let mut environment: Vec<(OsString, OsString)> = match allowed.backend {
-        Backend::None => settings.environment.iter().filter(passes).cloned().collect(),
-        _ => inherited(&settings.environment, &allowed.env).filter(passes).cloned().collect(),
-    };
+    let mut environment = passed_on(&settings.environment, allowed, &settings.secrets.withheld());
     let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
     let added = added.chain(order.env.iter().cloned());
     let added = added.chain(handed.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned())));
@@ -222,10 +215,6 @@ pub(super) fn step_environment(
         environment.push((name.into(), value.into()));
     }
     environment
-}
-
-fn is_own(name: &OsString) -> bool {
-    name.as_encoded_bytes().starts_with(b"WFCTL_")
 }
 
 /// Why a command that ended did not succeed.

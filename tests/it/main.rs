@@ -15,6 +15,7 @@ mod receiver;
 mod replay;
 mod rig;
 mod safety;
+mod sandboxed;
 mod scripted;
 mod second_shell;
 mod secrets;

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use wfctl::domain::sandbox::Backend;
+use wfctl::telemetry::mask::Masker;
 use wfctl::workspace::process::{self, Command, End, Report};
 use wfctl::workspace::sandbox::{Containment, Place, Policy, Sandbox};
 
@@ -73,6 +74,7 @@ pub fn command(world: &World, line: &str, contained: Containment) -> Command {
         grace: Duration::from_secs(20),
         shutdown_grace: Duration::from_secs(20),
         key: "p/0/1/0".to_owned(),
+        masker: Masker::default(),
         contained,
         masker: wfctl::telemetry::mask::Masker::default(),
     }

@@ -727,15 +727,11 @@ pub struct Doctor {
 /// `sandbox`.
 #[derive(Debug, Args)]
 pub struct Sandbox {
-    /// What keeps it in its place: auto, bwrap or native
-    #[arg(long, value_name = "NAME", default_value = "auto")]
-    pub backend: String,
-    /// A host that it may reach, such as example.org, *.example.org or 127.0.0.1:8080; may be given several times
-    #[arg(long, value_name = "HOST")]
-    pub allow_net: Vec<String>,
-    /// A folder that it may change besides the current one; may be given several times
-    #[arg(long, value_name = "DIR")]
-    pub writable: Vec<PathBuf>,
+    /// What keeps it in its place [default: what your configuration says, else the strongest that works here]
+    #[arg(long, visible_alias = "sandbox", value_name = "NAME", help_heading = "Sandbox", value_parser = ["auto", "bwrap", "native", "docker", "podman"])]
+    pub backend: Option<String>,
+    #[command(flatten)]
+    pub allow: Allow,
     /// Tell what it ran under
     #[arg(short, long)]
     pub verbose: bool,

@@ -39,6 +39,14 @@ pub enum Error {
         /// What is not allowed.
         excess: Vec<Excess>,
     },
+    /// Nothing here can keep a command in its place.
+    #[error("{why}")]
+    NoSandbox {
+        /// What is missing, for each backend that was tried.
+        why: String,
+        /// What to do.
+        remedies: Vec<&'static str>,
+    },
     /// A workflow file is refused.
     #[error("{0}")]
     Workflow(Diagnostics),
@@ -156,6 +164,7 @@ impl Error {
         match self {
             Self::Usage { .. } | Self::Workflow(_) | Self::Inputs { .. } => Code::Usage,
             Self::BeyondAllowance { .. } => Code::BeyondAllowance,
+            Self::NoSandbox { .. } => Code::NoSandbox,
             Self::NoWorkflow { .. } => Code::NoWorkflow,
             Self::File { .. } => Code::File,
             Self::Untrusted(_) => Code::Untrusted,
@@ -196,6 +205,13 @@ impl Error {
             Self::BeyondAllowance { excess, .. } => {
                 let flags: Vec<&str> = excess.iter().map(|excess| excess.flag.as_str()).collect();
                 Some(format!("If you agree, say so: {}", flags.join(" ")))
+            }
+            Self::NoSandbox { remedies, .. } if remedies.is_empty() => {
+                Some("See what this machine can do with `wfctl doctor --sandbox`.".to_owned())
+            }
+            Self::NoSandbox { remedies, .. } => {
+                let ways = remedies.join("; or ");
+                Some(format!("One of these helps: {ways}. `wfctl doctor --sandbox` tries it again."))
             }
             Self::UnknownProject { nearest: Some(id), .. } => Some(format!("Did you mean {id}?")),
             Self::UnknownProject { nearest: None, .. } => Some("See them all with `wfctl list --all`.".to_owned()),

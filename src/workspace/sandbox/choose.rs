@@ -12,8 +12,6 @@ const INSTALL_BWRAP: &str = "install bubblewrap (apt install bubblewrap, dnf ins
 const ALLOW_NAMESPACES: &str = "allow namespaces for ordinary users (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on \
                                 Ubuntu, kernel.unprivileged_userns_clone=1 on older Debian, user.max_user_namespaces above 0), \
                                 or use a container that may make them";
-/// How often a trial that ended without a word is made.
-const TRIES: u32 = 3;
 const NO_ENGINE: &str = "choose another backend: --sandbox auto";
 
 impl Sandbox {
@@ -75,14 +73,7 @@ impl Sandbox {
         let policy = Policy { limits, ..Policy::default() };
         let program =
             Program { path: "/bin/sh".into(), name: "sh".into(), arguments: vec!["-c".into(), "exit 0".into()] };
-        let mut tries = 1;
-        let outcome = loop {
-            match self.silent(&policy, &program).await {
-                // A file that was to be covered went away while the mounts were made.
-                Err(Error::Silent { .. }) if tries < TRIES => tries += 1,
-                done => break done?,
-            }
-        };
+        let outcome = self.silent(&policy, &program).await?;
         match outcome.end {
             Some(Ok(0)) => Ok(outcome.ran_under),
             _ => Err(Error::Silent {

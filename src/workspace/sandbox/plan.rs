@@ -139,8 +139,9 @@ fn bound_sockets() -> Vec<PathBuf> {
     // The kernel's word may be missing (hardened systems); then the folders above are all that is hidden.
     let table = fs::read(BOUND_SOCKETS).unwrap_or_default();
     let lines = table.split(|byte| *byte == b'\n').skip(1);
-    // Fields: Num RefCount Protocol Flags Type St Inode Path; the path may contain blanks.
-    let paths = lines.filter_map(|line| line.iter().position(|byte| *byte == b'/').map(|at| &line[at..]));
+    // Fields: Num RefCount Protocol Flags Type St Inode Path; the path may contain blanks. `@/...` is an abstract name, no path.
+    let paths = lines.filter_map(|line| line.windows(2).position(|pair| pair == b" /").map(|at| (line, at + 1)));
+    let paths = paths.filter(|(line, at)| !line[..*at].contains(&b'@')).map(|(line, at)| &line[at..]);
     paths.map(|path| PathBuf::from(std::ffi::OsStr::from_bytes(path))).collect()
 }
 
@@ -194,8 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_somebody_listens_on_is_covered() {
+    fn a_socket_that_somebody_listens_on_is_covered_and_a_folder_of_an_abstract_name_is_not() {
+        use std::os::linux::net::SocketAddrExt as _;
         let dir = outside_of_tmp();
+        let named = fs::canonicalize(dir.path()).unwrap();
+        let name = std::os::unix::net::SocketAddr::from_abstract_name(named.as_os_str().as_encoded_bytes()).unwrap();
+        let _elsewhere = std::os::unix::net::UnixListener::bind_addr(&name).unwrap();
+        assert_eq!(shown(&Policy::default(), &named), None);
         let path = fs::canonicalize(dir.path()).unwrap().join("a socket");
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert_eq!(shown(&Policy::default(), &path), Some(How::HiddenFile));

@@ -39,6 +39,16 @@ pub fn more(flags: &args::Allow) -> Result<Option<Command>, Error> {
     Ok(spec(flags)?.map(|more| Command::Allow { more }))
 }
 
+/// What the person allows one command by hand: the configuration and the flags.
+pub fn by_hand(context: &Context, backend: Option<&str>, flags: &args::Allow) -> Result<Allowance, Error> {
+    let mut allowed = context.app.layers().allowance();
+    allowed.backend = backend.and_then(Backend::named).unwrap_or(allowed.backend);
+    Ok(match spec(flags)? {
+        Some(more) => allowed.and_more(&more),
+        None => allowed,
+    })
+}
+
 /// The flags as a request; `None`: there are none.
 fn spec(flags: &args::Allow) -> Result<Option<SandboxSpec>, Error> {
     for host in &flags.allow_net {

@@ -140,11 +140,19 @@ fn show(entry: &Entry, plan: &[Entry]) -> io::Result<()> {
             make_room(&target, true)?;
             mount_bind(Path::new(SCRATCH).join(name), &target)?;
         }
-        How::HiddenFolder => mount("tmpfs", &target, "tmpfs", PLAIN, c"mode=0755,size=1m")?,
-        How::HiddenFile => mount_bind(COVER, &target)?,
+        How::HiddenFolder => unless_gone(&target, mount("tmpfs", &target, "tmpfs", PLAIN, c"mode=0755,size=1m"))?,
+        How::HiddenFile => unless_gone(&target, mount_bind(COVER, &target))?,
         How::ReadOnly | How::Writable => mount_bind_recursive(&source, &target)?,
     }
     Ok(())
+}
+
+/// A cover of what went away meanwhile is not needed.
+fn unless_gone(target: &Path, covered: rustix::io::Result<()>) -> io::Result<()> {
+    match covered {
+        Err(rustix::io::Errno::NOENT) if target.symlink_metadata().is_err() => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// Something to mount over, in a cover or in a private folder. Never in what is the host's: that is not read-only yet.
