@@ -1,0 +1,99 @@
+/**
+ * The live stream of records (server-sent events). The browser reconnects by itself and names the last record it has; where
+ * it gives up, this does.
+ *
+ * @typedef {"connecting" | "live" | "lost" | "ended"} State
+ */
+
+const RETRY_MS = 3000;
+
+/** @type {Set<(state: State, since: number) => void>} */
+const watchers = new Set();
+/** @type {Stream | null} The stream whose state is shown. */
+let shown = null;
+
+/**
+ * Calls `watcher` whenever the state of the page's stream changes.
+ *
+ * @param {(state: State, since: number) => void} watcher
+ */
+export function watchConnection(watcher) {
+  watchers.add(watcher);
+}
+
+/** One stream, as long as its scope. */
+export class Stream {
+  /**
+   * @param {import("./scope.js").Scope} scope
+   * @param {(last: string | null) => string} url where to connect, having seen `last`
+   * @param {{record?: (record: import("../model/types.js").RecordView) => void, ended?: () => void, delta?: (delta: any) => void, again?: () => void}} on
+   *   `again`: connected once more after the connection was lost
+   */
+  constructor(scope, url, on) {
+    this.scope = scope;
+    this.url = url;
+    this.on = on;
+    /** @type {string | null} */
+    this.last = null;
+    /** @type {State} */
+    this.state = "connecting";
+    this.wasLost = false;
+    /** @type {EventSource | null} */
+    this.source = null;
+    shown = this;
+    scope.own(() => {
+      this.source?.close();
+      if (shown === this) {
+        shown = null;
+        for (const watcher of watchers) watcher("connecting", Date.now());
+      }
+    });
+    this.connect();
+  }
+
+  /** Connects anew at once, whatever the state. */
+  connect() {
+    if (this.scope.over) return;
+    this.source?.close();
+    const source = new EventSource(this.url(this.last));
+    this.source = source;
+    source.addEventListener("open", () => {
+      this.become("live");
+      if (this.wasLost) this.on.again?.();
+      this.wasLost = false;
+    });
+    source.addEventListener("record", (event) => {
+      if (event.lastEventId) this.last = event.lastEventId;
+      this.on.record?.(JSON.parse(event.data).record);
+    });
+    source.addEventListener("delta", (event) => this.on.delta?.(JSON.parse(event.data)));
+    source.addEventListener("ended", () => {
+      source.close();
+      this.become("ended");
+      this.on.ended?.();
+    });
+    source.addEventListener("error", () => {
+      if (this.state === "ended" || this.scope.over) return;
+      this.wasLost = true;
+      this.become("lost");
+      if (source.readyState === EventSource.CLOSED) {
+        const timer = setTimeout(() => this.connect(), RETRY_MS);
+        this.scope.own(() => clearTimeout(timer));
+      }
+    });
+    this.become(this.wasLost ? "lost" : "connecting");
+  }
+
+  /** @param {State} state */
+  become(state) {
+    if (this.state === state && state !== "connecting") return;
+    this.state = state;
+    if (shown !== this) return;
+    for (const watcher of watchers) watcher(state, Date.now());
+  }
+}
+
+/** Connects the page's stream anew. */
+export function reconnect() {
+  shown?.connect();
+}

@@ -1,0 +1,95 @@
+/** What lives as long as a page: everything it owns ends when the page is left. */
+export class Scope {
+  constructor() {
+    this.controller = new AbortController();
+    /** @type {(() => void)[]} */
+    this.ends = [];
+  }
+
+  /** Aborted when the scope ends; for requests and listeners. */
+  get signal() {
+    return this.controller.signal;
+  }
+
+  /** Whether it has ended: an answer that comes later is of no use. */
+  get over() {
+    return this.controller.signal.aborted;
+  }
+
+  /**
+   * Runs `end` when the scope ends.
+   *
+   * @param {() => void} end
+   */
+  own(end) {
+    if (this.over) end();
+    else this.ends.push(end);
+  }
+
+  /**
+   * Calls `tick` every `ms` while the page is seen.
+   *
+   * @param {number} ms
+   * @param {() => void} tick
+   */
+  every(ms, tick) {
+    const timer = setInterval(() => {
+      if (!document.hidden) tick();
+    }, ms);
+    this.own(() => clearInterval(timer));
+  }
+
+  /** A scope that ends with this one, or before. */
+  inner() {
+    const inner = new Scope();
+    this.own(() => inner.end());
+    return inner;
+  }
+
+  /** Ends it. */
+  end() {
+    if (this.over) return;
+    this.controller.abort();
+    for (const end of this.ends.splice(0).reverse()) end();
+  }
+}
+
+/**
+ * Calls `work` soon after `ask`, never twice at once, and not more often than it can bear: after work that took long it
+ * waits longer.
+ *
+ * @param {Scope} scope
+ * @param {() => Promise<void>} work
+ * @param {number} least milliseconds between two runs
+ */
+export function gently(scope, work, least) {
+  let wanted = false;
+  let busy = false;
+  let last = 0;
+  let pause = least;
+  const run = async () => {
+    wanted = false;
+    busy = true;
+    const began = performance.now();
+    try {
+      await work();
+    } finally {
+      busy = false;
+      last = performance.now();
+      pause = Math.max(least, 3 * (last - began));
+      if (wanted) ask();
+    }
+  };
+  const ask = () => {
+    if (busy || scope.over) {
+      wanted = true;
+      return;
+    }
+    if (wanted) return;
+    wanted = true;
+    const wait = Math.max(60, last + pause - performance.now());
+    const timer = setTimeout(run, wait);
+    scope.own(() => clearTimeout(timer));
+  };
+  return ask;
+}

@@ -1,0 +1,164 @@
+/**
+ * One project as the page knows it: the server's view of it, kept up by the live stream. A record changes a task's state at
+ * once; everything else follows from asking for the view again, gently.
+ */
+import { get, path } from "../core/http.js";
+import { Stream } from "../core/live.js";
+import { gently } from "../core/scope.js";
+import { kindOf } from "./record_words.js";
+import { ENDED } from "./status.js";
+
+const LEAST_MS = 700;
+
+/** The state that a record puts its task in. @type {Record<string, string>} */
+const STATUS_AFTER = {
+  TaskReady: "READY",
+  TaskStarted: "RUNNING",
+  TaskValidating: "VALIDATING",
+  TaskCompleted: "COMPLETED",
+  TaskBackoff: "BACKOFF",
+  TaskExhausted: "BACKOFF",
+  TaskFailed: "FAILED",
+  TaskSkipped: "SKIPPED",
+  TaskCancelled: "CANCELLED",
+  TaskInDoubt: "IN_DOUBT",
+  BranchOpened: "DEBUGGING",
+};
+
+export class ProjectModel {
+  /**
+   * @param {string} id
+   * @param {import("../core/scope.js").Scope} scope
+   */
+  constructor(id, scope) {
+    this.id = id;
+    this.scope = scope;
+    /** @type {import("./types.js").ProjectView} */
+    this.view = /** @type {any} */ (null);
+    /** @type {import("./types.js").Reason[]} */
+    this.reasons = [];
+    /** How often each phase was entered. @type {Map<string, number>} */
+    this.rounds = new Map();
+    /** @type {Set<() => void>} */
+    this.watchers = new Set();
+    /** @type {Set<(record: import("./types.js").RecordView) => void>} */
+    this.readers = new Set();
+    /** @type {Set<(delta: any) => void>} */
+    this.listeners = new Set();
+    /** Asks for everything again, soon. */
+    this.refresh = gently(scope, () => this.load().catch(() => {}), LEAST_MS);
+  }
+
+  /** Loads it for the first time and begins to follow it. */
+  async open() {
+    const kinds = get(path(["projects", this.id, "records"], { kind: "PhaseEntered", limit: 500 }), this.scope.signal);
+    await this.load();
+    for (const record of (await kinds).records) this.enter(record.event);
+    if (this.scope.over || this.ended) return;
+    const from = this.view.seq;
+    new Stream(this.scope, (last) => path(["projects", this.id, "events"], { from: last ?? from }), {
+      record: (record) => this.take(record),
+      delta: (delta) => this.listeners.forEach((listener) => listener(delta)),
+      ended: () => this.refresh(),
+      again: () => this.refresh(),
+    });
+  }
+
+  /** Whether it has reached its end. */
+  get ended() {
+    return ENDED.has(this.view.project.status);
+  }
+
+  /**
+   * The name of a task.
+   *
+   * @param {number} ix
+   */
+  nameOf(ix) {
+    return this.view.tasks[ix]?.name ?? `task ${ix}`;
+  }
+
+  /** @param {string} name */
+  task(name) {
+    return this.view.tasks.find((task) => task.name === name) ?? null;
+  }
+
+  /** Caps and what is used of each, those that are set. */
+  budgets() {
+    const { caps, ledger, project } = this.view;
+    const end = this.ended ? project.changed : Date.now();
+    const of = (/** @type {"calls" | "tokens" | "usd_micros"} */ name) => ({ name, cap: caps[name], spent: ledger.spent[name], reserved: ledger.reserved[name] });
+    const wall = { name: /** @type {const} */ ("wall_ms"), cap: caps.wall_ms, spent: end - project.created, reserved: 0 };
+    return [of("usd_micros"), of("tokens"), of("calls"), wall];
+  }
+
+  /**
+   * Calls `watcher` after each change, and for the first time now.
+   *
+   * @param {() => void} watcher
+   * @param {import("../core/scope.js").Scope} scope
+   */
+  watch(watcher, scope) {
+    this.watchers.add(watcher);
+    scope.own(() => this.watchers.delete(watcher));
+    watcher();
+  }
+
+  /**
+   * Calls `reader` with each record that comes.
+   *
+   * @param {(record: import("./types.js").RecordView) => void} reader
+   * @param {import("../core/scope.js").Scope} scope
+   */
+  read(reader, scope) {
+    this.readers.add(reader);
+    scope.own(() => this.readers.delete(reader));
+  }
+
+  /**
+   * Calls `listener` with each piece of a model's reply while it is written.
+   *
+   * @param {(delta: any) => void} listener
+   * @param {import("../core/scope.js").Scope} scope
+   */
+  listen(listener, scope) {
+    this.listeners.add(listener);
+    scope.own(() => this.listeners.delete(listener));
+  }
+
+  async load() {
+    const [view, why] = await Promise.all([
+      get(path(["projects", this.id]), this.scope.signal),
+      get(path(["projects", this.id, "why"]), this.scope.signal),
+    ]);
+    if (this.scope.over) return;
+    this.view = view;
+    this.reasons = why.reasons;
+    this.changed();
+  }
+
+  changed() {
+    for (const watcher of this.watchers) watcher();
+  }
+
+  /** @param {import("./types.js").RecordView} record */
+  take(record) {
+    if (record.seq <= this.view.seq) return;
+    this.enter(record.event);
+    const [kind, body] = kindOf(record.event);
+    const task = this.view.tasks[body.task];
+    const status = STATUS_AFTER[kind];
+    if (task && status && task.status !== status) {
+      this.view.tasks[body.task] = { ...task, status, since: record.at, waits_for: null };
+      this.changed();
+    }
+    for (const reader of this.readers) reader(record);
+    this.refresh();
+  }
+
+  /** @param {any} event */
+  enter(event) {
+    const [kind, body] = kindOf(event);
+    if (kind === "PhaseEntered") this.rounds.set(body.phase, Math.max(body.round, this.rounds.get(body.phase) ?? 0));
+  }
+}
