@@ -11,7 +11,9 @@ mod keeper;
 mod lock;
 mod models;
 mod places;
+mod private;
 mod replay;
+mod roles;
 mod session;
 
 pub use closing::Closing;
@@ -19,7 +21,9 @@ pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use models::{ModelProblem, Source as ModelsHere};
+pub use private::PrivateFiles;
 pub use replay::{Counts, Difference, Replayed};
+pub use roles::{RoleText, shipped_roles};
 pub use session::{Need, Session};
 
 use std::collections::BTreeSet;
@@ -145,6 +149,21 @@ impl App {
         let arguments: [&OsStr; 5] =
             ["--home".as_ref(), self.places.home.as_ref(), "--workers".as_ref(), workers.as_ref(), "engine".as_ref()];
         detached::spawn(&program, &arguments, &log).map_err(|source| Error::io(doing, &program, source))
+    }
+
+    /// A folder of the home for small files of a face.
+    pub fn private_files(&self, folder: &str) -> PrivateFiles {
+        PrivateFiles::new(self.places.home.join(folder))
+    }
+
+    /// A secret of 256 bits, as letters and digits.
+    pub fn fresh_secret(&self) -> String {
+        use std::fmt::Write as _;
+        (0..4).fold(String::new(), |mut text, _| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{:016x}", SystemEntropy.next());
+            text
+        })
     }
 
     /// Opens the home, or a line to the engine that holds it.

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
+use crate::domain::ids::{Attempt, Digest, Epoch, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
-use crate::interfaces::api::{self, Adopted, Check, Fault, FaultKind, Removed};
+use crate::interfaces::api::{self, Adopted, Between, ChangedFile, Check, Comparison, Fault, FaultKind, Removed};
 use crate::journal::blobs::Blobs;
 use crate::journal::doctor::{self, Severity};
 use crate::journal::snapshot::Snapshots;
-use crate::workspace::{Adoption, Workspaces};
+use crate::workspace::{Adoption, ComparedFile, Unpublished, Workspaces};
 
 /// The keeper of an open home.
 pub struct Keeper {
@@ -24,6 +24,8 @@ pub struct Keeper {
     pub workspaces: Arc<Workspaces>,
     pub places: doctor::Places,
     pub logs: PathBuf,
+    /// Of the engine at work; `None` where the home is only read.
+    pub epoch: Option<Epoch>,
 }
 
 impl Keeper {
@@ -37,7 +39,7 @@ impl Keeper {
         Ok(named)
     }
 
-    fn remove_project(&self, id: &ProjectId, epoch: crate::domain::ids::Epoch) -> Result<(), String> {
+    fn remove_project(&self, id: &ProjectId, epoch: Epoch) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| format!("{id}: {error}");
         if let Ok(loaded) = self.archive.load(id) {
             let base_dir = PathBuf::from(&loaded.project.created.base_dir);
@@ -57,6 +59,34 @@ impl Keeper {
 impl api::Keeper for Keeper {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
         crate::steps::live_log(&self.logs, project, task, attempt, step)
+    }
+
+    fn compare(&self, between: &Between<'_>) -> Result<Comparison, String> {
+        let base_dir = Path::new(between.base_dir);
+        let sides = [between.from.as_slice(), between.to.as_slice()];
+        let compared = self.workspaces.compare(between.project, base_dir, between.base_commit, sides);
+        let compared = compared.map_err(|failure| failure.message)?;
+        let file = |file: ComparedFile| ChangedFile {
+            path: file.path,
+            old_path: file.old_path,
+            status: file.status.to_owned(),
+            binary: file.binary,
+            additions: file.additions,
+            deletions: file.deletions,
+            patch: file.patch,
+        };
+        Ok(Comparison { files: compared.files.into_iter().map(file).collect(), truncated: compared.truncated })
+    }
+
+    fn delete(&self, id: &ProjectId) -> Result<(), Fault> {
+        let Some(epoch) = self.epoch else {
+            return Err(Fault::new(FaultKind::NotDriving, "the home is only open for reading here"));
+        };
+        if self.workspaces.unpublished(id) != Unpublished::No {
+            let message = format!("what project {id} made is not published yet");
+            return Err(Fault::new(FaultKind::WrongState, message).of(id));
+        }
+        self.remove_project(id, epoch).map_err(|problem| Fault::new(FaultKind::Store, problem).of(id))
     }
 
     fn adopt(&self, adopted: Adopted) -> Result<(), Fault> {

@@ -272,10 +272,12 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
     }
     let workspaces = workspaces(app);
     let closing = TaskTracker::new();
+    let mut taken = None;
     let engine = match need {
         Need::Read => None,
         Need::Command | Need::Drive => {
             let epoch = base.archive.store().take_over().map_err(Error::store)?;
+            taken = Some(epoch);
             if need == Need::Drive {
                 Closing::new(base.archive.clone(), workspaces.clone()).catch_up().await;
             }
@@ -288,6 +290,7 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         workspaces: workspaces.clone(),
         places: app.places.journal(),
         logs: app.places.logs(),
+        epoch: taken,
     });
     let handle = engine.as_ref().map(|engine| engine.handle().clone());
     let door: Arc<dyn Door> = Arc::new(Service::new(base.archive, handle, keeper));

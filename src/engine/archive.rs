@@ -73,6 +73,13 @@ impl Archive {
         self.store.summary(id)?.ok_or_else(|| Error::UnknownProject(id.clone()))
     }
 
+    /// The position of its last record; `None` when it has none.
+    pub fn last_seq(&self, id: &ProjectId) -> Result<Option<Seq>, Error> {
+        let Some(last) = self.store.last_frame(id)? else { return Ok(None) };
+        let end = chain::head_after(id, &last).map_err(|error| from_chain(id, error))?;
+        Ok(Some(end.seq))
+    }
+
     /// The state of a project: its newest usable snapshot and the records after it, each of them verified.
     pub fn load(&self, id: &ProjectId) -> Result<Loaded, Error> {
         if let Some(snapshots) = &self.snapshots

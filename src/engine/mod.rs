@@ -16,6 +16,6 @@ mod timers;
 mod worker_pool;
 
 pub use core::{Fork, Start};
-pub use dispatcher::Progress;
+pub use dispatcher::{Committed, Progress};
 pub use error::{Error, StoreError};
 pub use handle::{Engine, Handle, Parts};

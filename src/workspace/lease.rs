@@ -190,6 +190,18 @@ impl Workspaces {
         self.pools.adopt(base_dir, adoption).map_err(Failure::from)
     }
 
+    /// What the files of `to` have that those of `from` have not: merged trees of a project each, nothing for its base commit.
+    /// Blocks.
+    pub fn compare(
+        &self,
+        project: &ProjectId,
+        base_dir: &Path,
+        base_commit: Option<&str>,
+        between: [&[String]; 2],
+    ) -> Result<git::Compared, Failure> {
+        self.pools.compare(project, base_dir, base_commit, between).map_err(Failure::from)
+    }
+
     /// The projects that have worktrees in this home.
     pub fn with_worktrees(&self) -> Vec<ProjectId> {
         self.pools.projects()

@@ -29,6 +29,9 @@ impl<R> Core<R> {
         let mut records = 0;
         for (slot, head) in heads {
             if let Some(live) = self.slots[slot as usize].as_mut() {
+                if head.seq > live.head.seq {
+                    self.turn.committed.push((live.project.id.clone(), head.seq));
+                }
                 records += head.seq.0 - live.head.seq.0;
                 live.head = head;
                 live.pending.clear();
@@ -81,6 +84,7 @@ impl<R> Core<R> {
             closed: std::mem::take(&mut self.turn.closed),
             abandoned: std::mem::take(&mut self.turn.abandoned),
             records,
+            committed: std::mem::take(&mut self.turn.committed),
         }
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Door;
 use super::artifacts::{Artifact, Content};
+use super::comparison::Comparison;
 use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
-use super::request::{Answer, Check, ForkRequest, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::request::{Answer, Check, ForkRequest, Head, LogPage, Progress, Removed, Request, StartRequest, Verified};
+use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
 use crate::domain::limits;
@@ -58,6 +60,12 @@ impl Home {
     /// Asks at `door`, as `by`.
     pub fn new(door: Arc<dyn Door>, by: String) -> Self {
         Self { door, by }
+    }
+
+    /// The same home, asked by someone else.
+    #[must_use]
+    pub fn asked_by(&self, by: String) -> Self {
+        Self { door: self.door.clone(), by }
     }
 
     /// How busy the engine is.
@@ -160,6 +168,33 @@ impl Home {
     pub async fn transcript(&self, id: &ProjectId, wanted: WantedTranscript) -> Result<Transcript, Fault> {
         let answer = self.door.call(Request::Transcript { id: id.clone(), wanted }).await?;
         answered!(answer, Answer::Transcript(transcript) => *transcript)
+    }
+
+    /// When its attempts and waits were, of all tasks or of one.
+    pub async fn timeline(&self, id: &ProjectId, task: Option<String>) -> Result<Timeline, Fault> {
+        let answer = self.door.call(Request::Timeline { id: id.clone(), task }).await?;
+        answered!(answer, Answer::Timeline(timeline) => *timeline)
+    }
+
+    /// What it, or one of its tasks, changed in the files of its repository.
+    pub async fn compare(&self, id: &ProjectId, task: Option<String>) -> Result<Comparison, Fault> {
+        let answer = self.door.call(Request::Compare { id: id.clone(), task }).await?;
+        answered!(answer, Answer::Compared(comparison) => *comparison)
+    }
+
+    /// The names of its tasks, by index.
+    pub async fn names(&self, id: &ProjectId) -> Result<Vec<String>, Fault> {
+        answered!(self.door.call(Request::Names { id: id.clone() }).await?, Answer::Names { names } => names)
+    }
+
+    /// Where the journals of all projects end.
+    pub async fn heads(&self) -> Result<Vec<Head>, Fault> {
+        answered!(self.door.call(Request::Heads).await?, Answer::Heads { heads } => heads)
+    }
+
+    /// Removes a project that has ended; what only it names goes with the next `gc`.
+    pub async fn delete(&self, id: &ProjectId) -> Result<(), Fault> {
+        answered!(self.door.call(Request::Delete { id: id.clone() }).await?, Answer::Deleted => ())
     }
 
     /// Proves a project's journal.

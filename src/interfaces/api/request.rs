@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::artifacts::{Artifact, Content};
+use super::comparison::Comparison;
 use super::cost::Cost;
+use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::budget::Caps;
 use crate::domain::ids::{Digest, Epoch, ProjectId, Seq};
 use crate::domain::project::{Command, RecoveryItem};
+use crate::domain::time::Millis;
 use crate::domain::view::{ProjectView, Reason, RecordView, Summary};
 use crate::domain::workflow::Definition;
 
@@ -129,6 +132,34 @@ pub enum Request {
         id: ProjectId,
         /// Which piece.
         wanted: WantedTranscript,
+    },
+    /// When its attempts and waits were, of all tasks or of one.
+    Timeline {
+        /// The project.
+        id: ProjectId,
+        /// Only this task.
+        #[serde(default)]
+        task: Option<String>,
+    },
+    /// What it changed in the files of its repository, or one of its tasks did.
+    Compare {
+        /// The project.
+        id: ProjectId,
+        /// Only this task.
+        #[serde(default)]
+        task: Option<String>,
+    },
+    /// The names of its tasks, by index.
+    Names {
+        /// The project.
+        id: ProjectId,
+    },
+    /// The last positions of all projects, in id order.
+    Heads,
+    /// Remove a project that has ended.
+    Delete {
+        /// The project.
+        id: ProjectId,
     },
     /// Prove a project's whole journal.
     Verify {
@@ -252,6 +283,22 @@ pub enum Answer {
     Artifact(Box<Content>),
     /// To [`Request::Transcript`].
     Transcript(Box<Transcript>),
+    /// To [`Request::Timeline`].
+    Timeline(Box<Timeline>),
+    /// To [`Request::Compare`].
+    Compared(Box<Comparison>),
+    /// To [`Request::Names`].
+    Names {
+        /// By index.
+        names: Vec<String>,
+    },
+    /// To [`Request::Heads`].
+    Heads {
+        /// In id order.
+        heads: Vec<Head>,
+    },
+    /// To [`Request::Delete`].
+    Deleted,
     /// To [`Request::Verify`].
     Verified(Verified),
     /// To [`Request::Check`].
@@ -272,6 +319,19 @@ pub struct Progress {
     pub pid: u32,
     /// Projects driven and not terminal.
     pub driven: usize,
+}
+
+/// Where the journal of a project ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The project.
+    pub project: ProjectId,
+    /// When it was created.
+    pub created: Millis,
+    /// The position of its last record.
+    pub seq: Seq,
+    /// Whether it has ended.
+    pub terminal: bool,
 }
 
 /// A piece of a step's output.

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 
 use super::Door;
 use super::artifacts;
+use super::comparison::{self, Comparison};
 use super::cost;
 use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
-use super::request::{Answer, Check, ForkRequest, Progress, Removed, Request, StartRequest, Verified};
+use super::request::{Answer, Check, ForkRequest, Head, Progress, Removed, Request, StartRequest, Verified};
+use super::timeline;
 use super::transcript;
 use crate::domain::event::Actor;
 use crate::domain::ids::{Attempt, ProjectId, Seq, StepIx, TaskIx};
@@ -29,10 +31,29 @@ pub trait Keeper: Send + Sync + 'static {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf;
     /// Checks everything that is stored.
     fn check(&self) -> Vec<Check>;
+    /// What the files on one side have that those on the other have not; an error says what git has no longer.
+    fn compare(&self, between: &Between<'_>) -> Result<Comparison, String>;
+    /// Removes a project that has ended while an engine is at work.
+    fn delete(&self, id: &ProjectId) -> Result<(), Fault>;
     /// Gives a fork its share of the trees of the project that it is forked from.
     fn adopt(&self, adopted: Adopted) -> Result<(), Fault>;
     /// Removes ended projects that have not changed since `before`, and what nobody names any more.
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault>;
+}
+
+/// Two sides of a comparison: merged trees each, nothing for the base commit.
+#[derive(Debug, Clone)]
+pub struct Between<'b> {
+    /// Whose trees they are.
+    pub project: &'b ProjectId,
+    /// The folder that it was started for.
+    pub base_dir: &'b str,
+    /// The commit that it began from.
+    pub base_commit: Option<&'b str>,
+    /// Before.
+    pub from: Vec<String>,
+    /// After.
+    pub to: Vec<String>,
 }
 
 /// What a fork needs in the repository.
@@ -96,7 +117,7 @@ impl Service {
             parent: None,
             depth: 0,
         };
-        let (id, existed) = self.engine()?.start(start, Actor::User(by)).await?;
+        let (id, existed) = self.engine()?.start(start, actor(by)).await?;
         Ok(Answer::Started { id, existed })
     }
 
@@ -108,8 +129,30 @@ impl Service {
         let ForkRequest { source, at, id, models, budget } = fork;
         let about_source = about(&source);
         let fork = Fork { source: source.clone(), at, id, models, budget };
-        let (id, existed) = engine.fork(fork, Actor::User(by)).await.map_err(about_source)?;
+        let (id, existed) = engine.fork(fork, actor(by)).await.map_err(about_source)?;
         Ok(Answer::Started { id, existed })
+    }
+
+    async fn delete(&self, id: ProjectId) -> Result<Answer, Fault> {
+        self.engine()?;
+        let keeper = self.keeper.clone();
+        self.read(move |archive| {
+            let summary = archive.summary(&id)?;
+            if !summary.status.is_terminal() {
+                let message = format!("project {id} has not ended");
+                return Err(Fault::new(FaultKind::WrongState, message).of(&id));
+            }
+            // The parent reads how it ended when it is resumed, and would run it again if it were gone.
+            if let Some(parent) = &summary.parent
+                && archive.summary(parent).is_ok_and(|parent| !parent.status.is_terminal())
+            {
+                let message = format!("project {id} is a child of {parent}, which has not ended");
+                return Err(Fault::new(FaultKind::WrongState, message).of(&id));
+            }
+            keeper.delete(&id)
+        })
+        .await?;
+        Ok(Answer::Deleted)
     }
 
     async fn records(&self, id: ProjectId, from: Seq, limit: usize, wait: bool) -> Result<Answer, Fault> {
@@ -149,11 +192,11 @@ impl Door for Service {
             Request::Start { start, by } => self.start(*start, by).await,
             Request::Fork { fork, by } => self.fork(fork, by).await,
             Request::Resume { id, command, by } => {
-                self.engine()?.resume(id.clone(), command, Actor::User(by)).await.map_err(about(&id))?;
+                self.engine()?.resume(id.clone(), command, actor(by)).await.map_err(about(&id))?;
                 Ok(Answer::Taken { value: None, driven: true })
             }
             Request::Command { id, command, by } => {
-                let given = self.engine()?.command(id.clone(), command, Actor::User(by)).await;
+                let given = self.engine()?.command(id.clone(), command, actor(by)).await;
                 let value = given.map_err(about(&id))?;
                 Ok(Answer::Taken { value, driven: self.drives(&id).await? })
             }
@@ -207,6 +250,24 @@ impl Door for Service {
                 let page = move |archive: &Archive| transcript::page(archive, &id, &wanted);
                 self.read(page).await.map(|page| Answer::Transcript(Box::new(page)))
             }
+            Request::Timeline { id, task } => {
+                let read = move |archive: &Archive| timeline::timeline(archive, &id, task.as_deref());
+                self.read(read).await.map(|timeline| Answer::Timeline(Box::new(timeline)))
+            }
+            Request::Compare { id, task } => {
+                let keeper = self.keeper.clone();
+                let read = move |archive: &Archive| comparison::compare(archive, &*keeper, &id, task.as_deref());
+                self.read(read).await.map(|comparison| Answer::Compared(Box::new(comparison)))
+            }
+            Request::Names { id } => {
+                let names = move |archive: &Archive| {
+                    let project = archive.load_to_read(&id)?.0;
+                    Ok(project.tasks().iter().map(|task| task.name.to_string()).collect())
+                };
+                self.read(names).await.map(|names| Answer::Names { names })
+            }
+            Request::Heads => self.read(heads).await.map(|heads| Answer::Heads { heads }),
+            Request::Delete { id } => self.delete(id).await,
             Request::Verify { id } => self.read(move |archive| verify(archive, &id)).await,
             Request::Check => {
                 let keeper = self.keeper.clone();
@@ -222,6 +283,25 @@ impl Door for Service {
             }
         }
     }
+}
+
+/// Callers of the API say so in the name they give; no login name has a colon.
+fn actor(by: String) -> Actor {
+    match by.strip_prefix("api:") {
+        Some(name) => Actor::Api(name.to_owned()),
+        None => Actor::User(by),
+    }
+}
+
+/// Where all journals end. What cannot be read has no end.
+fn heads(archive: &Archive) -> Result<Vec<Head>, Fault> {
+    let mut heads = Vec::new();
+    for summary in archive.summaries()?.into_iter().flatten() {
+        let Ok(Some(seq)) = archive.last_seq(&summary.id) else { continue };
+        let terminal = summary.status.is_terminal();
+        heads.push(Head { project: summary.id, created: summary.created, seq, terminal });
+    }
+    Ok(heads)
 }
 
 /// Hints name the project that was meant.

@@ -111,6 +111,10 @@ pub enum Verb {
     Completions(Completions),
     /// Print the manual page
     Man,
+    /// Serve the home over HTTP: an API, live events, a web interface
+    Serve(Serve),
+    /// Print a token for the server
+    Token(Token),
     /// Print the version
     Version,
     /// The engine in the background
@@ -130,6 +134,58 @@ pub struct Demo {
     /// The id of the project
     #[arg(long)]
     pub id: Option<String>,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; beyond this machine only with --tls-cert and --tls-key
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7171")]
+    pub listen: std::net::SocketAddr,
+    /// A certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A name that the server is asked by, beside addresses and localhost; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// A folder that projects may be started in; may be given several times [default: the git repository around here, else here]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Vec<PathBuf>,
+    /// A folder of workflows that may be started; may be given several times [default: workflows and .wfctl/workflows of --dir]
+    #[arg(long, value_name = "DIR")]
+    pub workflows: Vec<PathBuf>,
+    /// Requests a second that one token may make
+    #[arg(long, value_name = "N", default_value_t = crate::domain::limits::API_RATE)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: u32,
+    /// Print a unit for systemd that serves from here after each start of the machine, and do nothing
+    #[arg(long)]
+    pub print_unit: bool,
+}
+
+/// `token`.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// What its bearer may do
+    #[arg(long, value_enum, default_value_t = TokenRole::Operate)]
+    pub role: TokenRole,
+    /// Put another one in its place; the one before is void at once
+    #[arg(long)]
+    pub rotate: bool,
+}
+
+/// What the bearer of a token may do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TokenRole {
+    /// Look at everything
+    Read,
+    /// Start, answer and steer projects
+    Operate,
+    /// Remove projects too
+    Admin,
 }
 
 /// `init`.

@@ -75,6 +75,14 @@ codes! {
     NotVerified = "WF0060", Failed, "the journal does not verify", "A record is not the one that was written: the journal was damaged or changed. The message names the first bad record; everything before it is proven. `wfctl doctor --repair` puts the project aside.";
     UnknownCode = "WF0061", NotFound, "no such code", "Codes are written WF and four digits. `wfctl explain` without a code lists all of them.";
     Defect = "WF0070", Defect, "a defect of wfctl", "This should not have happened whatever the input was. What is recorded is safe. Please report it with the message and engine.log of the home.";
+    NoToken = "WF0090", Refused, "no valid token", "Whoever asks a server shows a token, as `Authorization: Bearer TOKEN` or as the cookie that `/login` sets. `wfctl token` prints one; a token that was replaced with `wfctl token --rotate` is void at once.";
+    NotAllowed = "WF0091", Refused, "the token may not do that", "There are three roles: read looks at everything, operate starts and steers projects, admin also removes them. Each has a token of its own: `wfctl token --role ROLE`.";
+    Foreign = "WF0092", Refused, "asked from another site", "A page of another site cannot steer this server, and the server only answers under addresses, `localhost` and the names that `wfctl serve --allow-host` gives. That keeps a page that somebody visits from reaching it through their browser.";
+    TooMany = "WF0093", Refused, "too many requests", "Every token may ask at a bounded rate, and the server answers a bounded number of requests at once. Nothing of the request was done; ask again after the time that `Retry-After` gives.";
+    KeyReused = "WF0094", Refused, "an idempotency key of another request", "A start that is made with an `Idempotency-Key` can be repeated with the same body, and is the same start. With another body it would be another one: use another key.";
+    NoRoute = "WF0095", NotFound, "nothing there", "The server has nothing under that path or name. `/openapi.json` describes all routes.";
+    Exposed = "WF0096", Usage, "a server that others could listen in on", "Beyond this machine a server only listens with a certificate: whoever reads a token on its way can do what its bearer can. `--tls-cert` and `--tls-key` name the files.";
+    NotListening = "WF0097", HomeInUse, "the address cannot be had", "The system does not let the server listen there; its answer is shown as the cause. Another process may listen at that port already.";
 }
 
 /// All pages, those of workflow files included, ascending.

@@ -14,7 +14,8 @@ use crate::app::{self, HeldHow};
 use crate::domain::ids::ProjectId;
 use crate::domain::view::Summary;
 use crate::domain::workflow::{Diagnostics, InputProblem};
-use crate::interfaces::api::{Fault, FaultKind};
+use crate::interfaces::api::{Explained, Fault, FaultKind};
+use crate::interfaces::http::ServeError;
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,9 @@ pub enum Error {
     /// What was asked of it.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// There is no server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The system refused.
     #[error("cannot {doing}")]
     System {
@@ -141,6 +145,8 @@ impl Error {
             Self::NotVerified { .. } => Code::NotVerified,
             Self::App(error) => of_app(error),
             Self::Fault(fault) => of_fault(fault.kind),
+            Self::Serve(ServeError::Exposed { .. } | ServeError::Certificate(_)) => Code::Exposed,
+            Self::Serve(ServeError::Listen { .. } | ServeError::Start(_)) => Code::NotListening,
             Self::System { .. } => Code::File,
             Self::Internal(_) | Self::ClosedPipe => Code::Defect,
         }
@@ -176,9 +182,34 @@ impl Error {
             Self::Exists(_) => Some("Name another file.".to_owned()),
             Self::App(error) => hint_of_app(error),
             Self::Fault(fault) => hint_of_fault(fault),
+            Self::Serve(error) => hint_of_serve(error),
             Self::Workflow(_) | Self::Inputs { .. } | Self::File { .. } | Self::System { .. } => None,
             Self::Internal(_) => Some("Please report this, with engine.log of the home.".to_owned()),
             Self::ClosedPipe => None,
+        }
+    }
+
+    /// For another face: the same code, text and hint.
+    pub fn explained(&self) -> Explained {
+        let page = self.code().page();
+        let is_text = matches!(self, Self::Workflow(_) | Self::Inputs { .. });
+        Explained {
+            code: page.code.to_owned(),
+            title: page.title.to_owned(),
+            message: match self {
+                Self::Workflow(_) => "the workflow is refused".to_owned(),
+                other => other.to_string(),
+            },
+            causes: if is_text { Vec::new() } else { self.causes() },
+            next: self.hint(),
+            diagnostics: match self {
+                Self::Workflow(found) => Some(json!({"shown": found.shown, "more": found.more})),
+                _ => None,
+            },
+            inputs: match self {
+                Self::Inputs { problems, .. } => Some(json!(problems)),
+                _ => None,
+            },
         }
     }
 
@@ -270,6 +301,12 @@ fn of_fault(kind: FaultKind) -> Code {
         FaultKind::HomeBusy => Code::HomeBusy,
         FaultKind::NotDriving => Code::WrongState,
         FaultKind::Connection => Code::Connection,
+        FaultKind::NoToken => Code::NoToken,
+        FaultKind::NotAllowed => Code::NotAllowed,
+        FaultKind::Foreign => Code::Foreign,
+        FaultKind::TooMany => Code::TooMany,
+        FaultKind::KeyReused => Code::KeyReused,
+        FaultKind::NoRoute => Code::NoRoute,
     }
 }
 
@@ -305,6 +342,18 @@ fn hint_of_app(error: &app::Error) -> Option<String> {
     }
 }
 
+fn hint_of_serve(error: &ServeError) -> Option<String> {
+    match error {
+        ServeError::Exposed { .. } => Some(
+            "Give --tls-cert and --tls-key, or listen at 127.0.0.1 and reach it through `ssh -L 7171:127.0.0.1:7171`."
+                .to_owned(),
+        ),
+        ServeError::Certificate(_) => Some("Both files are PEM: the chain with the server's own first, and its key.".to_owned()),
+        ServeError::Listen { .. } => Some("Another server may have it; choose another one with --listen ADDRESS:PORT.".to_owned()),
+        ServeError::Start(_) => None,
+    }
+}
+
 fn hint_of_fault(fault: &Fault) -> Option<String> {
     let of = |verb: &str| match &fault.project {
         Some(id) => format!("`wfctl {verb} {id}`"),
@@ -334,6 +383,12 @@ fn hint_of_fault(fault: &Fault) -> Option<String> {
             Some(hint.to_owned())
         }
         FaultKind::Defect => Some("Please report this, with engine.log of the home.".to_owned()),
+        FaultKind::NoToken => Some("Print a token with `wfctl token`; send it as `Authorization: Bearer TOKEN`.".to_owned()),
+        FaultKind::NotAllowed => Some("Print one for another role with `wfctl token --role operate`.".to_owned()),
+        FaultKind::Foreign => Some("Name the host with `wfctl serve --allow-host NAME` if it is yours.".to_owned()),
+        FaultKind::TooMany => Some("Ask again in a second, and less often.".to_owned()),
+        FaultKind::KeyReused => Some("Use another Idempotency-Key for another request.".to_owned()),
+        FaultKind::NoRoute => Some("The routes are described in /openapi.json.".to_owned()),
         FaultKind::Limit | FaultKind::Invalid | FaultKind::Store | FaultKind::NotDriving => None,
     }
 }

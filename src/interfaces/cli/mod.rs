@@ -20,6 +20,8 @@ mod workflows;
 pub use codes::{Page, explanations};
 pub use exit::Exit;
 
+use std::sync::Arc;
+
 use clap::Parser as _;
 
 use crate::app::App;
@@ -55,7 +57,7 @@ pub fn main() -> Exit {
             return terminal.report(&Error::System { doing: "start the runtime".to_owned(), source }, is_json);
         }
     };
-    let context = Context::new(app, terminal, is_json);
+    let context = Arc::new(Context::new(app, terminal, is_json));
     let result = runtime.block_on(run(&context, arguments.verb));
     // What still waits (a read of a socket, a blocking one of a terminal) must not keep the process.
     runtime.shutdown_background();
@@ -65,7 +67,7 @@ pub fn main() -> Exit {
     }
 }
 
-async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
+async fn run(context: &Arc<Context>, verb: Verb) -> Result<Exit, Error> {
     use verbs::*;
     match verb {
         Verb::Demo(arguments) => demo::run(context, arguments).await,
@@ -106,6 +108,8 @@ async fn run(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Config(arguments) => config::run(context, &arguments),
         Verb::Completions(arguments) => completions::completions(context, &arguments),
         Verb::Man => completions::man(context),
+        Verb::Serve(arguments) => serve::run(context, arguments).await,
+        Verb::Token(arguments) => token::run(context, &arguments),
         Verb::Version => version::run(context),
         Verb::Engine => engine::run(context).await,
     }

@@ -59,6 +59,12 @@ pub fn exists(name: &str) -> bool {
         || shipped(name).is_some()
 }
 
+/// Reads and checks a workflow whose text is at hand. `origin` is what paths of children are relative to.
+pub fn check(terminal: &Terminal, origin: &str, text: &[u8]) -> Result<Definition, Error> {
+    let checked = workflow::read(text, origin, &Files(terminal));
+    checked.map(|(definition, _)| definition).map_err(Error::Workflow)
+}
+
 fn locate(name: &str) -> Result<(String, Vec<u8>, Option<PathBuf>), Error> {
     let path = PathBuf::from(name);
     if is_path(name) || path.is_file() {
@@ -110,7 +116,8 @@ fn is_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-fn shipped(name: &str) -> Option<&'static str> {
+/// The text of a shipped workflow.
+pub fn shipped(name: &str) -> Option<&'static str> {
     SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
@@ -135,7 +142,7 @@ fn candidates(name: &str) -> Vec<PathBuf> {
 }
 
 /// At most one byte more than a workflow may have, so that a huge file is refused and not read.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     if path.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());

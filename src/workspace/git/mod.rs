@@ -19,6 +19,7 @@ mod inquire;
 mod inspect;
 mod land;
 mod merge;
+mod patch;
 mod pool;
 mod queue;
 mod replica;
@@ -36,6 +37,7 @@ pub use conflict::{
 pub use create::create;
 pub use error::Error;
 pub use inquire::{changed_files, checked_out_branch, file_at, landing, tree_of};
+pub use patch::{Compared, ComparedFile};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
 pub use pool::{Pools, Unpublished, Worktree};

@@ -29,8 +29,10 @@ pub mod resume;
 pub mod retry;
 pub mod run;
 pub mod schema;
+pub mod serve;
 pub mod show;
 pub mod signal;
+pub mod token;
 pub mod transcript;
 pub mod validate;
 pub mod version;
@@ -39,4 +41,5 @@ pub mod why;
 
 mod command;
 mod drive;
+mod launcher;
 mod models;
