@@ -1,9 +1,10 @@
 //! Thin faces: they translate, never decide.
 //!
 //! `api` is what can be asked of a home and what it answers, the same for all faces and on both sides of the socket.
-//! `socket` carries it between processes; `cli` is the command line.
+//! `socket` carries it between processes; `cli` is the command line, `web` the files of the pages that a browser shows.
 
 pub mod api;
 pub mod cli;
 pub mod http;
 pub mod socket;
+pub mod web;

@@ -3,7 +3,7 @@
  * server said.
  *
  * @typedef {Node | string | number | null | undefined | false} Child
- * @typedef {Child | ReadonlyArray<Children>} Children
+ * @typedef {Child | readonly (Child | readonly (Child | readonly (Child | readonly Child[])[])[])[]} Children
  * @typedef {{
  *   on?: Record<string, (event: any) => void>,
  *   style?: Record<string, string>,

@@ -24,7 +24,7 @@ export function graphOf(view) {
       if (from !== undefined) edges.push([from, index]);
     }
     const origin = at.get(originOf(task.name));
-    if (origin !== undefined && task.needs.length === 0 && view.tasks[origin].phase === task.phase) {
+    if (origin !== undefined && origin !== index && task.needs.length === 0 && view.tasks[origin].phase === task.phase) {
       edges.push([origin, index]);
       grown.add(`${origin}>${index}`);
     }

@@ -48,7 +48,7 @@ const MERGE = {
   waiting: { word: "In the queue", tone: "active", icon: "queue" },
   merged: { word: "Merged", tone: "good", icon: "check" },
   conflict: { word: "Conflict", tone: "wait", icon: "wrench" },
-  red: { word: "Checks red", tone: "bad", icon: "cross" },
+  validation: { word: "Checks red", tone: "bad", icon: "cross" },
   failed: { word: "Failed", tone: "bad", icon: "cross" },
 };
 

@@ -6,7 +6,7 @@ import { duration } from "../core/format.js";
 import { go } from "../core/router.js";
 import { shortcuts } from "../core/shortcuts.js";
 import { ProjectModel } from "../model/project.js";
-import { ENDED, TASK_ENDED, projectLook } from "../model/status.js";
+import { ENDED, HELD, TASK_ENDED, projectLook } from "../model/status.js";
 import { fork, pause, projectMenu, refusedFor, resume, retry } from "../parts/actions.js";
 import { projectBadge } from "../parts/badge.js";
 import { icon } from "../parts/icons.js";
@@ -120,17 +120,16 @@ function projectHead(model, scope) {
 
 /** @param {ProjectModel} model */
 function headFacts(model) {
-  const { project, counts, tasks } = model.view;
-  const total = counts.reduce((sum, [, number]) => sum + number, 0) || tasks.length;
-  const ended = counts.filter(([status]) => TASK_ENDED.has(status)).reduce((sum, [, number]) => sum + number, 0);
+  const { project, tasks } = model.view;
+  const ended = tasks.filter((task) => TASK_ENDED.has(task.status)).length;
   const goal = model.view.inputs?.goal;
   return [
     typeof goal === "string" && h("p", { class: "goal" }, goal),
     h("ul", { class: "fact-row" },
       h("li", null, h("span", { class: "muted" }, "Workflow "), h("a", { href: `/projects?workflow=${encodeURIComponent(project.workflow)}` }, project.workflow)),
       h("li", null, h("span", { class: "muted" }, "Started "), agoTime(project.created)),
-      h("li", null, h("span", { class: "muted" }, model.ended ? "Took " : "Running for "), model.ended ? duration(project.changed - project.created) : sinceTime(project.created)),
-      h("li", null, h("span", { class: "muted" }, "Tasks "), `${ended} of ${total} ended`),
+      h("li", null, h("span", { class: "muted" }, model.ended ? "Took " : HELD.has(project.status) ? "Open for " : "Running for "), model.ended ? duration(project.changed - project.created) : sinceTime(project.created)),
+      h("li", null, h("span", { class: "muted" }, "Tasks "), `${ended} of ${tasks.length} ended`),
       model.budgets().filter(isCapped).map((budget) =>
         h("li", { class: "row" }, h("span", { class: "muted" }, DIMENSIONS[budget.name].word), DIMENSIONS[budget.name].show(budget.spent), meter(budget)),
       ),

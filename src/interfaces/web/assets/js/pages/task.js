@@ -69,7 +69,7 @@ function taskHead(model, name, scope) {
   const state = h("span", { class: "row wrap" });
   const action = h("div", { class: "actions" });
   const trouble = h("div", { class: "stack" });
-  const facts = h("div", null);
+  const facts = h("div", { class: "task-facts" });
   let drawn = "";
   model.watch(() => {
     const task = model.task(name);
@@ -92,6 +92,6 @@ function taskHead(model, name, scope) {
     )),
     h("div", { class: "page-head" }, h("h1", null, name), state, action),
     trouble,
-    h("details", { class: "task-facts", open: !matchMedia("(max-width: 46rem)").matches }, h("summary", { class: "muted" }, "Facts"), facts),
+    facts,
   );
 }

@@ -26,9 +26,11 @@ export function diffView(diff, { closed = false } = {}) {
     return h("div", { class: "empty" }, h("strong", null, "No changed files"), diff.reason ?? "The files are those that it started from.");
   }
   let lines = 0;
-  const files = diff.files.map((file, at) => {
+  // What agents keep beside the work comes behind the work.
+  const sorted = [...diff.files].sort((a, b) => Number(a.path.startsWith(".")) - Number(b.path.startsWith(".")));
+  const files = sorted.map((file, at) => {
     lines += file.additions + file.deletions;
-    return fileView(file, !closed && at < OPEN_FILES && lines < OPEN_LINES);
+    return fileView(file, !closed && at < OPEN_FILES && lines < OPEN_LINES && !file.path.startsWith("."));
   });
   return h("div", { class: "diff" },
     h("div", { class: "row wrap" }, diffStat(diff), diff.truncated && h("span", { class: "tone-wait" }, "There is more than can be shown here.")),

@@ -24,7 +24,8 @@ export class Terminal {
     const { scrollTop, clientHeight, scrollHeight } = this.root;
     const atEnd = scrollTop + clientHeight >= scrollHeight - 24;
     for (const spans of this.reader.read(text)) this.push(spans);
-    fill(this.tail, lineNodes(this.reader.tail() ?? []));
+    const tail = this.reader.tail();
+    fill(this.tail, tail && lineNodes(tail));
     while (this.lines > MOST_LINES && this.blocks.firstElementChild) {
       const gone = this.blocks.firstElementChild;
       this.dropped += gone.childElementCount;
@@ -69,6 +70,7 @@ function lineNodes(spans) {
  */
 export function terminalText(text, label) {
   const terminal = new Terminal(label);
+  terminal.root.classList.add("soft");
   terminal.follow = false;
   terminal.write(text.endsWith("\n") ? text : `${text}\n`);
   return terminal.root;

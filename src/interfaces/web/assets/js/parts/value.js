@@ -49,7 +49,7 @@ function view(value, depth) {
     if (value.length === 0) return h("span", { class: "muted" }, "none");
     return h("ol", { class: "value-list" }, value.map((item) => h("li", null, view(item, depth + 1))));
   }
-  const entries = Object.entries(value);
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   if (entries.length === 0) return h("span", { class: "muted" }, "empty");
   return h("dl", { class: "value-fields" },
     entries.map(([name, item]) => [

@@ -10,7 +10,7 @@ import { spendingChart } from "../parts/spending_chart.js";
 
 const PAGE = 1000;
 const MOST_PAGES = 40;
-const KINDS = "CallFinished,CallUncertain";
+const KINDS = ["CallFinished", "CallUncertain"];
 
 /** @typedef {{at: number, usd_micros: number, tokens: number}} Spent */
 
@@ -61,16 +61,26 @@ export function costTab(place, model, scope) {
  * @returns {Promise<Spent[]>}
  */
 async function spending(model, scope) {
-  /** @type {Spent[]} */
+  const records = (await Promise.all(KINDS.map((kind) => recordsOf(model, kind, scope)))).flat();
+  return records.map((record) => {
+    const [, body] = kindOf(record.event);
+    const used = body.outcome?.usage ?? body.charged;
+    return { at: record.at, usd_micros: used?.usd_micros ?? 0, tokens: used?.tokens ?? (used ? used.input_tokens + used.output_tokens : 0) };
+  }).filter(({ tokens, usd_micros }) => tokens + usd_micros > 0).sort((a, b) => a.at - b.at);
+}
+
+/**
+ * @param {import("../model/project.js").ProjectModel} model
+ * @param {string} kind
+ * @param {import("../core/scope.js").Scope} scope
+ * @returns {Promise<import("../model/types.js").RecordView[]>}
+ */
+async function recordsOf(model, kind, scope) {
   const found = [];
   let next = 0;
   for (let page = 0; page < MOST_PAGES && next !== null; page += 1) {
-    const answer = await get(path(["projects", model.id, "records"], { kind: KINDS, from: next, limit: PAGE }), scope.signal);
-    for (const record of answer.records) {
-      const [, body] = kindOf(record.event);
-      const used = body.outcome?.usage ?? body.charged;
-      if (used) found.push({ at: record.at, usd_micros: used.usd_micros, tokens: used.tokens ?? used.input_tokens + used.output_tokens });
-    }
+    const answer = await get(path(["projects", model.id, "records"], { kind, from: next, limit: PAGE }), scope.signal);
+    found.push(...answer.records);
     next = answer.next;
   }
   return found;

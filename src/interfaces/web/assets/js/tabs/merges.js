@@ -9,7 +9,7 @@ import { copyButton } from "../parts/command.js";
 import { loading } from "../parts/loading.js";
 import { taskHref } from "../parts/task_summary.js";
 
-/** @typedef {{task: string, attempt: number, state: string, asked: number, ended?: number | null, commit?: string | null, detail?: string | null}} Merge */
+/** @typedef {{task: string, attempt: number, state: string, asked: number, ended?: number | null, commit?: string | null, position?: number | null, detail?: string | null}} Merge */
 
 /** @type {import("../pages/project.js").Tab} */
 export function mergesTab(place, model, scope) {
@@ -20,7 +20,7 @@ export function mergesTab(place, model, scope) {
     if (entries.length === 0) return h("div", { class: "empty panel" }, h("strong", null, "Nothing was merged"), "Tasks with `merge: true` go through this queue, one batch at a time, each behind the checks of the repository.");
     return h("div", { class: "panel scroll" }, h("table", { class: "grid-table cards" },
       h("caption", { class: "visually-hidden" }, "Merges in the order they were asked for"),
-      h("thead", null, h("tr", null, ["Task", "State", "Commit", "Detail", "In the queue", "Asked"].map((name) => h("th", { scope: "col" }, name)))),
+      h("thead", null, h("tr", null, ["Task", "State", "Place", "Commit", "Detail", "In the queue", "Asked"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", null, entries.map((entry) => row(model.id, entry))),
     ));
   };
@@ -40,6 +40,7 @@ function row(project, entry) {
   return h("tr", null,
     h("td", { class: "nowrap" }, h("a", { href: taskHref(project, entry.task) }, entry.task), entry.attempt > 1 && h("span", { class: "muted" }, ` attempt ${entry.attempt}`)),
     h("td", null, mergeBadge(entry.state)),
+    h("td", { class: "muted" }, entry.position && `#${entry.position}`),
     h("td", { class: "nowrap" }, entry.commit && [h("code", null, entry.commit.slice(0, 10)), copyButton(entry.commit, "Copy the commit's id")]),
     h("td", { class: "grow wrap-anywhere" }, entry.detail),
     h("td", { class: "nowrap muted" }, duration((entry.ended ?? Date.now()) - entry.asked)),

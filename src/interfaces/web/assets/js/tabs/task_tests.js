@@ -12,7 +12,7 @@ import { valueView, verdictBadge } from "../parts/value.js";
 
 const LEAST_MS = 1500;
 
-/** @typedef {{title: string, at: number, took?: number, green: boolean | null, text: string, href?: string, failure?: string}} Check */
+/** @typedef {{title: string, at: number, took?: number, green: boolean | null, text: string, shown?: string, href?: string, failure?: string}} Check */
 
 /** @type {import("../pages/task.js").TaskTab} */
 export function testsTab(place, { model, name }, scope) {
@@ -57,7 +57,8 @@ function stepChecks(project, task, timeline) {
     at: step.started,
     took: step.duration_ms,
     green: step.ended === undefined ? null : !step.failure && (step.kind !== "merge" || step.merged?.merged !== false),
-    text: step.shown ?? "",
+    text: "",
+    shown: step.shown,
     failure: step.failure?.message,
     href: step.log_bytes ? `${taskHref(project, task, "output")}?attempt=${attempt.attempt}&step=${step.step}` : undefined,
   })));
@@ -86,6 +87,7 @@ function checkPanel(check, open) {
   return h("details", { class: "panel check-panel", open: open || check.green === false },
     h("summary", null, badge(look), h("strong", null, check.title), h("span", { class: "muted push" }, check.took !== undefined && `${duration(check.took)} · `, exactTime(check.at))),
     check.failure && h("div", { class: "callout", data: { tone: "bad" } }, h("p", { class: "wrap-anywhere" }, check.failure)),
+    check.shown && h("code", { class: "check-shown" }, check.shown),
     check.text && terminalText(check.text, check.title),
     check.href && h("p", { class: "check-link" }, h("a", { href: check.href }, "The whole output")),
   );
