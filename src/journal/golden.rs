@@ -33,7 +33,11 @@ const RELEASES: [Release; 2] = [
         head: "bcb44b3b71468a5310188013f7778a0520a382fee2cc3526e2a9dd79a45ee880",
         holds: without_attestations,
     },
-    Release { folder: PRESENT, head: "cd24ff981a023ea0ff416a1afbae58a86e2f998d0ede5316cc2aa8991bb0736e", holds: samples::one_of_each },
+    Release {
+        folder: PRESENT,
+        head: "cd24ff981a023ea0ff416a1afbae58a86e2f998d0ede5316cc2aa8991bb0736e",
+        holds: samples::one_of_each,
+    },
 ];
 /// The folder of what this release writes.
 const PRESENT: &str = "v2";

@@ -390,8 +390,7 @@ mod tests {
         let done = Event::TaskCompleted { task: TASK, output: Payload::default() };
         let fold = fold([Event::TaskReady { task: TASK }, started(1), backoff, started(2), done]);
         let rows: Vec<_> = fold.attempts.iter().map(|(_, row)| (row.attempt, row.end, row.ended)).collect();
-        let expected =
-            [(1, AttemptEnd::Failed, Some(Millis(3))), (2, AttemptEnd::Completed, Some(Millis(5)))];
+        let expected = [(1, AttemptEnd::Failed, Some(Millis(3))), (2, AttemptEnd::Completed, Some(Millis(5)))];
         assert_eq!(rows, expected);
         let waits: Vec<_> = fold.waits.iter().map(|(_, row)| (row.cause, row.since.0, row.until)).collect();
         assert_eq!(waits, [(WaitCause::Worker, 1, Some(Millis(2))), (WaitCause::Backoff, 3, Some(Millis(4)))]);

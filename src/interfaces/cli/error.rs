@@ -348,8 +348,12 @@ fn hint_of_serve(error: &ServeError) -> Option<String> {
             "Give --tls-cert and --tls-key, or listen at 127.0.0.1 and reach it through `ssh -L 7171:127.0.0.1:7171`."
                 .to_owned(),
         ),
-        ServeError::Certificate(_) => Some("Both files are PEM: the chain with the server's own first, and its key.".to_owned()),
-        ServeError::Listen { .. } => Some("Another server may have it; choose another one with --listen ADDRESS:PORT.".to_owned()),
+        ServeError::Certificate(_) => {
+            Some("Both files are PEM: the chain with the server's own first, and its key.".to_owned())
+        }
+        ServeError::Listen { .. } => {
+            Some("Another server may have it; choose another one with --listen ADDRESS:PORT.".to_owned())
+        }
         ServeError::Start(_) => None,
     }
 }
@@ -383,7 +387,9 @@ fn hint_of_fault(fault: &Fault) -> Option<String> {
             Some(hint.to_owned())
         }
         FaultKind::Defect => Some("Please report this, with engine.log of the home.".to_owned()),
-        FaultKind::NoToken => Some("Print a token with `wfctl token`; send it as `Authorization: Bearer TOKEN`.".to_owned()),
+        FaultKind::NoToken => {
+            Some("Print a token with `wfctl token`; send it as `Authorization: Bearer TOKEN`.".to_owned())
+        }
         FaultKind::NotAllowed => Some("Print one for another role with `wfctl token --role operate`.".to_owned()),
         FaultKind::Foreign => Some("Name the host with `wfctl serve --allow-host NAME` if it is yours.".to_owned()),
         FaultKind::TooMany => Some("Ask again in a second, and less often.".to_owned()),

@@ -74,6 +74,7 @@ files! {
     "js/parts/reasons.js",
     "js/parts/segmented.js",
     "js/parts/spending_chart.js",
+    "js/parts/tabs.js",
     "js/parts/task_summary.js",
     "js/parts/terminal.js",
     "js/parts/time_axis.js",

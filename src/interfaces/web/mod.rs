@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn text_never_becomes_markup_and_nothing_comes_from_elsewhere() {
-        let banned = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser"];
+        let banned =
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser"];
         for name in names(".js") {
             for word in banned {
                 assert!(!text(name).contains(word), "{name}: {word}");

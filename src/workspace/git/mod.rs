@@ -37,9 +37,9 @@ pub use conflict::{
 pub use create::create;
 pub use error::Error;
 pub use inquire::{changed_files, checked_out_branch, file_at, landing, tree_of};
-pub use patch::{Compared, ComparedFile};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
+pub use patch::{Compared, ComparedFile};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use replica::{align, replicate};

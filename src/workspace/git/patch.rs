@@ -112,8 +112,12 @@ mod tests {
         let new = [("a", b"two\n".as_slice()), ("bin", b"\0\x01"), ("renamed", long.as_bytes()), ("same", b"s")];
         let compared = compare(&repository, tree(&repository, &old), tree(&repository, &new)).unwrap();
         let lines: Vec<_> = compared.files.iter().map(|file| (file.path.as_str(), file.status, file.binary)).collect();
-        let expected =
-            [("a", "modified", false), ("bin", "added", true), ("gone", "deleted", false), ("renamed", "renamed", false)];
+        let expected = [
+            ("a", "modified", false),
+            ("bin", "added", true),
+            ("gone", "deleted", false),
+            ("renamed", "renamed", false),
+        ];
         assert_eq!(lines, expected);
         let a = &compared.files[0];
         assert_eq!((a.additions, a.deletions), (1, 1));

@@ -65,7 +65,10 @@ impl Launcher {
             }
         }
         let shown: String = name.chars().take(80).collect();
-        Err(Error::NoWorkflow { name: shown, hint: "GET /api/v1/workflows lists those that can be started.".to_owned() })
+        Err(Error::NoWorkflow {
+            name: shown,
+            hint: "GET /api/v1/workflows lists those that can be started.".to_owned(),
+        })
     }
 
     fn read(&self, found: &Found) -> Result<Definition, Error> {
@@ -123,13 +126,8 @@ impl Launcher {
     fn request(&self, wanted: Wanted) -> Result<StartRequest, Error> {
         let context = &*self.context;
         let (mut definition, path) = self.definition(&wanted.source, wanted.role)?;
-        let chosen = args::Models {
-            model: wanted.models,
-            base_url: None,
-            key_env: None,
-            free: false,
-            trust_providers: false,
-        };
+        let chosen =
+            args::Models { model: wanted.models, base_url: None, key_env: None, free: false, trust_providers: false };
         definition.models = models::chosen(context, &chosen, &definition)?;
         if let Some(caps) = &wanted.budget {
             definition.budget = definition.budget.raised_by(caps);

@@ -168,7 +168,8 @@ fn security(arguments: &args::Serve) -> Result<Security, Error> {
 }
 
 fn here() -> Result<PathBuf, Error> {
-    let here = std::env::current_dir().map_err(|source| Error::System { doing: "find this folder".to_owned(), source })?;
+    let here =
+        std::env::current_dir().map_err(|source| Error::System { doing: "find this folder".to_owned(), source })?;
     Ok(git_root(&here).unwrap_or(here))
 }
 

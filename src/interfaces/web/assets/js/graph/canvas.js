@@ -70,7 +70,8 @@ export class GraphCanvas {
       return;
     }
     this.shape = shape;
-    const layout = await layoutOf(graph, this.scope);
+    const aspect = Math.max(0.4, this.canvas.clientWidth / Math.max(1, this.canvas.clientHeight));
+    const layout = await layoutOf(graph, aspect, this.scope);
     if (this.scope.over || shape !== this.shape) return;
     this.scene = { graph, layout, selected: this.scene?.selected ?? -1, hovered: -1, matches: null };
     this.map.hidden = graph.tasks.length < MAP_FROM;

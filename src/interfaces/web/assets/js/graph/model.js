@@ -52,11 +52,12 @@ export function shapeOf(graph) {
 
 /**
  * @param {Graph} graph
+ * @param {number} aspect width by height of the place
  * @param {import("../core/scope.js").Scope} scope
  * @returns {Promise<import("./layout.js").Layout>}
  */
-export function layoutOf(graph, scope) {
-  const input = { nodes: graph.tasks.map((task) => ({ phase: graph.phases.indexOf(task.phase) })), edges: graph.edges };
+export function layoutOf(graph, aspect, scope) {
+  const input = { nodes: graph.tasks.map((task) => ({ phase: graph.phases.indexOf(task.phase) })), edges: graph.edges, aspect };
   if (graph.tasks.length < LARGE) return Promise.resolve(layOut(input));
   return new Promise((resolve, reject) => {
     const worker = new Worker("/assets/js/graph/layout_worker.js", { type: "module" });

@@ -57,11 +57,11 @@ function paintBands(context, { layout, graph }, colours, sans, scale) {
     context.strokeStyle = colours.line;
     context.lineWidth = 1;
     context.beginPath();
-    context.roundRect(band.x, 0, band.width, layout.height, 10);
+    context.roundRect(band.x, band.y, band.width, band.height, 10);
     context.fill();
     context.stroke();
     context.fillStyle = colours.muted;
-    context.fillText(sentence(graph.phases[band.phase] ?? ""), band.x + 14, size > 20 ? -8 : 21);
+    context.fillText(sentence(graph.phases[band.phase] ?? ""), band.x + 14, band.y + (size > 20 ? -6 : 21));
   }
 }
 

@@ -15,6 +15,7 @@ import { loading } from "../parts/loading.js";
 import { menu } from "../parts/menu.js";
 import { DIMENSIONS, isCapped, meter } from "../parts/meter.js";
 import { reasonList } from "../parts/reasons.js";
+import { revealTab, tabLinks } from "../parts/tabs.js";
 import { artifactsTab } from "../tabs/artifacts.js";
 import { changesTab } from "../tabs/changes.js";
 import { costTab } from "../tabs/cost.js";
@@ -53,13 +54,10 @@ export function projectPage(main, place, scope) {
   loading(main, scope, () => model.open(), () => {
     const head = projectHead(model, scope);
     const panel = h("div", { class: `tab-panel ${chosen.fills ? "fills" : ""}`, id: "tab-panel" });
-    const tabs = h("nav", { class: "tabs", "aria-label": "Views of the project" },
-      TABS.map(({ name, label }) => h("a", { href: name === "graph" ? base : `${base}/${name}`, "aria-current": name === chosen.name ? "page" : undefined }, label)),
-    );
+    const tabs = tabLinks("Views of the project", TABS.map(({ name, label }) => ({ href: name === "graph" ? base : `${base}/${name}`, label, isCurrent: name === chosen.name })));
     queueMicrotask(() => {
       chosen.show(panel, model, scope, place.query);
-      const current = /** @type {HTMLElement | null} */ (tabs.querySelector("[aria-current]"));
-      if (current) tabs.scrollLeft = current.offsetLeft - 40;
+      revealTab(tabs);
     });
     return [head, tabs, panel];
   });

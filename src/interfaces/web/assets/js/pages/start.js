@@ -29,7 +29,7 @@ export function startPage(main, place, scope) {
  * @param {URLSearchParams} query values to begin with, by input
  */
 function form(workflow, query) {
-  const inputs = workflow.inputs.map((spec) => inputField(spec, query.get(spec.name)));
+  const inputs = [...workflow.inputs].sort((a, b) => Number(b.required) - Number(a.required)).map((spec) => inputField(spec, query.get(spec.name)));
   const budget = budgetFields("Budget", "Empty: what the workflow says. At a cap the project pauses and asks.");
   const refusal = h("div", null);
   const refused = refusedFor("operate");

@@ -8,6 +8,7 @@ import { refusedFor, retry } from "../parts/actions.js";
 import { taskBadge } from "../parts/badge.js";
 import { icon } from "../parts/icons.js";
 import { loading } from "../parts/loading.js";
+import { revealTab, tabLinks } from "../parts/tabs.js";
 import { taskFacts, taskHref, taskTiming, taskTrouble } from "../parts/task_summary.js";
 import { attemptsTab } from "../tabs/task_attempts.js";
 import { conversationTab } from "../tabs/task_conversation.js";
@@ -46,15 +47,18 @@ export function taskPage(main, place, scope) {
     const chosen = tabs.find((tab) => tab.name === place.params.tab) ?? tabs[0];
     const panel = h("div", { class: "tab-panel" });
     const attempt = Number(place.query.get("attempt")) || null;
-    queueMicrotask(() => chosen.show(panel, { model, name, attempt, query: place.query }, scope));
+    const links = tabLinks("Views of the task", tabs.map((tab) => ({ href: taskHref(id, name, tab.name), label: tab.label, isCurrent: tab === chosen })));
+    queueMicrotask(() => {
+      chosen.show(panel, { model, name, attempt, query: place.query }, scope);
+      revealTab(links);
+    });
     shortcuts("Task", [
       ...tabs.map((tab, at) => /** @type {[string, string, () => void]} */ ([String(at + 1), tab.label, () => go(taskHref(id, name, tab.name))])),
       ["u", "Back to the project", () => go(`/projects/${encodeURIComponent(id)}`)],
     ], scope);
     return [
       taskHead(model, name, scope),
-      h("nav", { class: "tabs", "aria-label": "Views of the task" },
-        tabs.map((tab) => h("a", { href: taskHref(id, name, tab.name), "aria-current": tab === chosen ? "page" : undefined }, tab.label))),
+      links,
       panel,
     ];
   });

@@ -57,7 +57,7 @@ function control(spec, props, begin) {
       return h("textarea", { ...props, class: "input code", rows: 4, spellcheck: "false", value: begin });
     default:
       return spec.required && spec.default === undefined
-        ? h("textarea", { ...props, rows: 3, value: begin })
+        ? h("textarea", { ...props, class: "input grows", rows: 1, value: begin })
         : h("input", { ...props, type: "text", value: begin });
   }
 }

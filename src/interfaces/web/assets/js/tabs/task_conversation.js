@@ -1,4 +1,5 @@
 /** The conversation of an agent: prompt, replies, tools, checks, questions, artifacts, commits. Grows while it runs. */
+import { toastProblem } from "../core/announce.js";
 import { fill, h, keyed } from "../core/dom.js";
 import { bytes, count, duration, exactTime, money, plural } from "../core/format.js";
 import { get, path } from "../core/http.js";
@@ -58,7 +59,7 @@ export function conversationTab(place, { model, name, attempt }, scope) {
       keyed(list, entries.map((entry, at) => ({ entry, at })), {
         key: ({ entry, at }) => `${entry.ix}/${at}`,
         signature: ({ entry }) => `${entry.end.is}/${entry.text.length}`,
-        render: ({ entry }) => entryView(entry, model.id, name, attempt),
+        render: ({ entry, at }) => entryView(entry, () => whole(at)),
       });
     } catch (error) {
       if (scope.over) return;
@@ -67,6 +68,7 @@ export function conversationTab(place, { model, name, attempt }, scope) {
         : problem(error, load));
     }
   };
+  const whole = async (/** @type {number} */ at) => (await get(path(["projects", model.id, "tasks", name, "transcript"], { attempt, from: at, full: true }), scope.signal)).entries[0];
   const refresh = gently(scope, load, LEAST_MS);
   model.read((record) => {
     if (record.task === name) refresh();
@@ -95,11 +97,10 @@ function unfold(list, open) {
 
 /**
  * @param {Entry} entry
- * @param {string} project
- * @param {string} task
- * @param {number | null} attempt
+ * @param {() => Promise<Entry>} whole the same with nothing cut
+ * @returns {HTMLElement}
  */
-function entryView(entry, project, task, attempt) {
+function entryView(entry, whole) {
   const kind = KINDS[entry.kind] ?? { word: entry.kind, icon: "dot" };
   const failed = entry.end.is === "failed" || (entry.kind === "check" && entry.end.is === "done" && !isGreen(entry));
   const tone = entry.end.is === "open" ? "active" : failed ? "bad" : entry.end.is === "uncertain" ? "wait" : entry.kind === "check" ? "good" : "idle";
@@ -110,7 +111,7 @@ function entryView(entry, project, task, attempt) {
   ].filter(Boolean).join(" · ");
   const states = { open: "running", failed: "failed", uncertain: "uncertain: charged, sent again", dropped: "cut off, made again", done: "" };
   const state = entry.kind === "check" && entry.end.is === "done" ? (failed ? "red" : "green") : states[/** @type {keyof typeof states} */ (entry.end.is)] ?? entry.end.is;
-  return h("li", { class: "entry", data: { kind: entry.kind, tone } },
+  const root = h("li", { class: "entry", data: { kind: entry.kind, tone } },
     h("div", { class: "entry-head" },
       icon(failed ? "cross" : kind.icon, `tone-${tone}`),
       h("strong", null, kind.word),
@@ -122,8 +123,16 @@ function entryView(entry, project, task, attempt) {
     entry.end.failure && h("p", { class: "tone-bad wrap-anywhere" }, failureWords(entry.end.failure)),
     entryText(entry),
     (entry.calls ?? []).map((call) => h("div", { class: "entry-call" }, icon("right", "muted"), h("strong", { class: "mono" }, call.name), argumentsView(call.arguments))),
-    entry.cut_from && h("p", { class: "small muted" }, `Cut: it is ${bytes(entry.cut_from)} long. `, h("a", { href: path(["projects", project, "tasks", task, "transcript"], { attempt, full: true }), download: `${task}.json` }, "Download all of it")),
+    entry.cut_from && h("div", { class: "row small muted" }, `Cut: it is ${bytes(entry.cut_from)} long.`, h("button", { class: "button small", type: "button", on: { click: async () => {
+      try {
+        root.replaceChildren(...entryView(await whole(), whole).childNodes);
+        for (const details of root.querySelectorAll("details")) details.open = true;
+      } catch (error) {
+        toastProblem(error);
+      }
+    } } }, "Show all of it")),
   );
+  return root;
 }
 
 /** @param {Entry} entry */
