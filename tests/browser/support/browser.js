@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { SCREENSHOTS } from "./server.js";
 
@@ -22,11 +23,22 @@ export async function launch() {
  */
 export async function open(browser, server, { role = "admin", width = 1360, height = 860, scheme = "light" } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce", serviceWorkers: "block" });
+  if (process.env.WFCTL_BROWSER_ASSETS) await serveFromTree(context);
   const page = await context.newPage();
   const watch = new Watch(page, server);
   await page.goto(`${server.url}/login?token=${server.token(role)}`);
   await page.waitForSelector(".topbar");
   return { page, watch, context };
+}
+
+/**
+ * Takes files from the working tree in place of those in the program: for work on the pages, without building.
+ *
+ * @param {import("playwright-core").BrowserContext} context
+ */
+async function serveFromTree(context) {
+  const root = fileURLToPath(new URL("../../../src/interfaces/web/assets/", import.meta.url));
+  await context.route("**/assets/**", (route) => route.fulfill({ path: join(root, new URL(route.request().url()).pathname.slice("/assets/".length)) }));
 }
 
 /** What a page must not do. */
