@@ -192,7 +192,11 @@ async fn serve(
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: axum::Router, watcher: Watcher) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: axum::Router,
+    watcher: Watcher,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     let head = Duration::from_millis(limits::API_HEAD_MS);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(WRITE_BYTES);

@@ -105,8 +105,7 @@ impl Hub {
                 followed.insert(id.clone(), channel.clone());
                 // Listening begins before reading: nothing falls in between.
                 let commits = self.engine.commits();
-                let pump =
-                    Pump { hub: self.clone(), id: id.clone(), channel: channel.clone(), commits, at: from, names };
+                let pump = Pump { hub: self.clone(), id: id.clone(), channel: channel.clone(), commits, at: from, names };
                 tokio::spawn(pump.run());
                 channel
             }
