@@ -75,7 +75,11 @@ impl api::Keeper for Keeper {
             deletions: file.deletions,
             patch: file.patch,
         };
-        Ok(Comparison { files: compared.files.into_iter().map(file).collect(), truncated: compared.truncated })
+        Ok(Comparison {
+            files: compared.files.into_iter().map(file).collect(),
+            truncated: compared.truncated,
+            reason: None,
+        })
     }
 
     fn delete(&self, id: &ProjectId) -> Result<(), Fault> {

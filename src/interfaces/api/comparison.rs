@@ -6,6 +6,7 @@ use super::fault::{Fault, FaultKind};
 use super::logs::task_of;
 use super::service::{Between, Keeper};
 use crate::domain::ids::ProjectId;
+use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
 
 /// The files that differ.
@@ -15,6 +16,9 @@ pub struct Comparison {
     pub files: Vec<ChangedFile>,
     /// There are more, or the texts of some are left out.
     pub truncated: bool,
+    /// Why there is nothing to compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// One file that differs.
@@ -48,8 +52,11 @@ pub fn compare(
     let project = archive.load(id)?.project;
     let ix = task.map(|name| task_of(&project, name)).transpose()?;
     let Some((from, to)) = project.compared_trees(ix) else {
-        // Outside of a repository nothing is known of files; a task that ran nothing has changed none.
-        return Ok(Comparison::default());
+        let reason = match (project.created.workspace, task) {
+            (WorkspaceKind::Worktree, Some(task)) => format!("task `{task}` has left no files yet"),
+            _ => "the project does not run in git worktrees, so nothing is known of its files".to_owned(),
+        };
+        return Ok(Comparison { reason: Some(reason), ..Comparison::default() });
     };
     let created = &project.created;
     let between =

@@ -46,13 +46,7 @@ impl Remembered {
 
     /// The id that `key` stands for: the one noted earlier, or `fresh`, noted now. A key that was used for another request is
     /// refused.
-    pub async fn take(
-        &self,
-        key: &str,
-        request: Digest,
-        fresh: ProjectId,
-        now: Millis,
-    ) -> Result<Turn, Problem> {
+    pub async fn take(&self, key: &str, request: Digest, fresh: ProjectId, now: Millis) -> Result<Turn, Problem> {
         let name = Digest::of(key.as_bytes());
         let of_key = {
             let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,6 @@
 //! The shapes of what other rooms answer, for the OpenAPI document alone. The values are never of these types; a test checks real
 //! answers against them.
 
-#![expect(dead_code, reason = "only their schemas are used")]
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -249,6 +247,9 @@ pub struct Comparison {
     files: Vec<ChangedFile>,
     /// There are more, or the texts of some are left out.
     truncated: bool,
+    /// Why there is nothing to compare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// An artifact that an agent kept.

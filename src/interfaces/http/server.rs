@@ -143,6 +143,7 @@ async fn serve(
     api: Arc<Api>,
     stopping: CancellationToken,
 ) {
+    forget_old_requests(api.clone());
     let app = router::router(api);
     let places = Arc::new(Semaphore::new(limits::API_CONNECTIONS));
     let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
@@ -192,11 +193,16 @@ async fn serve(
     }
 }
 
-async fn connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    app: axum::Router,
-    watcher: Watcher,
-) {
+/// Clears up behind earlier servers, beside everything else.
+fn forget_old_requests(api: Arc<Api>) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = api.remembered.forget_old(api.parts.launcher.now()) {
+            tracing::warn!(%error, "old idempotency keys were not forgotten");
+        }
+    });
+}
+
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: axum::Router, watcher: Watcher) {
     let mut builder = Builder::new(TokioExecutor::new());
     let head = Duration::from_millis(limits::API_HEAD_MS);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(WRITE_BYTES);

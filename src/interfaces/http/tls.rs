@@ -16,7 +16,8 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, String> {
     };
     let (of_certificate, of_key) = (about(certificate), about(key));
     let chain = CertificateDer::pem_file_iter(certificate).map_err(|error| of_certificate(&error))?;
-    let chain: Vec<CertificateDer<'static>> = chain.collect::<Result<_, _>>().map_err(|error| of_certificate(&error))?;
+    let chain: Vec<CertificateDer<'static>> =
+        chain.collect::<Result<_, _>>().map_err(|error| of_certificate(&error))?;
     if chain.is_empty() {
         return Err(of_certificate(&"no certificate in it"));
     }

@@ -87,8 +87,7 @@ impl Tokens {
     pub fn open(files: PrivateFiles, secret: impl Fn() -> String) -> io::Result<Self> {
         if files.read(FILE)?.is_none() {
             let make = |role: Role| format!("{}{}", role.prefix(), secret());
-            let stored =
-                Stored { read: make(Role::Read), operate: make(Role::Operate), admin: make(Role::Admin) };
+            let stored = Stored { read: make(Role::Read), operate: make(Role::Operate), admin: make(Role::Admin) };
             write(&files, &stored)?;
         }
         let known = Arc::new(Mutex::new(Known { version: None, digests: Vec::new() }));
@@ -117,8 +116,7 @@ impl Tokens {
         let version = self.version();
         if version.is_none() || known.version != version {
             let mut stored = read(&self.files)?;
-            known.digests =
-                Role::ALL.iter().map(|role| (Digest::of(stored.of(*role).as_bytes()), *role)).collect();
+            known.digests = Role::ALL.iter().map(|role| (Digest::of(stored.of(*role).as_bytes()), *role)).collect();
             known.version = version;
         }
         let digest = Digest::of(token.as_bytes());

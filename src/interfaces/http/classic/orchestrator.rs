@@ -162,7 +162,9 @@ pub async fn status(
 fn task_line(view: &ProjectView, task: &TaskView) -> TaskLine {
     let listed = view.inputs.pointer("/list/tasks").and_then(Value::as_array);
     let given = listed.and_then(|tasks| {
-        tasks.iter().find(|given| ["id", "task_id"].iter().any(|key| given.get(*key).is_some_and(|id| id == &task.name)))
+        tasks
+            .iter()
+            .find(|given| ["id", "task_id"].iter().any(|key| given.get(*key).is_some_and(|id| id == &task.name)))
     });
     let title = given.and_then(|given| given.get("title")?.as_str());
     TaskLine {
@@ -217,9 +219,8 @@ pub async fn result(
 
 /// The only project in which an external task of this name waits.
 async fn waiting(api: &Api, caller: Caller, name: &str) -> Result<ProjectId, Problem> {
-    let waits = |task: &TaskView| {
-        task.name == name && task.action == "external" && task.status == TaskStatus::AwaitingSignal
-    };
+    let waits =
+        |task: &TaskView| task.name == name && task.action == "external" && task.status == TaskStatus::AwaitingSignal;
     let views = live(api, caller).await?;
     let mut found: Vec<ProjectId> =
         views.into_iter().filter(|view| view.tasks.iter().any(waits)).map(|view| view.summary.id).collect();

@@ -104,7 +104,9 @@ pub async fn list_of(api: &Api, caller: Caller, id: &ProjectId) -> Result<Option
     let view = home.show(id).await?;
     let task = view.tasks.iter().find(|task| task.name == PLAN_TASK && view.summary.workflow == PLAN);
     let Some(task) = task else {
-        return Err(Fault::new(FaultKind::UnknownProject, format!("project {id} makes no list of tasks")).of(id).into());
+        return Err(Fault::new(FaultKind::UnknownProject, format!("project {id} makes no list of tasks"))
+            .of(id)
+            .into());
     };
     if task.status == TaskStatus::Completed {
         let content = home.artifact(id, Some(PLAN_TASK.to_owned()), "plan.json").await?;

@@ -87,11 +87,12 @@ impl Item {
             Some(role) => Who::Agent(role_of(role).to_owned()),
         };
         let title = text(&["title", "name"]).unwrap_or_else(|| id.clone());
-        let priority = given.get("priority").filter(|priority| !priority.is_null()).map(|priority| match priority.as_str() {
-            // Others say `medium`.
-            Some("medium") => json!("normal"),
-            _ => priority.clone(),
-        });
+        let priority =
+            given.get("priority").filter(|priority| !priority.is_null()).map(|priority| match priority.as_str() {
+                // Others say `medium`.
+                Some("medium") => json!("normal"),
+                _ => priority.clone(),
+            });
         Ok(Self { id, title, who, needs, priority, given })
     }
 }

@@ -171,17 +171,18 @@ fn graph_of_view(view: &ProjectView) -> GraphView {
 pub fn graph_of_definition(definition: &Definition) -> GraphView {
     use crate::domain::workflow::Action;
     let graph = graph_of(definition);
-    let node = |(ix, (phase, task)): (u32, (crate::domain::machine::Phase, &Arc<crate::domain::workflow::TaskSpec>))| Node {
-        ix,
-        name: task.name.clone(),
-        phase: phase.name().to_owned(),
-        status: None,
-        action: if task.foreach.is_some() { "foreach" } else { task.action.keyword() }.to_owned(),
-        role: match &task.action {
-            Action::Agent(agent) => Some(agent.role.clone()),
-            _ => None,
-        },
-    };
+    let node =
+        |(ix, (phase, task)): (u32, (crate::domain::machine::Phase, &Arc<crate::domain::workflow::TaskSpec>))| Node {
+            ix,
+            name: task.name.clone(),
+            phase: phase.name().to_owned(),
+            status: None,
+            action: if task.foreach.is_some() { "foreach" } else { task.action.keyword() }.to_owned(),
+            role: match &task.action {
+                Action::Agent(agent) => Some(agent.role.clone()),
+                _ => None,
+            },
+        };
     let nodes: Vec<Node> = (0u32..).zip(definition.tasks()).map(node).collect();
     let edges = nodes.iter().flat_map(|to| graph.predecessors(to.ix).iter().map(move |from| [*from, to.ix])).collect();
     let phases = definition.phases.iter().map(|spec| spec.phase.name().to_owned()).collect();
@@ -189,11 +190,7 @@ pub fn graph_of_definition(definition: &Definition) -> GraphView {
 }
 
 /// A picture of a definition, in one of the forms that are no data.
-pub fn picture(
-    definition: &Definition,
-    states: Option<&HashMap<String, TaskStatus>>,
-    format: GraphFormat,
-) -> Response {
+pub fn picture(definition: &Definition, states: Option<&HashMap<String, TaskStatus>>, format: GraphFormat) -> Response {
     let known = states.map(|states| move |name: &str| states.get(name).copied());
     let status = known.as_ref().map(|known| known as &dyn Fn(&str) -> Option<TaskStatus>);
     let (kind, text) = match format {

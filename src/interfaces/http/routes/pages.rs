@@ -24,7 +24,11 @@ pub async fn index(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response 
 }
 
 /// One file.
-pub async fn asset(State(api): State<Arc<Api>>, Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn asset(
+    State(api): State<Arc<Api>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     match find(&api, &path) {
         Some(asset) => Ok(serve(&headers, &asset)),
         None => Err(nothing(&format!("/assets/{path}"))),
@@ -40,8 +44,14 @@ pub async fn icon(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
 }
 
 /// Any other path: a page of the web interface when a browser asks for one.
-pub async fn fallback(State(api): State<Arc<Api>>, method: Method, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
-    let wants_page = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()).is_some_and(|it| it.contains("text/html"));
+pub async fn fallback(
+    State(api): State<Arc<Api>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wants_page =
+        headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()).is_some_and(|it| it.contains("text/html"));
     let is_page = wants_page && matches!(method, Method::GET | Method::HEAD) && !uri.path().starts_with("/api/");
     match find(&api, INDEX).filter(|_| is_page) {
         Some(asset) => Ok(serve(&headers, &asset)),
@@ -69,7 +79,8 @@ fn find(api: &Api, name: &str) -> Option<Asset> {
 
 fn serve(headers: &HeaderMap, asset: &Asset) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
-    let is_known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag));
+    let is_known =
+        known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag));
     let mut response = if is_known {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -101,9 +101,8 @@ fn has(summary: &Summary, text: &str) -> bool {
 }
 
 fn cursor(text: &str) -> Result<(Millis, ProjectId), Problem> {
-    let parts = text.split_once('.').and_then(|(changed, id)| {
-        Some((Millis(changed.parse().ok()?), ProjectId::new(id).ok()?))
-    });
+    let parts =
+        text.split_once('.').and_then(|(changed, id)| Some((Millis(changed.parse().ok()?), ProjectId::new(id).ok()?)));
     parts.ok_or_else(|| Problem::invalid("cursor: that is no cursor of a list of projects"))
 }
 

@@ -48,7 +48,9 @@ fn parse(range: &str, length: u64) -> Wanted {
         return Wanted::All;
     };
     let part = match (first.trim(), last.trim()) {
-        ("", last) => last.parse().ok().map(|count: u64| (length.saturating_sub(count), length.saturating_sub(1), count)),
+        ("", last) => {
+            last.parse().ok().map(|count: u64| (length.saturating_sub(count), length.saturating_sub(1), count))
+        }
         (first, "") => first.parse().ok().map(|first: u64| (first, length.saturating_sub(1), 1)),
         (first, last) => match (first.parse::<u64>(), last.parse::<u64>()) {
             (Ok(first), Ok(last)) if first <= last => Some((first, last.min(length.saturating_sub(1)), 1)),

@@ -1,5 +1,6 @@
 //! The journal of a project: its records, and the proof that they are what was written.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -33,8 +34,11 @@ pub struct RecordsQuery {
     limit: Option<usize>,
     /// Only those about this task.
     task: Option<String>,
-    /// Only those of this kind, e.g. TaskFailed.
+    /// Only those of these kinds, separated by commas, e.g. TaskFailed,TaskBackoff.
     kind: Option<String>,
+    /// Instead of the first ones that fit, the last ones before this position.
+    #[param(minimum = 0)]
+    before: Option<u64>,
 }
 
 /// A page of records.
@@ -60,27 +64,34 @@ pub async fn records(
     let (id, home) = (extract::project(&id)?, api.home(caller));
     let limit = bounded(query.limit, PAGE)?;
     let names = home.names(&id).await?;
-    let (mut at, mut found, mut next) = (Seq(query.from), Vec::new(), None);
+    let (mut at, mut found, mut next) = (Seq(query.from), VecDeque::new(), None);
+    let kinds: Option<Vec<&str>> = query.kind.as_ref().map(|kinds| kinds.split(',').map(str::trim).collect());
     'pages: loop {
         let page = home.records(&id, at, false).await?;
         if page.is_empty() {
             break;
         }
         for record in page {
-            if found.len() == limit {
+            if query.before.is_some_and(|before| record.seq.0 >= before) {
+                break 'pages;
+            }
+            if found.len() == limit && query.before.is_none() {
                 next = Some(at.0);
                 break 'pages;
             }
             at = record.seq;
             let task = record.event.task().and_then(|task| names.get(task.at()).cloned());
             let is_wanted = query.task.as_ref().is_none_or(|wanted| task.as_ref() == Some(wanted))
-                && query.kind.as_ref().is_none_or(|wanted| kind(&record) == *wanted);
+                && kinds.as_ref().is_none_or(|wanted| wanted.contains(&kind(&record).as_str()));
             if is_wanted {
-                found.push(RecordView { task, ..record });
+                if found.len() == limit {
+                    found.pop_front();
+                }
+                found.push_back(RecordView { task, ..record });
             }
         }
     }
-    Ok(Json(RecordList { records: found, next }))
+    Ok(Json(RecordList { records: found.into(), next }))
 }
 
 /// The name of what happened: the only key of the event's JSON.

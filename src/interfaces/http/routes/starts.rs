@@ -200,9 +200,10 @@ pub async fn fork(
     Input(body): Input<ForkBody>,
 ) -> Result<Response, Problem> {
     let source = extract::project(&id)?;
-    let wrong = body.models.iter().find(|model| {
-        model.split_once('/').is_none_or(|(provider, name)| provider.is_empty() || name.is_empty())
-    });
+    let wrong = body
+        .models
+        .iter()
+        .find(|model| model.split_once('/').is_none_or(|(provider, name)| provider.is_empty() || name.is_empty()));
     if let Some(model) = wrong {
         let shown: String = model.chars().take(80).collect();
         return Err(Problem::invalid(format!("models: {shown:?} is not `provider/model`")));

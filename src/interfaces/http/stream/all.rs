@@ -146,7 +146,9 @@ impl Firehose {
         let records = match self.hub.page(id, at).await {
             Ok(records) => records,
             // Removed, or damaged: the others go on.
-            Err(fault) if matches!(fault.kind, FaultKind::UnknownProject | FaultKind::Damaged | FaultKind::ReadOnly) => {
+            Err(fault)
+                if matches!(fault.kind, FaultKind::UnknownProject | FaultKind::Damaged | FaultKind::ReadOnly) =>
+            {
                 self.forget(id);
                 return Ok(Vec::new());
             }

@@ -105,7 +105,8 @@ impl Hub {
                 followed.insert(id.clone(), channel.clone());
                 // Listening begins before reading: nothing falls in between.
                 let commits = self.engine.commits();
-                let pump = Pump { hub: self.clone(), id: id.clone(), channel: channel.clone(), commits, at: from, names };
+                let pump =
+                    Pump { hub: self.clone(), id: id.clone(), channel: channel.clone(), commits, at: from, names };
                 tokio::spawn(pump.run());
                 channel
             }
@@ -285,11 +286,6 @@ impl Subscription {
     /// What was told last.
     pub fn at(&self) -> Seq {
         self.at
-    }
-
-    /// The project.
-    pub fn id(&self) -> &ProjectId {
-        &self.id
     }
 
     /// The next events; each call gets those after the ones of the call before. Safe to drop while it waits.

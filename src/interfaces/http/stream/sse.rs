@@ -68,9 +68,9 @@ pub async fn project_events(
 ) -> Result<Response, Problem> {
     let id = extract::project(&id)?;
     let from = match last_event_id(&headers)? {
-        Some(text) => {
-            text.parse().map_err(|_| Problem::invalid(format!("Last-Event-ID `{text}` is not the number of a record")))?
-        }
+        Some(text) => text
+            .parse()
+            .map_err(|_| Problem::invalid(format!("Last-Event-ID `{text}` is not the number of a record")))?,
         None => query.from.unwrap_or_default(),
     };
     let place = place(&api)?;
@@ -88,12 +88,10 @@ pub async fn project_events(
 }
 
 /// The next piece of text of a project, and whether more follows; `None` when the server stops.
-async fn one(
-    subscription: &mut Subscription,
-    explain: fn(&Fault) -> Explained,
-) -> Option<(Bytes, bool)> {
+async fn one(subscription: &mut Subscription, explain: fn(&Fault) -> Explained) -> Option<(Bytes, bool)> {
     let before = subscription.at();
-    let Ok(next) = tokio::time::timeout(Duration::from_millis(limits::STREAM_BEAT_MS), subscription.next()).await else {
+    let Ok(next) = tokio::time::timeout(Duration::from_millis(limits::STREAM_BEAT_MS), subscription.next()).await
+    else {
         return Some((Bytes::from_static(BEAT.as_bytes()), true));
     };
     let event = |name: &str, line: &[u8]| {

@@ -112,8 +112,8 @@ async fn understand(
     tasks: &mut JoinSet<()>,
     followed: &mut HashMap<String, AbortHandle>,
 ) -> Result<(), Problem> {
-    let said: Said =
-        serde_json::from_str(text).map_err(|error| Problem::invalid(format!("the message is not understood: {error}")))?;
+    let said: Said = serde_json::from_str(text)
+        .map_err(|error| Problem::invalid(format!("the message is not understood: {error}")))?;
     if let Some(id) = &said.unfollow {
         if let Some(task) = followed.remove(id) {
             task.abort();

@@ -1,0 +1,15 @@
+//! The server as its clients meet it: the built binary, asked over the loopback interface.
+
+#[path = "../it/rig.rs"]
+#[expect(dead_code, reason = "it is shared with tests that need more of it")]
+mod rig;
+
+mod access;
+mod classic;
+mod description;
+mod ledger;
+mod live;
+mod requests;
+mod server;
+mod starts;
+mod stop;
