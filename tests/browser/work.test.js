@@ -120,7 +120,7 @@ describe("work", () => {
     await page.locator(".project-head .badge", { hasText: "Build" }).waitFor();
     await page.getByRole("button", { name: "More" }).click();
     await page.getByRole("menuitem", { name: "Send a signal…" }).click();
-    await page.getByLabel("Name").fill("knock");
+    await page.locator("dialog").getByLabel("Name").fill("knock");
     await page.getByLabel("Payload").fill('{"by": 1}');
     await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.getByText("1 completed").waitFor();
@@ -149,6 +149,7 @@ describe("work", () => {
     await page.waitForURL("**/start");
     await page.keyboard.press("/");
     await page.keyboard.type("hello");
+    await until("one workflow is left", async () => (await page.locator(".workflow-card").count()) === 1);
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/start/hello");

@@ -178,6 +178,7 @@ function paintNear(context, { graph, layout, selected, hovered }, node, look, co
 function detail(task) {
   const what = task.role ?? task.action;
   const again = task.attempt > 1 ? ` ×${task.attempt}` : "";
+  if (task.action === "approval" && task.status !== "COMPLETED") return taskLook(task.status).word;
   if (task.status === "RUNNING" && task.doing) return `${what}${again} · ${task.doing.what}`;
   if (task.status === "COMPLETED" && task.started && task.ended) return `${what}${again} · ${duration(task.ended - task.started)}`;
   return `${what}${again} · ${taskLook(task.status).word.toLowerCase()}`;

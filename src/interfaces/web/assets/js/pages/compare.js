@@ -76,7 +76,7 @@ function summaryTable(one, other) {
     ["Records", ({ view }) => view.seq, count],
   ];
   return h("section", { class: "panel scroll" }, h("table", { class: "grid-table" },
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, ""), runs.map(({ view }) => h("th", { scope: "col" }, h("a", { class: "mono", href: `/projects/${encodeURIComponent(view.project.id)}` }, view.project.id))), h("th", { scope: "col", class: "number" }, "Difference"))),
+    h("thead", null, h("tr", null, h("td", null), runs.map(({ view }) => h("th", { scope: "col" }, h("a", { class: "mono", href: `/projects/${encodeURIComponent(view.project.id)}` }, view.project.id))), h("th", { scope: "col", class: "number" }, "Difference"))),
     h("tbody", null,
       h("tr", null, h("th", { scope: "row" }, "State"), runs.map(({ view }) => h("td", null, projectBadge(view.project.status))), h("td", null)),
       h("tr", null, h("th", { scope: "row" }, "Workflow"), runs.map(({ view }) => h("td", null, view.project.workflow)), h("td", { class: "number muted" }, one.view.definition === other.view.definition ? "same definition" : "other definition")),

@@ -16,13 +16,13 @@ export function workflowsPage(main, _place, scope) {
     list,
   );
   loading(list, scope, () => get("/api/v1/workflows", scope.signal), ({ workflows }) => {
-    const filter = () => {
+    const fitting = () => {
       const wanted = search.value.trim().toLowerCase();
       const fits = workflows.filter((/** @type {any} */ workflow) => `${workflow.name} ${workflow.description}`.toLowerCase().includes(wanted));
-      fill(list, fits.length ? fits.map(card) : h("div", { class: "empty" }, h("strong", null, "No workflow fits")));
+      return fits.length ? fits.map(card) : h("div", { class: "empty" }, h("strong", null, "No workflow fits"));
     };
-    search.addEventListener("input", filter);
-    return workflows.map(card);
+    search.addEventListener("input", () => fill(list, fitting()));
+    return fitting();
   });
 }
 

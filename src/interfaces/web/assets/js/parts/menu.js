@@ -17,8 +17,10 @@ export function menu(label, items) {
   /** @type {HTMLElement | null} */
   let list = null;
   const close = (back = false) => {
-    list?.remove();
+    // Removing what has the focus moves the focus, which closes again: by then there is nothing left to close.
+    const gone = list;
     list = null;
+    gone?.remove();
     button.setAttribute("aria-expanded", "false");
     if (back) button.focus();
   };
