@@ -19,7 +19,17 @@ export function agoTime(at) {
  * @param {number} since
  */
 export function sinceTime(since) {
-  return h("time", { datetime: new Date(since).toISOString(), title: `since ${moment(since)}`, data: { since } }, duration(Date.now() - since));
+  return h("time", { datetime: new Date(since).toISOString(), title: `since ${moment(since)}`, data: { since } }, lasting(since));
+}
+
+/**
+ * In whole seconds, so that it does not flicker.
+ *
+ * @param {number} since
+ */
+function lasting(since) {
+  const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
+  return seconds < 10 ? `${seconds}s` : duration(seconds * 1000);
 }
 
 /**
@@ -43,7 +53,7 @@ export function startClock() {
     if (document.hidden) return;
     for (const node of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("time[data-ago], time[data-since], time[data-due]"))) {
       const { ago: then, since, due } = node.dataset;
-      const text = then ? ago(Number(then)) : since ? duration(Math.floor((Date.now() - Number(since)) / 1000) * 1000) : until(Number(due));
+      const text = then ? ago(Number(then)) : since ? lasting(Number(since)) : until(Number(due));
       if (node.textContent !== text) node.textContent = text;
     }
   }, TICK_MS);

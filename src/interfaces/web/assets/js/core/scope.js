@@ -1,4 +1,6 @@
 /** What lives as long as a page: everything it owns ends when the page is left. */
+import { Problem } from "./http.js";
+
 export class Scope {
   constructor() {
     this.controller = new AbortController();
@@ -73,11 +75,16 @@ export function gently(scope, work, least) {
     const began = performance.now();
     try {
       await work();
+    } catch (error) {
+      // What is shown stays, and the next change asks again; whether the server is there is told by the stream.
+      if (!scope.over && !(error instanceof Problem)) reportError(error);
     } finally {
       busy = false;
       last = performance.now();
       pause = Math.max(least, 3 * (last - began));
-      if (wanted) ask();
+      const again = wanted;
+      wanted = false;
+      if (again) ask();
     }
   };
   const ask = () => {

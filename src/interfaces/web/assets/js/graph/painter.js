@@ -14,6 +14,8 @@ export const COLOURS = /** @type {const} */ ([
 
 const NAMES_FROM = 0.42;
 const DETAILS_FROM = 0.68;
+/** Names are never smaller than this on the screen. */
+const LEAST_TEXT = 10.5;
 const EDGES_FROM = 0.09;
 const SOFT = new Set(["active", "bad", "wait", "doubt"]);
 
@@ -166,8 +168,8 @@ function paintNear(context, { graph, layout, selected, hovered }, node, look, co
   context.restore();
   context.textBaseline = "alphabetic";
   context.fillStyle = ["SKIPPED", "CANCELLED"].includes(task.status) ? colours.muted : colours.text;
-  context.font = `560 13px ${sans}`;
-  context.fillText(cut(context, task.name, NODE_WIDTH - 44), left + 34, top + (scale < DETAILS_FROM ? 28 : 20));
+  context.font = `560 ${Math.max(13, LEAST_TEXT / scale)}px ${sans}`;
+  context.fillText(cut(context, task.name, NODE_WIDTH - 44), left + 34, top + (scale < DETAILS_FROM ? NODE_HEIGHT / 2 + Math.max(13, LEAST_TEXT / scale) * 0.36 : 20));
   if (scale < DETAILS_FROM) return;
   context.fillStyle = colours.muted;
   context.font = `400 11px ${sans}`;

@@ -46,14 +46,15 @@ export class ProjectModel {
     /** @type {Set<(delta: any) => void>} */
     this.listeners = new Set();
     /** Asks for everything again, soon. */
-    this.refresh = gently(scope, () => this.load().catch(() => {}), LEAST_MS);
+    this.refresh = gently(scope, () => this.load(), LEAST_MS);
   }
 
   /** Loads it for the first time and begins to follow it. */
   async open() {
-    const kinds = get(path(["projects", this.id, "records"], { kind: "PhaseEntered", limit: 500 }), this.scope.signal);
-    await this.load();
-    for (const record of (await kinds).records) this.enter(record.event);
+    const entered = path(["projects", this.id, "records"], { kind: "PhaseEntered", limit: 500 });
+    const [{ records }] = await Promise.all([get(entered, this.scope.signal), this.load()]);
+    for (const record of records) this.enter(record.event);
+    this.changed();
     if (this.scope.over || this.ended) return;
     const from = this.view.seq;
     new Stream(this.scope, (last) => path(["projects", this.id, "events"], { from: last ?? from }), {

@@ -123,7 +123,7 @@ function tasksPart(one, other, all) {
     ) };
   });
   const equal = rows.filter(({ same }) => same).length;
-  const table = h("table", { class: `grid-table compare-tasks ${all ? "" : "only-different"}` },
+  const table = h("table", { class: `grid-table compare-tasks ${all ? "" : "only-different"}`, data: { same: String(equal === rows.length) } },
     h("thead", null, h("tr", null, ["Task", one.view.project.id, other.view.project.id].map((name) => h("th", { scope: "col" }, name)), h("th", { scope: "col", class: "number" }, "Time"), h("th", { scope: "col" }, "Outcome"))),
     h("tbody", null, rows.map(({ row }) => row)),
   );
@@ -132,7 +132,7 @@ function tasksPart(one, other, all) {
     toggle.setAttribute("aria-pressed", String(!only));
     setQuery({ all: only ? null : "1" });
   } } }, `Show ${equal} with the same outcome`);
-  return h("section", { class: "panel" }, h("header", null, h("h2", null, "Tasks"), h("span", { class: "muted" }, `${rows.length - equal} of ${rows.length} differ`), equal > 0 && toggle), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Tasks" }, table));
+  return h("section", { class: "panel" }, h("header", null, h("h2", null, "Tasks"), h("span", { class: "muted" }, `${rows.length - equal} of ${rows.length} differ`), equal > 0 && toggle), equal === rows.length && h("p", { class: "empty" }, "All tasks have the same outcome in both."), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Tasks" }, table));
 }
 
 /** @param {Run} run @param {import("../model/types.js").TaskView | undefined} task */

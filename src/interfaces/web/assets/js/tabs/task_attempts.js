@@ -56,7 +56,7 @@ function attemptPanel(project, task, attempt) {
       h("span", { class: "muted" }, attempt.ended ? duration(attempt.ended - attempt.started) : sinceTime(attempt.started)),
       h("span", { class: "muted push" }, agoTime(attempt.started)),
     ),
-    attempt.failure && h("div", { class: "callout", data: { tone: "bad" } }, h("p", { class: "wrap-anywhere" }, attempt.failure.message), h("p", { class: "small" }, "class ", h("code", null, attempt.failure.class))),
+    attempt.failure && !attempt.steps.some((step) => step.failure?.message === attempt.failure?.message) && h("div", { class: "callout", data: { tone: "bad" } }, h("p", { class: "wrap-anywhere" }, attempt.failure.message), h("p", { class: "small" }, "class ", h("code", null, attempt.failure.class))),
     attempt.steps.length === 0
       ? h("p", { class: "empty" }, "No step has begun.")
       : h("ol", { class: "steps" }, attempt.steps.map((step) => stepRow(project, task, attempt, step))),
