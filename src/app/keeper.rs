@@ -11,7 +11,9 @@ use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
-use crate::interfaces::api::{self, Adopted, Between, ChangedFile, Check, Comparison, Fault, FaultKind, Removed};
+use crate::interfaces::api::{
+    self, Adopted, Between, ChangedFile, Check, Comparison, Fault, FaultKind, Removed, Sides,
+};
 use crate::journal::blobs::Blobs;
 use crate::journal::doctor::{self, Severity};
 use crate::journal::snapshot::Snapshots;
@@ -63,8 +65,12 @@ impl api::Keeper for Keeper {
 
     fn compare(&self, between: &Between<'_>) -> Result<Comparison, String> {
         let base_dir = Path::new(between.base_dir);
-        let sides = [between.from.as_slice(), between.to.as_slice()];
-        let compared = self.workspaces.compare(between.project, base_dir, between.base_commit, sides);
+        let compared = match &between.sides {
+            Sides::Trees(from, to) => {
+                self.workspaces.compare(between.project, base_dir, between.base_commit, [from, to])
+            }
+            Sides::Commit(commit) => Workspaces::compare_commit(base_dir, commit),
+        };
         let compared = compared.map_err(|failure| failure.message)?;
         let file = |file: ComparedFile| ChangedFile {
             path: file.path,

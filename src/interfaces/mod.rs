@@ -1,7 +1,8 @@
 //! Thin faces: they translate, never decide.
 //!
 //! `api` is what can be asked of a home and what it answers, the same for all faces and on both sides of the socket.
-//! `socket` carries it between processes; `cli` is the command line, `web` the files of the pages that a browser shows.
+//! `socket` carries it between processes; `cli` is the command line, `http` what `wfctl serve` answers, `web` the pages that a
+//! browser shows.
 
 pub mod api;
 pub mod cli;

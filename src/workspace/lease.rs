@@ -202,6 +202,11 @@ impl Workspaces {
         self.pools.compare(project, base_dir, base_commit, between).map_err(Failure::from)
     }
 
+    /// What a commit has that the one it was made from has not. Blocks.
+    pub fn compare_commit(base_dir: &Path, commit: &str) -> Result<git::Compared, Failure> {
+        git::compare_commit(base_dir, commit).map_err(Failure::from)
+    }
+
     /// The projects that have worktrees in this home.
     pub fn with_worktrees(&self) -> Vec<ProjectId> {
         self.pools.projects()

@@ -18,7 +18,7 @@ const PAGES = [
   ["details", "/projects/demo/details", ["Audit", "release", "Folder"]],
   ["task", "/projects/demo/tasks/implement%5B0%5D", ["Attempt 1", "0 agent", "1 merge"]],
   ["conversation", "/projects/demo/tasks/implement%5B0%5D/conversation", ["Prompt", "read_file", "Artifact"]],
-  ["task-changes", "/projects/edit-1/tasks/write/changes", ["src/added.rs", "planet"]],
+  ["task-changes", "/projects/demo/tasks/implement%5B0%5D/changes", ["src/rank.rs"]],
   ["checks", "/projects/demo/tasks/suite/tests", ["Verdict", "Pass", "Green"]],
   ["result", "/projects/demo/tasks/suite/result", ["All checks pass after the fix."]],
   ["output", "/projects/broken-1/tasks/check/output", ["test rounding ... FAILED"]],

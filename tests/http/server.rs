@@ -68,6 +68,8 @@ impl Server {
         if line.is_empty() {
             panic!("no server: {}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr));
         }
+        // Connections to the one before are of no use.
+        self.client = client();
         self.url = line.trim().to_owned();
         self.child = Some(child);
     }

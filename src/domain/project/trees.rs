@@ -100,15 +100,13 @@ impl Project {
         trees.into_iter().cloned().collect()
     }
 
-    /// What a comparison is made of: the trees that a task's last attempt started from and the one it left its files in; without
-    /// a task, what the project began from (nothing: its base commit) and all that it made. `None`: no files yet.
-    pub fn compared_trees(&self, task: Option<TaskIx>) -> Option<(Vec<String>, Vec<String>)> {
+    /// What a comparison is made of: the trees that a task's last attempt started from and the one that it `left` its files in;
+    /// without a task, what the project began from (nothing: its base commit) and all that it made. `None`: no files yet.
+    pub fn compared_trees(&self, task: Option<TaskIx>, left: Option<String>) -> Option<(Vec<String>, Vec<String>)> {
         if !self.tracks_trees() {
             return None;
         }
         let Some(ix) = task else { return Some((Vec::new(), self.outcome_trees())) };
-        let steps = self.task(ix).steps();
-        let left = steps.iter().rev().find_map(|step| step.outcome.as_ref().and_then(|outcome| outcome.tree.clone()));
         left.map(|tree| (self.start_trees(ix), vec![tree]))
     }
 

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, FaultKind};
 use super::logs::task_of;
-use super::service::{Between, Keeper};
-use crate::domain::ids::ProjectId;
+use super::service::{Between, Keeper, Sides};
+use crate::domain::event::Event;
+use crate::domain::ids::{ProjectId, TaskIx};
+use crate::domain::project::Project;
 use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
 
@@ -51,18 +53,56 @@ pub fn compare(
 ) -> Result<Comparison, Fault> {
     let project = archive.load(id)?.project;
     let ix = task.map(|name| task_of(&project, name)).transpose()?;
-    let Some((from, to)) = project.compared_trees(ix) else {
-        let reason = match (project.created.workspace, task) {
-            (WorkspaceKind::Worktree, Some(task)) => format!("task `{task}` has left no files yet"),
-            _ => "the project does not run in git worktrees, so nothing is known of its files".to_owned(),
-        };
-        return Ok(Comparison { reason: Some(reason), ..Comparison::default() });
+    let left = match ix {
+        Some(ix) => left_by(archive, &project, ix)?,
+        None => Left::default(),
+    };
+    let sides = match (left.commit, project.compared_trees(ix, left.tree)) {
+        (Some(commit), _) => Sides::Commit(commit),
+        (None, Some((from, to))) => Sides::Trees(from, to),
+        (None, None) => {
+            let reason = match (project.created.workspace, task) {
+                (WorkspaceKind::Worktree, Some(task)) => format!("task `{task}` has left no files yet"),
+                _ => "the project does not run in git worktrees, so nothing is known of its files".to_owned(),
+            };
+            return Ok(Comparison { reason: Some(reason), ..Comparison::default() });
+        }
     };
     let created = &project.created;
     let between =
-        Between { project: id, base_dir: &created.base_dir, base_commit: created.base_commit.as_deref(), from, to };
+        Between { project: id, base_dir: &created.base_dir, base_commit: created.base_commit.as_deref(), sides };
     keeper.compare(&between).map_err(|problem| {
         let message = format!("git no longer has all files of {id}");
         Fault { causes: vec![problem], ..Fault::new(FaultKind::NoFiles, message) }.of(id)
     })
+}
+
+/// What a task left, as its records tell.
+#[derive(Debug, Default)]
+struct Left {
+    /// Of its last attempt: the files after the last step or call that is known to have ended.
+    tree: Option<String>,
+    /// What was merged of it.
+    commit: Option<String>,
+}
+
+fn left_by(archive: &Archive, project: &Project, ix: TaskIx) -> Result<Left, Fault> {
+    let spec = &project.tasks()[ix.at()].spec;
+    let merge = spec.merge.then(|| spec.validate.len() + 1);
+    let mut left = Left::default();
+    archive.visit(&project.id, |record| match record.event {
+        Event::TaskStarted { task, .. } if task == ix => left.commit = None,
+        Event::StepFinished { task, step, outcome, .. } if task == ix => {
+            if merge == Some(step.0 as usize) {
+                let answer =
+                    outcome.result.ok().and_then(|value| archive.vault().read(&value).ok().map(|bytes| bytes.to_vec()));
+                let answer = answer.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+                left.commit = answer.and_then(|answer| Some(answer.get("commit")?.as_str()?.to_owned()));
+            }
+            left.tree = outcome.tree.or(left.tree.take());
+        }
+        Event::CallFinished { task, outcome, .. } if task == ix => left.tree = outcome.tree.or(left.tree.take()),
+        _ => {}
+    })?;
+    Ok(left)
 }

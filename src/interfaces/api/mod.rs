@@ -22,7 +22,7 @@ pub use fault::{Explained, Fault, FaultKind};
 pub use home::{Home, Pinned, Why};
 pub use lines::Line;
 pub use request::{Answer, Check, ForkRequest, Head, LogPage, Progress, Removed, Request, StartRequest, Verified};
-pub use service::{Adopted, Between, Keeper, Service};
+pub use service::{Adopted, Between, Keeper, Service, Sides};
 pub use timeline::{AttemptEnd, AttemptRow, StepRow, Timeline, WaitCause, WaitRow};
 pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 

@@ -41,7 +41,16 @@ pub trait Keeper: Send + Sync + 'static {
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault>;
 }
 
-/// Two sides of a comparison: merged trees each, nothing for the base commit.
+/// What is compared.
+#[derive(Debug, Clone)]
+pub enum Sides {
+    /// Merged trees on each side, nothing for the base commit: before, and after.
+    Trees(Vec<String>, Vec<String>),
+    /// A commit with the one that it was made from.
+    Commit(String),
+}
+
+/// A comparison in the repository of a project.
 #[derive(Debug, Clone)]
 pub struct Between<'b> {
     /// Whose trees they are.
@@ -50,10 +59,8 @@ pub struct Between<'b> {
     pub base_dir: &'b str,
     /// The commit that it began from.
     pub base_commit: Option<&'b str>,
-    /// Before.
-    pub from: Vec<String>,
-    /// After.
-    pub to: Vec<String>,
+    /// What is compared.
+    pub sides: Sides,
 }
 
 /// What a fork needs in the repository.

@@ -76,7 +76,7 @@ use super::{classic, problem, routes, stream};
         classic::agents::task,
         classic::agents::status,
     ),
-    components(schemas(problem::Written))
+    components(schemas(problem::Written, routes::definitions::GraphFormat))
 )]
 struct Described;
 

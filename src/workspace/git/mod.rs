@@ -39,7 +39,7 @@ pub use error::Error;
 pub use inquire::{changed_files, checked_out_branch, file_at, landing, tree_of};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
-pub use patch::{Compared, ComparedFile};
+pub use patch::{Compared, ComparedFile, compare_commit};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use replica::{align, replicate};

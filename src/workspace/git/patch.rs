@@ -1,8 +1,11 @@
 //! What two states of a repository differ in, as text for people: bounded, and without touching any file of theirs.
 
+use std::path::Path;
+
 use git2::{Delta, Diff, DiffFindOptions, DiffOptions, Oid, Patch, Repository};
 
 use super::error::Error;
+use super::repo::{commit_named, open};
 use crate::domain::limits;
 
 /// The files that differ.
@@ -44,6 +47,17 @@ pub(super) fn compare(repository: &Repository, from: Oid, to: Oid) -> Result<Com
     let mut diff = repository.diff_tree_to_tree(Some(&from), Some(&to), Some(&mut options))?;
     diff.find_similar(Some(DiffFindOptions::new().renames(true).rename_limit(200)))?;
     told(&diff)
+}
+
+/// Compares a commit with the one that it was made from; the first with nothing.
+pub fn compare_commit(dir: &Path, commit: &str) -> Result<Compared, Error> {
+    let repository = open(dir)?;
+    let commit = repository.find_commit(commit_named(&repository, commit)?)?;
+    let before = match commit.parent_ids().next() {
+        Some(parent) => repository.find_commit(parent)?.tree_id(),
+        None => repository.treebuilder(None)?.write()?,
+    };
+    compare(&repository, before, commit.tree_id())
 }
 
 fn told(diff: &Diff<'_>) -> Result<Compared, Error> {

@@ -180,7 +180,7 @@ function breaks(blocks) {
 function sizeOf(rows) {
   const width = Math.max(0, ...rows.map((row) => row.reduce((sum, block) => sum + block.width + BAND_GAP, -BAND_GAP)));
   const height = rows.reduce((sum, row) => sum + Math.max(...row.map((block) => block.height)) + BAND_GAP, -BAND_GAP);
-  return { width, height };
+  return { width, height: Math.max(0, height) };
 }
 
 /**

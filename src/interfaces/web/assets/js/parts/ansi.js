@@ -44,14 +44,16 @@ export class AnsiReader {
     const spans = [];
     let from = 0;
     const push = (/** @type {string} */ text) => {
-      if (text) spans.push({ text, style: this.style.classes() });
+      // What is left of a sequence that never ended.
+      const clean = text.replaceAll("\x1b", "");
+      if (clean) spans.push({ text: clean, style: this.style.classes() });
     };
     for (const match of shown.matchAll(SEQUENCES)) {
       push(shown.slice(from, match.index));
       from = match.index + match[0].length;
       if (match[2] === "m") this.style.apply(match[1]);
     }
-    push(shown.slice(from).replaceAll("\x1b", ""));
+    push(shown.slice(from));
     return spans;
   }
 }
