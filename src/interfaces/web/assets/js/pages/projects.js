@@ -22,6 +22,8 @@ export function projectsPage(main, place, scope) {
   document.title = "Projects · wfctl";
   const wanted = { status: place.query.get("status") ?? "", q: place.query.get("q") ?? "", workflow: place.query.get("workflow") ?? "" };
   let limit = PAGE;
+  /** The question that a project waits with. @type {Map<string, import("../model/types.js").Approval>} */
+  const questions = new Map();
   const search = h("input", { class: "input", type: "search", value: wanted.q, placeholder: "Search by id or workflow", "aria-label": "Search projects", autocomplete: "off" });
   const states = segmented("State", [["", "All"], ["live", "Live"], ["held", "Held"], ["ended", "Ended"], ["FAILED", "Failed"]], wanted.status, (status) => {
     wanted.status = status;
@@ -46,8 +48,11 @@ export function projectsPage(main, place, scope) {
 
   const load = async () => {
     try {
-      const answer = await get(path(["projects"], { ...wanted, limit }), scope.signal);
-      if (!scope.over) show(answer);
+      const [answer, asked] = await Promise.all([get(path(["projects"], { ...wanted, limit }), scope.signal), get("/api/v1/approvals", scope.signal)]);
+      if (scope.over) return;
+      questions.clear();
+      for (const approval of asked.approvals) questions.set(approval.project.id, approval);
+      show(answer);
     } catch (error) {
       if (!scope.over) fill(rest, problem(error, load));
     }
@@ -61,7 +66,7 @@ export function projectsPage(main, place, scope) {
   /** @param {{projects: import("../model/types.js").Summary[], next: string | null, damaged?: string[]}} answer */
   const show = ({ projects, next, damaged = [] }) => {
     list.hidden = projects.length === 0;
-    keyed(rows, projects, { key: (project) => project.id, signature: (project) => JSON.stringify(project), render: row });
+    keyed(rows, projects, { key: (project) => project.id, signature: (project) => JSON.stringify([project, questions.get(project.id)]), render: (project) => row(project, questions.get(project.id)) });
     fill(rest,
       damaged.map((text) => h("div", { class: "problem" }, icon("warn"), h("p", null, text))),
       projects.length === 0 && (wanted.status || wanted.q || wanted.workflow
@@ -97,15 +102,20 @@ export function projectsPage(main, place, scope) {
   load();
 }
 
-/** @param {import("../model/types.js").Summary} project */
-function row(project) {
+/**
+ * @param {import("../model/types.js").Summary} project
+ * @param {import("../model/types.js").Approval | undefined} question
+ */
+function row(project, question) {
   const end = ENDED.has(project.status);
   return h("tr", null,
     h("td", { class: "grow" }, h("a", { class: "mono", href: `/projects/${encodeURIComponent(project.id)}`, data: { main: "" } }, project.id),
       project.parent && h("span", { class: "sub" }, "part of ", h("a", { href: `/projects/${encodeURIComponent(project.parent)}` }, project.parent))),
     h("td", null, projectBadge(project.status)),
     h("td", { class: "nowrap" }, h("a", { class: "muted", href: `/projects?workflow=${encodeURIComponent(project.workflow)}` }, project.workflow)),
-    h("td", { class: "muted note-cell", title: project.note || undefined }, project.note),
+    question
+      ? h("td", { class: "note-cell", title: question.ask }, h("a", { class: "question-link", href: `/approvals?project=${encodeURIComponent(project.id)}${question.task ? `&task=${encodeURIComponent(question.task)}` : ""}` }, icon("person"), ` ${question.ask}`))
+      : h("td", { class: "muted note-cell", title: project.note || undefined }, project.note),
     h("td", { class: "nowrap muted" }, end ? duration(project.changed - project.created) : ""),
     h("td", { class: "nowrap muted" }, agoTime(project.changed)),
   );

@@ -132,9 +132,17 @@ function spanOf(model, timeline) {
  * @param {(nodes: import("../core/dom.js").Children) => void} tell
  */
 function laneRow(lane, span, project, tell) {
-  const bar = (/** @type {number} */ from, /** @type {number | undefined} */ to, /** @type {import("../core/dom.js").Props} */ props, /** @type {string} */ label, /** @type {() => import("../core/dom.js").Children} */ words) => {
+  /** What comes behind the action inside an attempt: checks and the merge. */
+  const later = (/** @type {import("../model/types.js").AttemptRow} */ attempt) => {
+    const own = { from: attempt.started, to: Math.max(attempt.ended ?? span.to, attempt.started + 1) };
+    return attempt.steps.filter(({ step }) => step > 0).map((step) => {
+      const left = share(own, step.started);
+      return h("i", { class: "step-part", style: { left: `${left}%`, width: `${share(own, step.ended ?? own.to) - left}%` } });
+    });
+  };
+  const bar = (/** @type {number} */ from, /** @type {number | undefined} */ to, /** @type {import("../core/dom.js").Props} */ props, /** @type {string} */ label, /** @type {() => import("../core/dom.js").Children} */ words, /** @type {HTMLElement[]} */ parts = []) => {
     const left = share(span, from);
-    return h("button", { ...props, type: "button", tabindex: -1, title: label, "aria-label": label, style: { left: `${left}%`, width: `max(3px, ${share(span, to ?? span.to) - left}%)` }, on: { click: () => tell(words()) } });
+    return h("button", { ...props, type: "button", tabindex: -1, title: label, "aria-label": label, style: { left: `${left}%`, width: `max(3px, ${share(span, to ?? span.to) - left}%)` }, on: { click: () => tell(words()) } }, parts);
   };
   const name = lane.name ?? "project";
   const waits = lane.waits.map((wait) => {
@@ -153,7 +161,7 @@ function laneRow(lane, span, project, tell) {
       attempt.steps.map((step) => h("span", { class: "mono small" }, `${step.step} ${step.kind} ${step.duration_ms === undefined ? "" : duration(step.duration_ms)}${step.exit === undefined ? "" : ` exit ${step.exit}`}`)),
       attempt.failure && h("span", { class: "tone-bad wrap-anywhere" }, attempt.failure.message),
       h("a", { href: taskHref(project, name) }, "Open the task"),
-    ]);
+    ], later(attempt));
   });
   return h("div", { class: "timeline-row" },
     h("span", { class: "timeline-label clip" }, lane.name ? h("a", { href: taskHref(project, lane.name), title: lane.name }, lane.name) : h("strong", null, "project")),
@@ -163,6 +171,6 @@ function laneRow(lane, span, project, tell) {
 
 function legend() {
   /** @type {[string, string, string][]} */
-  const entries = [["attempt-bar", "good", "completed"], ["attempt-bar", "bad", "failed"], ["attempt-bar", "active", "running"], ...Object.values(WAITS).filter(({ word }) => ["Worker", "Backoff", "Provider", "Approval", "Signal", "Doubt"].includes(word)).map(({ word, tone }) => /** @type {[string, string, string]} */ (["wait-bar", tone, word.toLowerCase()]))];
+  const entries = [["attempt-bar", "good", "completed"], ["attempt-bar", "bad", "failed"], ["attempt-bar", "active", "running"], ["attempt-bar step-legend", "good", "checks and merge"], ...Object.values(WAITS).filter(({ word }) => ["Worker", "Backoff", "Provider", "Approval", "Signal", "Doubt"].includes(word)).map(({ word, tone }) => /** @type {[string, string, string]} */ (["wait-bar", tone, word.toLowerCase()]))];
   return h("ul", { class: "legend", "aria-label": "Colours" }, entries.map(([shape, tone, word]) => h("li", null, h("i", { class: shape, data: { tone, cause: word } }), word)));
 }
