@@ -208,4 +208,30 @@ describe("work", () => {
     assert.equal(numbers.at(-1), JSON.parse(server.cli("show", "lost-1", "--json")).seq);
     await context.close();
   });
+
+  test("a tab that nobody looks at lets its connection go, and misses nothing", async () => {
+    const { page, watch, context } = await open(browser, server);
+    await page.clock.install();
+    await page.goto(`${server.url}/start/hello`);
+    await page.getByLabel("name").first().fill("Barbara");
+    await page.getByText("Where, with which models").click();
+    await page.getByLabel("Project id").fill("rest-1");
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.getByText("Greeted Barbara. Go on?").first().waitFor();
+    const see = (/** @type {boolean} */ hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+    await page.locator(".connection[data-state=live]").waitFor();
+    await see(true);
+    await page.clock.fastForward(21_000);
+    await page.locator(".connection[data-state=resting]").waitFor({ state: "attached" });
+    server.cli("approve", "rest-1");
+    await until("it is done", () => statusOf("rest-1") === "DONE");
+    assert.equal(await page.locator(".project-head .badge").first().textContent(), "Build");
+    await see(false);
+    await page.locator(".project-head .badge", { hasText: "Done" }).waitFor();
+    watch.clear();
+    await context.close();
+  });
 });

@@ -2,10 +2,11 @@
  * The live stream of records (server-sent events). The browser reconnects by itself and names the last record it has; where
  * it gives up, this does.
  *
- * @typedef {"connecting" | "live" | "lost" | "ended"} State
+ * @typedef {"connecting" | "live" | "lost" | "resting" | "ended"} State
  */
 
 const RETRY_MS = 3000;
+const REST_AFTER_MS = 20_000;
 
 /** @type {Set<(state: State, since: number) => void>} */
 const watchers = new Set();
@@ -37,11 +38,22 @@ export class Stream {
     this.last = null;
     /** @type {State} */
     this.state = "connecting";
-    this.wasLost = false;
+    /** Whether something may have happened that it was not told. */
+    this.missed = false;
     /** @type {EventSource | null} */
     this.source = null;
     shown = this;
+    let resting = 0;
+    // A browser has few connections to one server, and many tabs: those that nobody looks at give theirs back.
+    const seen = () => {
+      clearTimeout(resting);
+      if (document.hidden) resting = setTimeout(() => this.rest(), REST_AFTER_MS);
+      else if (this.state === "resting") this.connect();
+    };
+    document.addEventListener("visibilitychange", seen);
     scope.own(() => {
+      document.removeEventListener("visibilitychange", seen);
+      clearTimeout(resting);
       this.source?.close();
       if (shown === this) {
         shown = null;
@@ -49,6 +61,14 @@ export class Stream {
       }
     });
     this.connect();
+  }
+
+  /** Lets the connection go until someone looks again. */
+  rest() {
+    if (this.state === "ended") return;
+    this.source?.close();
+    this.missed = true;
+    this.become("resting");
   }
 
   /** Connects anew at once, whatever the state. */
@@ -59,8 +79,8 @@ export class Stream {
     this.source = source;
     source.addEventListener("open", () => {
       this.become("live");
-      if (this.wasLost) this.on.again?.();
-      this.wasLost = false;
+      if (this.missed) this.on.again?.();
+      this.missed = false;
     });
     source.addEventListener("record", (event) => {
       if (event.lastEventId) this.last = event.lastEventId;
@@ -73,15 +93,15 @@ export class Stream {
       this.on.ended?.();
     });
     source.addEventListener("error", () => {
-      if (this.state === "ended" || this.scope.over) return;
-      this.wasLost = true;
+      if (this.state === "ended" || this.state === "resting" || this.scope.over) return;
+      this.missed = true;
       this.become("lost");
       if (source.readyState === EventSource.CLOSED) {
         const timer = setTimeout(() => this.connect(), RETRY_MS);
         this.scope.own(() => clearTimeout(timer));
       }
     });
-    this.become(this.wasLost ? "lost" : "connecting");
+    this.become(this.state === "lost" ? "lost" : "connecting");
   }
 
   /** @param {State} state */

@@ -129,6 +129,12 @@ function question(approval, scope, answered) {
   const button = (/** @type {string} */ label, /** @type {"approved" | "rejected"} */ decision, /** @type {string} */ look, /** @type {import("../parts/icons.js").IconName} */ shape) =>
     h("button", { class: `button ${look}`, type: "button", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined, on: { click: () => decide(decision) } }, icon(shape), label);
   const buttons = [button("Approve", "approved", "primary", "check"), button("Reject", "rejected", "danger", "cross")];
+  const byAgent = () => {
+    fill(/** @type {Element} */ (comment.querySelector("label")), "Your answer");
+    fill(/** @type {Element} */ (comment.querySelector(".hint")), "The agent reads this and goes on. Kept in the journal.");
+    buttons[0].lastChild?.replaceWith("Answer");
+    buttons[1].lastChild?.replaceWith("Refuse");
+  };
   return h("div", { class: "stack" },
     h("div", { class: "panel" }, h("div", { class: "body stack" },
       h("p", { class: "small muted" },
@@ -141,7 +147,7 @@ function question(approval, scope, answered) {
       refusal,
       h("div", { class: "row wrap" }, buttons, refused && h("span", { class: "small muted" }, refused)),
     )),
-    evidence(project.id, task, scope),
+    evidence(project.id, task, scope, byAgent),
     h("p", { class: "visually-hidden", role: "status" }, plural(1, "question")),
   );
 }

@@ -109,13 +109,13 @@ export function projectsPage(main, place, scope) {
 function row(project, question) {
   const end = ENDED.has(project.status);
   return h("tr", null,
-    h("td", { class: "grow" }, h("a", { class: "mono", href: `/projects/${encodeURIComponent(project.id)}`, data: { main: "" } }, project.id),
+    h("td", { class: "id-cell" }, h("a", { class: "mono wrap-anywhere", href: `/projects/${encodeURIComponent(project.id)}`, data: { main: "" } }, project.id),
       project.parent && h("span", { class: "sub" }, "part of ", h("a", { href: `/projects/${encodeURIComponent(project.parent)}` }, project.parent))),
     h("td", null, projectBadge(project.status)),
     h("td", { class: "nowrap" }, h("a", { class: "muted", href: `/projects?workflow=${encodeURIComponent(project.workflow)}` }, project.workflow)),
     question
-      ? h("td", { class: "note-cell", title: question.ask }, h("a", { class: "question-link", href: `/approvals?project=${encodeURIComponent(project.id)}${question.task ? `&task=${encodeURIComponent(question.task)}` : ""}` }, icon("person"), ` ${question.ask}`))
-      : h("td", { class: "muted note-cell", title: project.note || undefined }, project.note),
+      ? h("td", { class: "grow clip", title: question.ask }, h("a", { class: "question-link", href: `/approvals?project=${encodeURIComponent(project.id)}${question.task ? `&task=${encodeURIComponent(question.task)}` : ""}` }, icon("person"), ` ${question.ask}`))
+      : h("td", { class: "grow clip muted", title: project.note || undefined }, project.note),
     h("td", { class: "nowrap muted" }, end ? duration(project.changed - project.created) : ""),
     h("td", { class: "nowrap muted" }, agoTime(project.changed)),
   );

@@ -14,13 +14,17 @@ const MOST_REPORTS = 6;
  * @param {string} project
  * @param {string | null} task
  * @param {import("../core/scope.js").Scope} scope
+ * @param {() => void} byAgent called when it is an agent that asks, and wants words
  */
-export function evidence(project, task, scope) {
+export function evidence(project, task, scope, byAgent) {
   const reports = h("div", { class: "stack" });
   const changes = h("div", { class: "body" });
   const cost = h("div", { class: "body" });
   const ask = (/** @type {string} */ what) => () => get(path(["projects", project, what]), scope.signal);
-  loading(reports, scope, () => get(path(["projects", project]), scope.signal), (view) => reportsOf(view, task));
+  loading(reports, scope, () => get(path(["projects", project]), scope.signal), (view) => {
+    if (view.tasks.some((/** @type {any} */ one) => one.name === task && one.action === "agent")) byAgent();
+    return reportsOf(view, task);
+  });
   loading(changes, scope, ask("diff"), (diff) => [h("div", { class: "row wrap" }, diffStat(diff)), diffView(diff, { closed: diff.files.length > 4 })]);
   loading(cost, scope, ask("cost"), costOf);
   const panel = (/** @type {string} */ title, /** @type {HTMLElement} */ body) => h("section", { class: "panel" }, h("header", null, h("h2", null, title)), body);

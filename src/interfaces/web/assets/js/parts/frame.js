@@ -99,11 +99,11 @@ async function countApprovals(waiting) {
  * @param {HTMLElement} banner
  */
 function showConnection(connection, banner) {
-  const words = { connecting: "Connecting", live: "Live", lost: "Connection lost", ended: "Ended" };
+  const words = { connecting: "Connecting", live: "Live", lost: "Connection lost", resting: "Resting", ended: "Ended" };
   let timer = 0;
   watchConnection((state, since) => {
     clearTimeout(timer);
-    connection.hidden = state === "connecting" || state === "ended";
+    connection.hidden = state !== "live" && state !== "lost";
     connection.dataset.state = state;
     fill(/** @type {Element} */ (connection.firstElementChild), words[state]);
     if (state !== "lost") {
