@@ -15,6 +15,7 @@ mod private;
 mod replay;
 mod roles;
 mod session;
+mod trust;
 
 pub use closing::Closing;
 pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
@@ -25,6 +26,7 @@ pub use private::PrivateFiles;
 pub use replay::{Counts, Difference, Replayed};
 pub use roles::{RoleText, shipped_roles};
 pub use session::{Need, Session};
+pub use trust::{Entry as TrustEntry, Standing, Trust, is_in_repository};
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -50,10 +52,19 @@ pub struct App {
     places: Places,
     log: Log,
     clock: Arc<SystemClock>,
+    /// What the layers were read from, to read them again.
+    sources: Sources,
+}
+
+/// What the layers of the configuration are read from, beside the environment.
+struct Sources {
+    folder: PathBuf,
+    flags: Vec<(Key, &'static str, String)>,
 }
 
 impl App {
-    /// Reads the configuration and begins to log; touches no file of the home.
+    /// Reads the configuration and begins to log; writes no file of the home. The settings of a repository that are not trusted do
+    /// not count; see [`App::untrusted_settings`].
     pub fn new(
         environment: Environment,
         home: Option<PathBuf>,
@@ -61,14 +72,27 @@ impl App {
     ) -> Result<Self, Error> {
         let cwd = std::env::current_dir()
             .map_err(|source| Error::io("find out the current folder", Path::new("."), source))?;
-        let repository = git_root(&cwd);
-        let layers = Layers::read(&environment, repository.as_deref().or(Some(&cwd)), flags)?;
-        let config = Config::new(&layers);
         let home = home.or_else(|| environment.home()).ok_or(Error::NoHome)?;
+        let places = Places::new(cwd.join(home), environment.runtime_dir());
+        let clock = Arc::<SystemClock>::default();
+        let sources = Sources { folder: git_root(&cwd).unwrap_or(cwd), flags: flags.to_vec() };
+        let layers = sources.read(&environment, &Trust::of(&places, clock.now()))?;
+        let config = Config::new(&layers);
         let asked_for = !matches!(layers.get(Key::Log).origin, crate::config::Origin::Default);
         let log = Log::begin(&config.log, config.log_json, asked_for);
-        let places = Places::new(cwd.join(home), environment.runtime_dir());
-        Ok(Self { config, layers, environment, places, log, clock: Arc::default() })
+        Ok(Self { config, layers, environment, places, log, clock, sources })
+    }
+
+    /// The settings of the repository around here that do not count, for nobody has agreed to them: the file and its text.
+    pub fn untrusted_settings(&self) -> Option<(&Path, &str)> {
+        self.layers.untrusted()
+    }
+
+    /// Reads the configuration again, after a person has agreed to something. What is logged stays as it was.
+    pub fn read_settings_again(&mut self) -> Result<(), Error> {
+        self.layers = self.sources.read(&self.environment, &self.trust())?;
+        self.config = Config::new(&self.layers);
+        Ok(())
     }
 
     /// The settings in force.
@@ -210,7 +234,25 @@ impl App {
     }
 }
 
-/// The folder of the git repository that `dir` is in.
+impl Sources {
+    fn read(&self, environment: &Environment, trust: &Trust) -> Result<Layers, Error> {
+        let problem = std::cell::RefCell::new(None);
+        let counts = |path: &Path, text: &str| match trust.standing(path, text.as_bytes()) {
+            Ok(standing) => standing.counts(),
+            Err(error) => {
+                *problem.borrow_mut() = Some(error);
+                false
+            }
+        };
+        let layers = Layers::read(environment, Some(&self.folder), &counts, &self.flags)?;
+        match problem.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(layers),
+        }
+    }
+}
+
+/// The folder of the git repository that `dir` is in: whatever has a name `.git`, be it a link that leads nowhere.
 pub fn git_root(dir: &Path) -> Option<PathBuf> {
-    dir.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned)
+    dir.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
 }

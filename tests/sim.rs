@@ -37,6 +37,7 @@ use wfctl::domain::failure::{Failure, FailureClass};
 use wfctl::domain::ids::{ProjectId, Seq};
 use wfctl::domain::machine::{ProjectStatus, TaskStatus};
 use wfctl::domain::project::{Command, RecoveryKind};
+use wfctl::domain::sandbox::{Hosts, SandboxSpec};
 use wfctl::domain::time::Millis;
 use wfctl::domain::workflow::{EffectClass, WorkspaceKind};
 use wfctl::engine::core::{Core, Reply, Request};
@@ -396,7 +397,12 @@ impl World {
         self.serial += 1;
         Some(match self.dice.below(100) {
             0..6 => Command::Pause { comment },
-            6..24 => Command::Resume {
+            6..8 => {
+                let host = format!("host{}.example", self.dice.below(3));
+                let network = Some(Hosts::of([host]));
+                Command::Allow { more: SandboxSpec { network, ..SandboxSpec::default() } }
+            }
+            8..24 => Command::Resume {
                 in_doubt: self
                     .dice
                     .chance(50)
@@ -487,6 +493,9 @@ impl World {
             Command::Result { .. } | Command::Answer { .. } => self.promise(id, "an answer", |event| {
                 matches!(event, Event::TaskAnswered { .. } | Event::GateAnswered { .. } | Event::CallFinished { .. })
             }),
+            Command::Allow { .. } => {
+                self.promise(id, "an allowance", |event| matches!(event, Event::AllowanceRaised { .. }));
+            }
             Command::Resume { .. } | Command::Retry { .. } | Command::Heartbeat { .. } => {}
         }
     }

@@ -188,6 +188,8 @@ pub fn engine(dir: &Path, runner: Arc<dyn StepRunner>, workers: usize) -> Engine
 pub fn definition(name: &str, tasks: Vec<TaskSpec>) -> Arc<Definition> {
     use wfctl::domain::machine::Phase;
     Arc::new(Definition {
+        sandbox: Default::default(),
+        allowed: None,
         name: name.to_owned(),
         description: String::new(),
         inputs: Default::default(),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::env_vars::Environment;
+use crate::domain::limits;
 use crate::domain::time::parse_duration;
 use crate::domain::workflow::{ModelsSpec, did_you_mean};
 
@@ -149,26 +150,32 @@ pub enum Error {
 pub struct Layers {
     settings: BTreeMap<Key, Setting>,
     models: ModelsSpec,
+    untrusted: Option<(PathBuf, String)>,
 }
 
 /// The table of models in a file.
 const MODELS: &str = "models";
 
 impl Layers {
-    /// Reads every layer. `repository` is the folder whose file counts; `flags` are those given.
+    /// Reads every layer. `repository` is the folder whose file counts if `counts` says so of its content; `flags` are those
+    /// given.
     pub fn read(
         environment: &Environment,
         repository: Option<&Path>,
+        counts: &dyn Fn(&Path, &str) -> bool,
         flags: &[(Key, &'static str, String)],
     ) -> Result<Self, Error> {
-        let mut layers = Self { settings: BTreeMap::new(), models: ModelsSpec::default() };
+        let mut layers = Self { settings: BTreeMap::new(), models: ModelsSpec::default(), untrusted: None };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
-        let files = [environment.config_file(), repository.map(|folder| folder.join(REPOSITORY_FILE))];
-        for path in files.into_iter().flatten() {
-            match std::fs::read_to_string(&path) {
-                Ok(text) => layers.add_text(&text, &path, &|path| Origin::File(path.to_owned()))?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(Error::Read { path, source }),
+        let file = |path: &Path| Origin::File(path.to_owned());
+        if let Some((path, text)) = environment.config_file().map_or(Ok(None), text_of)? {
+            layers.add_text(&text, &path, &file)?;
+        }
+        if let Some((path, text)) = repository.map_or(Ok(None), |folder| text_of(folder.join(REPOSITORY_FILE)))? {
+            if counts(&path, &text) {
+                layers.add_text(&text, &path, &file)?;
+            } else {
+                layers.untrusted = Some((path, text));
             }
         }
         for (key, variable, value) in environment.settings() {
@@ -191,6 +198,11 @@ impl Layers {
     /// Models and providers: those of later files take the place of the same ones of earlier files.
     pub fn models(&self) -> &ModelsSpec {
         &self.models
+    }
+
+    /// The file of the repository and its text, when it does not count.
+    pub fn untrusted(&self) -> Option<(&Path, &str)> {
+        self.untrusted.as_ref().map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
@@ -239,16 +251,66 @@ impl Layers {
     }
 }
 
+/// A file and its text; `None` when it is not there. It must be a regular one: a repository may hold a pipe of this name.
+fn text_of(path: PathBuf) -> Result<Option<(PathBuf, String)>, Error> {
+    let read = || {
+        if !std::fs::metadata(&path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        let mut text = String::new();
+        std::fs::File::open(&path)?.take(limits::CONFIG_FILE_BYTES + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > limits::CONFIG_FILE_BYTES {
+            let problem = format!("it has more than {} bytes", limits::CONFIG_FILE_BYTES);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+        }
+        Ok(text)
+    };
+    match read() {
+        Ok(text) => Ok(Some((path, text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Read { path, source }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Trusts everything.
+    fn all(_: &Path, _: &str) -> bool {
+        true
+    }
+
+    #[test]
+    fn a_repository_whose_file_is_not_trusted_sets_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join(REPOSITORY_FILE);
+        std::fs::write(&own, "workers = 3\nnonsense = {").unwrap();
+        let layers = Layers::read(&Environment::of([]), Some(folder.path()), &|_, _| false, &[]).unwrap();
+        assert_eq!(layers.get(Key::Workers).origin, Origin::Default, "it is not even parsed");
+        assert_eq!(layers.untrusted().map(|(path, _)| path), Some(own.as_path()));
+    }
+
+    #[test]
+    fn a_file_that_is_none_or_too_large_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join(REPOSITORY_FILE);
+        let read = || Layers::read(&Environment::of([]), Some(folder.path()), &all, &[]);
+        std::fs::create_dir(&own).unwrap();
+        assert!(matches!(read(), Err(Error::Read { .. })));
+        std::fs::remove_dir(&own).unwrap();
+        std::fs::write(&own, " ".repeat(limits::CONFIG_FILE_BYTES as usize)).unwrap();
+        assert!(read().is_ok());
+        std::fs::write(&own, " ".repeat(limits::CONFIG_FILE_BYTES as usize + 1)).unwrap();
+        assert!(matches!(read(), Err(Error::Read { .. })), "one byte past the bound");
+    }
 
     #[test]
     fn later_layers_win_and_remember_where_they_came_from() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(REPOSITORY_FILE), "workers = 3\ngrace = \"1s\"").unwrap();
         let flags = [(Key::Workers, "--workers", "5".to_owned())];
-        let layers = Layers::read(&Environment::of([]), Some(folder.path()), &flags).unwrap();
+        let layers = Layers::read(&Environment::of([]), Some(folder.path()), &all, &flags).unwrap();
         assert_eq!(layers.get(Key::Workers).origin, Origin::Flag("--workers"));
         assert_eq!(layers.get(Key::Grace).value, "1s");
         assert!(Key::ALL.into_iter().all(|key| !layers.get(key).value.is_empty()));
@@ -264,12 +326,12 @@ mod tests {
         let own = folder.path().join(REPOSITORY_FILE);
         std::fs::write(&own, "[models]\ndefault = [\"local/c\"]").unwrap();
         let environment = Environment::of([("WFCTL_CONFIG", user.to_str().unwrap())]);
-        let layers = Layers::read(&environment, Some(folder.path()), &[]).unwrap();
+        let layers = Layers::read(&environment, Some(folder.path()), &all, &[]).unwrap();
         assert_eq!(layers.models().default, ["local/c"]);
         assert_eq!(layers.models().roles["planner"], ["openai/b"]);
         assert!(layers.models().providers.contains_key("local"));
         std::fs::write(&own, format!("[models]\ndefault = [\"local/c\"]{provider}")).unwrap();
-        let refused = Layers::read(&environment, Some(folder.path()), &[]).unwrap_err();
+        let refused = Layers::read(&environment, Some(folder.path()), &all, &[]).unwrap_err();
         assert!(matches!(refused, Error::Syntax { problem, .. } if problem.contains("your keys")));
     }
 
@@ -278,7 +340,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let read = |text: &str| {
             std::fs::write(folder.path().join(REPOSITORY_FILE), text).unwrap();
-            Layers::read(&Environment::of([]), Some(folder.path()), &[]).unwrap_err()
+            Layers::read(&Environment::of([]), Some(folder.path()), &all, &[]).unwrap_err()
         };
         assert!(matches!(read("wokers = 3"), Error::UnknownKey { help: Some(help), .. } if help.contains("workers")));
         assert!(matches!(read("[models]\ndefalt = []"), Error::Syntax { problem, .. } if problem.contains("defalt")));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::Amounts;
 use super::call::RecordedCall;
 use super::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
+use super::sandbox::Allowance;
 use super::time::Millis;
 use super::workflow::{AgentSpec, Definition, EffectClass, HttpSpec, Timeouts, WorkspaceKind};
 
@@ -94,6 +95,8 @@ pub struct StepOrder {
     pub timeouts: Timeouts,
     /// Where it runs.
     pub workspace: WorkspaceOrder,
+    /// What its commands may reach.
+    pub allowed: Arc<Allowance>,
     /// Environment variables set for it, in name order.
     pub env: Vec<(String, String)>,
     /// What was reserved for it.

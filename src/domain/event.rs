@@ -235,6 +235,11 @@ pub enum Event {
         /// The new caps, all of them.
         caps: Caps,
     },
+    /// A person allowed the commands of the project to reach more.
+    AllowanceRaised {
+        /// All that is allowed now, as JSON.
+        allowed: String,
+    },
     /// Tasks stop; with `undo`, completed ones are taken back in reverse order. CANCELLING.
     CancelRequested {
         /// Whether to run the undo commands.
@@ -585,6 +590,7 @@ impl Event {
             | Self::Held { .. }
             | Self::Released { .. }
             | Self::BudgetRaised { .. }
+            | Self::AllowanceRaised { .. }
             | Self::CancelRequested { .. }
             | Self::Closed { .. }
             | Self::TasksAdded { .. }

@@ -259,7 +259,11 @@ pub const TOOL_OUTPUT_BYTES: usize = 16 * 1024;
 /// Diffs of more files are left out of one `git_diff` beyond this; the files are counted.
 pub const TOOL_GIT_DIFF_BYTES: usize = 4 * 1024 * 1024;
 /// Time limit of a tool's command unless it asks for another.
-pub const TOOL_COMMAND_MS: u64 = 120_000;
+pub const TOOL_COMMAND_MS: u64 = 300_000;
+/// Time limit of a `run` step without one of its own, unless the person's configuration says another.
+pub const RUN_STEP_MS: u64 = 600_000;
+/// Largest text of what a person allows a project's commands to reach.
+pub const ALLOWANCE_BYTES: usize = 64 * 1024;
 /// Longest time limit that a tool's command may ask for.
 pub const TOOL_COMMAND_MOST_MS: u64 = 1_800_000;
 /// Most operations (files) of one patch.
@@ -337,3 +341,13 @@ pub const INDEXES_KEPT: usize = 4;
 pub const INDEX_NESTING: usize = 1_000;
 /// Most waits in a row that a provider of models may ask for by itself; then a person is asked.
 pub const PROVIDER_WAITS: u32 = 100;
+/// Most contents of files that one home trusts; the oldest ones are forgotten, and asked for again.
+pub const TRUSTED_CONTENTS: usize = 4_096;
+/// Largest ledger of what is trusted: as many entries with the longest paths that Linux has.
+pub const TRUST_LEDGER_BYTES: u64 = 24 * 1024 * 1024;
+/// Most roles that a repository may bring.
+pub const ROLES: usize = 256;
+/// Largest `.wfctl.toml` of a repository, and configuration of a user: some hundred lines are a long one.
+pub const CONFIG_FILE_BYTES: u64 = 1024 * 1024;
+/// Most folders in folders of a worktree, or of a commit that a project begins from; each level keeps a file descriptor open.
+pub const TREE_DEPTH: usize = 256;

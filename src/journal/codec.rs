@@ -51,6 +51,7 @@ kinds! {
     5 => Held,
     6 => Released,
     9 => BudgetRaised,
+    10 => AllowanceRaised,
     7 => CancelRequested,
     8 => Closed,
     20 => TasksAdded,

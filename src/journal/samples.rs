@@ -56,13 +56,12 @@ fn amounts() -> Amounts {
 
 /// One record of each kind, in the order of the kinds, from seq 1.
 pub fn one_of_each() -> Vec<Record> {
-    project_events()
-        .into_iter()
-        .chain(task_events())
-        .chain(outside_events())
-        .zip(1..)
-        .map(|(e, n)| record(n, e))
-        .collect()
+    records(project_events().into_iter().chain(task_events()).chain(outside_events()))
+}
+
+/// The records of these events, from seq 1.
+pub fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
+    events.into_iter().zip(1..).map(|(event, seq)| record(seq, event)).collect()
 }
 
 fn project_events() -> Vec<Event> {
@@ -86,6 +85,7 @@ fn project_events() -> Vec<Event> {
         Event::Held { reason: HoldReason::Budget { dimension: Dimension::Usd } },
         Event::Released { comment: "go".to_owned() },
         Event::BudgetRaised { caps: Caps { calls: Some(9), wall_ms: Some(1), ..Caps::default() } },
+        Event::AllowanceRaised { allowed: "{}".to_owned() },
         Event::CancelRequested { undo: true, comment: "stop".to_owned() },
         Event::Closed { status: ProjectStatus::Done, reason: "all done".to_owned(), output: text("{}") },
         Event::TasksAdded { phase: Phase::Build, tasks: Payload::Blob(blob()), parent: Some(TaskIx(1)) },

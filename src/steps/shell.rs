@@ -12,7 +12,8 @@ use crate::domain::limits;
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
 use crate::workspace::process::{self, Command, End, Report};
-use crate::workspace::{Lease, command_line, excerpt, leftovers};
+use crate::workspace::sandbox::Containment;
+use crate::workspace::{Lease, command_line, excerpt, git, leftovers};
 
 /// Shells and `env` report a program that cannot be executed, or is not there, with these.
 const NOT_EXECUTABLE: i32 = 126;
@@ -102,6 +103,7 @@ impl ShellStep<'_> {
             grace: settings.grace,
             shutdown_grace: settings.shutdown_grace,
             key: order.key(),
+            contained: Containment::Open,
         };
         let alive = || control.alive(settings.clock.monotonic_ms());
         process::run(&command, Some(&settings.leftovers), stop.stopped(), alive).await
@@ -145,8 +147,12 @@ pub(super) fn step_environment(settings: &Settings, order: &StepOrder) -> Vec<(O
     ];
     // An unattended git must neither ask for a password nor open an editor.
     let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
-    let mut environment: Vec<(OsString, OsString)> =
-        settings.environment.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
+    let mut environment: Vec<(OsString, OsString)> = settings
+        .environment
+        .iter()
+        .filter(|(name, _)| !is_own(name) && !git::is_local_variable(name))
+        .cloned()
+        .collect();
     let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
     let added = added.chain(order.env.iter().cloned());
     let added = added.chain(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -207,7 +213,9 @@ fn refused(error: process::Error) -> Failure {
         }
         process::Error::CommandLine(Line::TooLong(_)) => FailureClass::Oversized,
         process::Error::Environment(_) => FailureClass::Malformed,
-        process::Error::NoFolder(_) => FailureClass::Workspace,
+        process::Error::NoFolder(_) | process::Error::Repository(_) | process::Error::Sandbox(_) => {
+            FailureClass::Workspace
+        }
         process::Error::Spawn { .. } | process::Error::Watch(_) => FailureClass::Internal,
     };
     Failure::new(class, error.to_string())

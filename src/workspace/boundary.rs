@@ -3,8 +3,9 @@
 //!
 //! It holds the root as an open folder (`cap-std`) and goes from there one name at a time, each opened relative to the folder
 //! before it and never through a symbolic link. So a link that is put in place while a call is under way is refused as well:
-//! there is no check that could be outrun. Files of the repository's own (`.git`) do not exist for it. Reading order: `path`, this
-//! file, `walk`.
+//! there is no check that could be outrun. Files of the repository's own (`.git`) do not exist for it; what wfctl obeys in a repository
+//! (`.wfctl.toml`, `.wfctl/`) can be read and not changed. A hard link is a file like any other: a write puts a new file in its
+//! place, so that whatever else has the old one keeps it. Reading order: `path`, this file, `walk`.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -158,6 +159,7 @@ impl Boundary {
             return Err(Error::TooLarge { path: path.to_string(), bytes, most: limits::TOOL_FILE_BYTES });
         }
         let (parents, name) = path.split().ok_or_else(|| Error::IsFolder(path.to_string()))?;
+        may_change(path)?;
         let folder = self.folder_made(path, parents)?;
         let before = match folder.symlink_metadata(name) {
             Ok(meta) => Some(regular(path, &facts_of(&meta))?),
@@ -181,6 +183,7 @@ impl Boundary {
     /// Removes a regular file.
     pub fn delete_file(&self, path: &RelPath) -> Result<(), Error> {
         let (parents, name) = path.split().ok_or_else(|| Error::IsFolder(path.to_string()))?;
+        may_change(path)?;
         let folder = self.folder(path, parents)?;
         let meta = folder.symlink_metadata(name).map_err(|error| path.error(error))?;
         regular(path, &facts_of(&meta))?;
@@ -192,6 +195,7 @@ impl Boundary {
     pub fn rename(&self, from: &RelPath, to: &RelPath) -> Result<(), Error> {
         let (from_parents, from_name) = from.split().ok_or(Error::Root)?;
         let (to_parents, to_name) = to.split().ok_or_else(|| Error::Exists(to.to_string()))?;
+        may_change(from).and_then(|()| may_change(to))?;
         let from_folder = self.folder(from, from_parents)?;
         let meta = from_folder.symlink_metadata(from_name).map_err(|error| from.error(error))?;
         match facts_of(&meta).kind {
@@ -278,6 +282,11 @@ impl Boundary {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// Refuses what only a person changes.
+fn may_change(path: &RelPath) -> Result<(), Error> {
+    if path.is_obeyed() { Err(Error::Obeyed(path.to_string())) } else { Ok(()) }
 }
 
 /// Opens the folder `name` of `folder`, which is one name and no link.

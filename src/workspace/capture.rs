@@ -61,6 +61,11 @@ impl Capture {
         self.log.append(chunk)
     }
 
+    /// The end of stderr until now.
+    pub fn stderr_so_far(&mut self) -> &[u8] {
+        self.stderr_tail.0.make_contiguous()
+    }
+
     /// Stdout from its beginning, as far as it was kept; its whole length; the ends of stdout and stderr.
     pub fn finish(self) -> Captured {
         Captured {

@@ -105,20 +105,23 @@ async fn wait_until_gone(group: Pid) {
 }
 
 #[cfg(target_os = "linux")]
-#[expect(deprecated, reason = "it is unsound for types whose descriptor may change; an `OwnedFd` is the descriptor")]
 async fn exited(leader: Pid) -> io::Result<()> {
     use rustix::process::{PidfdFlags, pidfd_open};
-    use tokio::io::{Interest, unix::AsyncFd};
 
     match pidfd_open(leader, PidfdFlags::NONBLOCK) {
-        Ok(descriptor) => {
-            let descriptor = AsyncFd::with_interest(descriptor, Interest::READABLE)?;
-            descriptor.readable().await?.retain_ready();
-            Ok(())
-        }
+        Ok(descriptor) => readable(descriptor).await,
         // Kernels before 5.10 do not know it.
         Err(_) => exited_by_thread(leader).await,
     }
+}
+
+/// Waits until there is something to read at `descriptor`: for a pidfd, until its process is dead.
+#[cfg(target_os = "linux")]
+#[expect(deprecated, reason = "it is unsound for types whose descriptor may change; an `OwnedFd` is the descriptor")]
+pub(super) async fn readable(descriptor: std::os::fd::OwnedFd) -> io::Result<()> {
+    use tokio::io::{Interest, unix::AsyncFd};
+    AsyncFd::with_interest(descriptor, Interest::READABLE)?.readable().await?.retain_ready();
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]

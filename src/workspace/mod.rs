@@ -16,6 +16,7 @@ pub mod git;
 pub mod index;
 pub mod leftovers;
 pub mod process;
+pub mod sandbox;
 pub mod secrets;
 
 mod capture;

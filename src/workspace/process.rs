@@ -26,9 +26,12 @@ use tokio::time::Instant;
 
 use super::capture::{Capture, Captured, Room, Stream};
 use super::command_line::{self, Program};
+use super::git;
 use super::group::{ProcessGroup, code_or_signal};
 use super::leftovers::Leftovers;
+use super::sandbox::{self, Containment, Line};
 use crate::domain::effect::StopCause;
+use crate::domain::sandbox::Attestation;
 
 /// How long a command's output is waited for after its leader exited, before its other members are killed: what a
 /// `> >(tee log)` still has to say.
@@ -45,7 +48,7 @@ pub struct Command {
     pub line: String,
     /// Where it runs.
     pub dir: PathBuf,
-    /// Its whole environment.
+    /// Its whole environment; to it comes what its git must not obey of a repository, see `git/guard.rs`.
     pub env: Vec<(OsString, OsString)>,
     /// Where both streams are written, interleaved; created with the first output. `None`: nowhere.
     pub log: Option<PathBuf>,
@@ -59,6 +62,8 @@ pub struct Command {
     pub shutdown_grace: Duration,
     /// The step it belongs to, for [`Leftovers`].
     pub key: String,
+    /// What keeps it in its place.
+    pub contained: Containment,
 }
 
 /// How a command ended.
@@ -83,6 +88,8 @@ pub struct Report {
     pub end: End,
     /// What it said.
     pub output: Captured,
+    /// What really kept it in its place.
+    pub ran_under: Attestation,
 }
 
 /// Why a command was not even started.
@@ -94,6 +101,9 @@ pub enum Error {
     /// The kernel cannot pass such an environment on.
     #[error("environment variable {0:?} has a null byte or no valid name")]
     Environment(String),
+    /// What git would obey there cannot be found out.
+    #[error(transparent)]
+    Repository(#[from] git::Unreadable),
     /// The folder to run in is not there.
     #[error("folder not found: {0}")]
     NoFolder(PathBuf),
@@ -108,6 +118,9 @@ pub enum Error {
     /// The command was started, but could not be watched; it was killed.
     #[error("cannot watch the command: {0}")]
     Watch(io::Error),
+    /// It may not run without its sandbox, and that could not be had.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::Error),
 }
 
 /// Runs `command` until it ends or `stop` resolves; calls `alive` with each piece of output. `leftovers`, when given, knows
@@ -118,9 +131,11 @@ pub async fn run(
     stop: impl Future<Output = StopCause>,
     alive: impl Fn(),
 ) -> Result<Report, Error> {
-    let mut running = Running::spawn(command, leftovers)?;
+    check_environment(&command.env)?;
+    let env = git::guarded(&command.env, &command.dir).await?;
+    let mut running = Running::spawn(command, &env, leftovers)?;
     let ended = running.watch(command, stop, &alive).await;
-    running.finish(ended).await.map_err(Error::Watch)
+    running.finish(ended).await
 }
 
 /// Why watching a command came to an end.
@@ -137,19 +152,30 @@ struct Running<'l> {
     stderr: Pipe,
     capture: Capture,
     leftovers: Option<&'l Leftovers>,
+    /// The line to its sandbox, when it has one.
+    line: Option<Line>,
+    name: String,
 }
 
 impl<'l> Running<'l> {
-    fn spawn(command: &Command, leftovers: Option<&'l Leftovers>) -> Result<Self, Error> {
-        let path = command.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
-        check_environment(&command.env)?;
+    fn spawn(command: &Command, env: &[(OsString, OsString)], leftovers: Option<&'l Leftovers>) -> Result<Self, Error> {
+        let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
         if !command.dir.is_dir() {
             return Err(Error::NoFolder(command.dir.clone()));
         }
         let program = command_line::resolve(&command.line, &command.dir, path)?;
-        let mut child = prepared(&program, &command.dir, &command.env)
-            .spawn()
-            .map_err(|source| Error::Spawn { program: program.name.to_string_lossy().into_owned(), source })?;
+        let name = program.name.to_string_lossy().into_owned();
+        let (mut prepared, line) = match &command.contained {
+            Containment::Open => (prepared(&program, &command.dir, env), None),
+            Containment::Sandbox { sandbox, policy } => {
+                let (prepared, line) = sandbox.prepare(policy, &program, &command.dir, env)?;
+                (prepared, Some(line))
+            }
+        };
+        prepared.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = prepared.spawn().map_err(|source| Error::Spawn { program: name.clone(), source })?;
+        // It holds the stage's end of the line.
+        drop(prepared);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let group = ProcessGroup::of(child).map_err(Error::Watch)?;
         if let Some(leftovers) = leftovers {
@@ -161,7 +187,21 @@ impl<'l> Running<'l> {
             stderr: Pipe::open(stderr.map(OwnedFd::from)).map_err(Error::Watch)?,
             capture: Capture::new(command.log.clone(), command.log_bytes_max, command.value_bytes_max),
             leftovers,
+            line,
+            name,
         })
+    }
+
+    /// Asks every member of the command's group to end.
+    fn ask_to_stop(&self) {
+        match &self.line {
+            Some(line) => line.ask_to_stop(),
+            None => {
+                self.group.signal(Signal::TERM);
+                // A stopped (SIGSTOP) member would not see the SIGTERM.
+                self.group.signal(Signal::CONT);
+            }
+        }
     }
 
     /// Reads until there is nothing more to wait for.
@@ -198,9 +238,7 @@ impl<'l> Running<'l> {
                     }
                 }
                 Wait::Stop(cause) => {
-                    self.group.signal(Signal::TERM);
-                    // A stopped (SIGSTOP) member would not see the SIGTERM.
-                    self.group.signal(Signal::CONT);
+                    self.ask_to_stop();
                     let grace = match cause {
                         StopCause::Timeout | StopCause::Idle | StopCause::Cancel => command.grace,
                         StopCause::Shutdown => command.shutdown_grace,
@@ -224,27 +262,57 @@ impl<'l> Running<'l> {
     }
 
     /// Kills what is left, takes in what is still in the pipes, and tells how it ended.
-    async fn finish(self, ended: io::Result<Cause>) -> io::Result<Report> {
-        let Self { group, mut stdout, mut stderr, mut capture, leftovers } = self;
+    async fn finish(self, ended: io::Result<Cause>) -> Result<Report, Error> {
+        let Self { group, mut stdout, mut stderr, mut capture, leftovers, line, name } = self;
         let id = group.id();
         let status = group.end().await;
+        let told = match line {
+            Some(line) => Some(line.finish().await),
+            None => None,
+        };
         if let Some(leftovers) = leftovers {
             leftovers.forget(id);
         }
-        let (status, ended) = (status?, ended?);
+        let (status, ended) = (status.map_err(Error::Watch)?, ended.map_err(Error::Watch)?);
         // The group is dead: what it wrote is in the pipes and can be read without waiting.
         let rest = drain(&mut stdout, Stream::Stdout, &mut capture)
             .and_then(|room| drain(&mut stderr, Stream::Stderr, &mut capture).map(|other| (room, other)));
+        let (ran_under, own_end) = match told {
+            None => (Attestation::none(), code_or_signal(status)),
+            // Without a word of its end it was killed together with its sandbox.
+            Some(Ok(outcome)) => (outcome.ran_under, outcome.end.unwrap_or(Err(Signal::KILL.as_raw()))),
+            // Stopped before it was started: there is nothing that anything could have been in force for.
+            Some(Err(sandbox::Error::Silent { .. })) if matches!(ended, Cause::Stopped(_)) => {
+                (Attestation::none(), Err(Signal::KILL.as_raw()))
+            }
+            Some(Err(error)) => return Err(unstarted(name, error, capture.stderr_so_far())),
+        };
         let end = match (ended, rest) {
             (Cause::Stopped(cause), _) => End::Stopped(cause),
             (Cause::Flooded, _) | (Cause::Exited, Ok((Room::Full, _) | (_, Room::Full))) => End::Flooded,
             (Cause::LogFailed(error), _) | (Cause::Exited, Err(error)) => End::LogFailed(error),
-            (Cause::Exited, Ok((Room::Left, Room::Left))) => match code_or_signal(status) {
+            (Cause::Exited, Ok((Room::Left, Room::Left))) => match own_end {
                 Ok(code) => End::Exited(code),
                 Err(signal) => End::Signalled(signal),
             },
         };
-        Ok(Report { end, output: capture.finish() })
+        Ok(Report { end, output: capture.finish(), ran_under })
+    }
+}
+
+/// A program that the host has may be hidden from the sandbox. A sandbox that failed without a report may have said why on
+/// `stderr`, which the command never got.
+fn unstarted(name: String, error: sandbox::Error, stderr: &[u8]) -> Error {
+    match error {
+        sandbox::Error::Silent { backend, .. } => {
+            Error::Sandbox(sandbox::Error::Silent { backend, stderr: String::from_utf8_lossy(stderr).into_owned() })
+        }
+        sandbox::Error::NotStarted(source) => match source.kind() {
+            io::ErrorKind::NotFound => command_line::Error::NotFound(name).into(),
+            io::ErrorKind::PermissionDenied => command_line::Error::NotExecutable(name).into(),
+            _ => Error::Spawn { program: name, source },
+        },
+        other => Error::Sandbox(other),
     }
 }
 
@@ -364,8 +432,6 @@ fn prepared(program: &Program, dir: &Path, env: &[(OsString, OsString)]) -> std:
         .env_clear()
         .envs(env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .process_group(0);
     command
 }

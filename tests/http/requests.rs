@@ -159,10 +159,11 @@ async fn a_project_is_seen_from_all_sides() {
 async fn what_a_task_changed_in_its_repository_is_told() {
     let rig = crate::rig::Rig::new();
     rig.repository(".");
-    std::fs::create_dir(rig.path("workflows")).unwrap();
+    let flows = rig.folder().join("flows");
+    std::fs::create_dir(&flows).unwrap();
     let text = "name: edit\nworkspace: worktree\ntasks:\n  one: {run: 'echo more >> README'}\n  two: {needs: [one], run: 'echo new > new.txt'}\n";
-    rig.write("workflows/edit.yaml", text);
-    let server = Server::over(rig, &[]);
+    std::fs::write(flows.join("edit.yaml"), text).unwrap();
+    let server = Server::over(rig, &["--workflows", &flows.display().to_string()]);
     let id = server.begin("edit").await;
     server.until(&id, "DONE").await;
     let (_, whole) = server.get(&format!("/api/v1/projects/{id}/diff")).await;
@@ -172,6 +173,22 @@ async fn what_a_task_changed_in_its_repository_is_told() {
     let (_, two) = server.get(&format!("/api/v1/projects/{id}/tasks/two/diff")).await;
     assert_eq!(two["files"].as_array().unwrap().len(), 1, "{two}");
     assert!(two["files"][0]["patch"].as_str().unwrap().contains("+new\n"));
+}
+
+#[tokio::test]
+async fn what_a_repository_brings_is_not_started_before_a_person_agreed_to_it() {
+    let rig = crate::rig::Rig::new();
+    rig.repository(".");
+    std::fs::create_dir(rig.path("workflows")).unwrap();
+    rig.write("workflows/theirs.yaml", crate::server::QUICK);
+    let server = Server::over(rig, &[]);
+    let start = json!({"workflow": "theirs"});
+    let refusal = server.post("/api/v1/projects", &start).await;
+    assert_eq!(refusal.0, StatusCode::FORBIDDEN, "{}", refusal.1);
+    assert!(refusal.1["next"].as_str().unwrap().contains("wfctl trust"), "{}", refusal.1);
+    let trusted = server.rig.wfctl(&["trust", "--yes", "workflows/theirs.yaml"]);
+    assert_eq!(trusted.code, Some(0), "{}", trusted.err);
+    assert_eq!(server.post("/api/v1/projects", &start).await.0, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod rig;
 mod safety;
 mod scripted;
 mod second_shell;
+mod trust;
 mod verbs;
 mod workflows;
 mod worktrees;

@@ -40,8 +40,18 @@ impl Rig {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test starts the binary")]
+    /// A verb; what it runs is trusted, whether or not it lies in a repository.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.wary(arguments);
+        if arguments.contains(&"run") {
+            command.arg("--trust");
+        }
+        command
+    }
+
+    /// A verb, and nothing is trusted that was not before.
+    #[expect(clippy::disallowed_methods, reason = "a test starts the binary")]
+    pub fn wary(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wfctl"));
         command.args(arguments).current_dir(self.path("")).env_clear();
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("USER", "tester");

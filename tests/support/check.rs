@@ -230,6 +230,7 @@ impl Model {
                 self.raise(*caps);
                 Ok(())
             }
+            Event::AllowanceRaised { .. } => Ok(()),
             Event::CancelRequested { .. } => {
                 self.before_hold = None;
                 self.turn_to("Cancel", P::Cancelling, taken)

@@ -70,6 +70,8 @@ pub fn flow(tasks: Vec<TaskSpec>) -> Definition {
 
 pub fn phases(phases: Vec<PhaseSpec>) -> Definition {
     Definition {
+        sandbox: Default::default(),
+        allowed: None,
         name: "flow".to_owned(),
         description: String::new(),
         inputs: Default::default(),

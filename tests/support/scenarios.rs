@@ -12,6 +12,7 @@ use wfctl::domain::ids::ProjectId;
 use wfctl::domain::machine::Phase;
 use wfctl::domain::project::Command;
 use wfctl::domain::retry::OnExhausted;
+use wfctl::domain::sandbox::{GitAccess, SandboxSpec};
 use wfctl::domain::workflow::{Definition, EffectClass, OnTimeout, TaskSpec};
 
 use super::support::flows::*;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<(&'static str, Scenario)> {
         ("no_phase", no_phase),
         ("retry_by_person", retry_by_person),
         ("child", child_project),
+        ("allows_more", allows_more),
     ]);
     all
 }
@@ -121,6 +123,22 @@ fn retries() -> (Rig, ProjectId) {
     rig.pass(1_000);
     rig.end("a", bad(F::Exit));
     rig.command(&id, resume(None)).unwrap();
+    drain(&mut rig);
+    (rig, id)
+}
+
+/// A command that may not reach what it needs; a person allows it, twice, and it goes on.
+fn allows_more() -> (Rig, ProjectId) {
+    let mut a = with(run("a", &[]), 1, OnExhausted::Pause);
+    a.sandbox = Some(Arc::new(SandboxSpec { git: Some(GitAccess::Write), ..SandboxSpec::default() }));
+    let (mut rig, id) = begin(flow(vec![a, run("b", &["a"])]));
+    assert_eq!(rig.order("a").allowed.git, GitAccess::Read, "what it asks for is not yet allowed");
+    rig.end("a", bad(F::Exit));
+    let more = SandboxSpec { git: Some(GitAccess::Write), ..SandboxSpec::default() };
+    rig.command(&id, Command::Allow { more: more.clone() }).unwrap();
+    rig.command(&id, Command::Allow { more }).unwrap();
+    rig.command(&id, resume(None)).unwrap();
+    assert_eq!(rig.order("a").allowed.git, GitAccess::Write);
     drain(&mut rig);
     (rig, id)
 }

@@ -69,6 +69,7 @@ impl Project {
                 self.raise_caps(*caps);
                 Ok(())
             }
+            Event::AllowanceRaised { allowed } => self.raise_allowance(allowed),
             Event::CancelRequested { undo, .. } => {
                 self.move_project(project_machine::Input::Cancel, at)?;
                 self.core.cancel_undo = *undo;

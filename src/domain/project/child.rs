@@ -9,7 +9,7 @@ use crate::domain::ids::{ProjectId, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::{ProjectStatus, TaskStatus};
 use crate::domain::payload::Payload;
-use crate::domain::workflow::{Action, ChildSpec};
+use crate::domain::workflow::{Action, ChildSpec, Definition};
 
 use super::lifecycle::Taking;
 
@@ -42,6 +42,12 @@ impl Taking<'_> {
         let definition = definition.ok_or_else(|| {
             Failure::new(FailureClass::Child, format!("the definition holds no child workflow {:?}", child.workflow))
         })?;
+        // A child's commands reach no more than those of the task that starts it.
+        let allowed = Some(self.project.reach_of(ix));
+        let definition = match definition.allowed == allowed {
+            true => definition,
+            false => Arc::new(Definition { allowed, ..(*definition).clone() }),
+        };
         let mut inputs = serde_json::Map::new();
         for (name, value) in &child.inputs {
             inputs.insert(name.clone(), self.render_value(ix, value)?);

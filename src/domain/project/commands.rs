@@ -35,6 +35,7 @@ impl Taking<'_> {
         match command {
             Command::Pause { comment } => self.pause(comment),
             Command::Resume { in_doubt, budget, comment } => self.resume(in_doubt, budget, comment),
+            Command::Allow { more } => self.allow(&more),
             Command::Cancel { undo, comment } => {
                 self.cancel(undo, comment);
                 Ok(())

@@ -30,6 +30,7 @@ impl Project {
         let inputs = vault.read(&created.inputs).map_err(|unreadable| error(unreadable.to_string()))?;
         let inputs = serde_json::from_slice(&inputs).map_err(|bad| error(format!("the inputs are not JSON: {bad}")))?;
         let core = Core {
+            allowed: None,
             status: ProjectStatus::New,
             changed: at,
             held_from: None,
@@ -85,6 +86,7 @@ impl Project {
             id,
             created,
             created_at,
+            allowed: super::reach::allowed_at_start(&definition),
             definition,
             inputs,
             core,
@@ -329,6 +331,7 @@ pub(super) fn item_spec(of: &TaskSpec) -> Arc<TaskSpec> {
 pub(super) fn branch_spec(of: &TaskSpec, default: &RetryRules) -> Option<Arc<TaskSpec>> {
     let branch = of.on_failure.as_ref()?;
     let mut spec = TaskSpec::new(format!("{}.fix", of.name), branch.action.clone());
+    spec.sandbox.clone_from(&of.sandbox);
     spec.with = of.with.clone();
     spec.env = of.env.clone();
     spec.timeout = of.timeout;
@@ -356,6 +359,7 @@ pub(super) fn merger_spec(of: &TaskSpec, default: &RetryRules) -> Arc<TaskSpec> 
     };
     let agent = AgentSpec { role, models, tools: Vec::new(), turns: None, budget: Caps::default() };
     let mut spec = TaskSpec::new(format!("{}.fix", of.name), Action::Agent(agent));
+    spec.sandbox.clone_from(&of.sandbox);
     spec.merge = true;
     spec.with = of.with.clone();
     spec.env = of.env.clone();
@@ -374,6 +378,7 @@ pub(super) fn merger_spec(of: &TaskSpec, default: &RetryRules) -> Arc<TaskSpec> 
 pub(super) fn undo_spec(of: &TaskSpec) -> Option<Arc<TaskSpec>> {
     let undo = of.undo.as_ref().filter(|_| of.foreach.is_none())?;
     let mut spec = TaskSpec::new(format!("{}.undo", of.name), Action::Run(undo.clone()));
+    spec.sandbox.clone_from(&of.sandbox);
     spec.with = of.with.clone();
     spec.env = of.env.clone();
     spec.timeout = of.timeout;

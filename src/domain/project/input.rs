@@ -11,6 +11,7 @@ use crate::domain::ids::{Attempt, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::{Phase, ProjectStatus};
 use crate::domain::payload::{BlobRef, Payload, PayloadSource, UnreadablePayload};
+use crate::domain::sandbox::SandboxSpec;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{Expressions, TaskSpec};
 
@@ -84,6 +85,11 @@ pub enum Command {
         budget: Option<Caps>,
         /// What was said.
         comment: String,
+    },
+    /// Lets its commands reach more; nothing that is allowed is taken away.
+    Allow {
+        /// What more.
+        more: SandboxSpec,
     },
     /// Stops everything; with `undo`, takes completed tasks back in reverse order.
     Cancel {
@@ -167,7 +173,11 @@ impl Command {
             Self::Signal { request, .. } => check("request id", request, limits::NAME_BYTES),
             Self::Claim { worker, .. } => check("worker's name", worker, limits::NAME_BYTES),
             Self::Result { result: Err(message), .. } => check("message", message, limits::COMMENT_BYTES),
-            Self::Result { result: Ok(_), .. } | Self::Heartbeat { .. } | Self::Retry { .. } | Self::Add { .. } => None,
+            Self::Result { result: Ok(_), .. }
+            | Self::Heartbeat { .. }
+            | Self::Retry { .. }
+            | Self::Add { .. }
+            | Self::Allow { .. } => None,
         }
     }
 
@@ -176,6 +186,7 @@ impl Command {
         match self {
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
+            Self::Allow { .. } => "allow",
             Self::Cancel { .. } => "cancel",
             Self::Kill { .. } => "kill",
             Self::Retry { .. } => "retry",

@@ -17,6 +17,7 @@ mod integration;
 mod item_graph;
 mod lifecycle;
 mod output;
+mod reach;
 mod recover;
 mod render;
 mod snapshot;

@@ -58,6 +58,9 @@ impl Project {
         let core = stored.core.into_owned();
         let mut project = Self::around(id, Arc::new(created), stored.created_at, definition, Arc::new(inputs), core);
         project.seq = stored.seq;
+        if let Some(allowed) = project.core.allowed.take() {
+            project.raise_allowance(&allowed)?;
+        }
         project.rebuild()?;
         Ok(project)
     }

@@ -13,6 +13,7 @@ use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
 use crate::domain::payload::{BlobRef, Payload};
+use crate::domain::sandbox::Allowance;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{Definition, EffectClass, TaskSpec};
 
@@ -27,6 +28,8 @@ pub struct Project {
     pub created_at: Millis,
     /// The pinned definition.
     pub definition: Arc<Definition>,
+    /// What its commands may reach at most.
+    pub(super) allowed: Arc<Allowance>,
     /// The inputs that expressions see.
     pub inputs: Arc<serde_json::Value>,
     /// What the records say beyond that.
@@ -62,6 +65,8 @@ pub(super) struct Core {
     pub rounds: [u32; 7],
     pub loops_taken: [u32; 7],
     pub gate: Option<Gate>,
+    /// What its commands may reach, as JSON, once that was changed.
+    pub allowed: Option<String>,
     pub caps: Caps,
     pub ledger: Ledger,
     /// What each phase used, over all its rounds.

@@ -9,7 +9,8 @@ use crate::domain::ids::{Attempt, Digest, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::payload::Payload;
-use crate::domain::workflow::{Action, AgentSpec, EffectClass, OutputFormat, WorkspaceKind};
+use crate::domain::sandbox::Allowance;
+use crate::domain::workflow::{Action, AgentSpec, EffectClass, OutputFormat, Timeouts, WorkspaceKind};
 
 use super::lifecycle::Taking;
 use super::state::{Origin, Project};
@@ -156,6 +157,7 @@ impl Taking<'_> {
             base_commit: self.project.created.base_commit.as_deref().map(Into::into),
             trees: trees.clone(),
         };
+        let allowed = self.project.reach_of(ix);
         let order = StepOrder {
             project: self.project.id.clone(),
             task: ix,
@@ -165,7 +167,8 @@ impl Taking<'_> {
             input,
             effect,
             maybe_ran,
-            timeouts: task.spec.timeout,
+            timeouts: timeouts(&request, task.spec.timeout, &allowed),
+            allowed,
             workspace,
             env,
             reserved: Amounts::ONE_CALL,
@@ -427,4 +430,13 @@ fn shown(order: &StepOrder, action: &Action) -> String {
         end -= 1;
     }
     text[..end].to_owned()
+}
+
+/// The time limits of a step: a command without a limit of its own has the usual one.
+fn timeouts(request: &StepRequest, own: Timeouts, allowed: &Allowance) -> Timeouts {
+    match request {
+        StepRequest::Run { .. } => Timeouts { total_ms: own.total_ms.or(allowed.task_timeout_ms), ..own },
+        // A conversation is bounded by turns and budget, and its commands each by a limit of their own.
+        StepRequest::Http { .. } | StepRequest::Agent(_) | StepRequest::Merge(_) | StepRequest::Land(_) => own,
+    }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::limits;
+
 use super::spec::{Hosts, SandboxLimits, SandboxSpec};
 
 /// What enforces it.
@@ -102,6 +104,9 @@ pub struct Allowance {
     /// Bounds on what is used.
     #[serde(default)]
     pub limits: SandboxLimits,
+    /// Time limit of a `run` step that has none of its own; `None`: no limit.
+    #[serde(default)]
+    pub task_timeout_ms: Option<u64>,
 }
 
 impl Default for Allowance {
@@ -125,6 +130,7 @@ impl Default for Allowance {
                 file_bytes: Some(16 * GIB),
                 scratch_bytes: Some(2 * GIB),
             },
+            task_timeout_ms: Some(limits::RUN_STEP_MS),
         }
     }
 }
@@ -211,6 +217,7 @@ impl Allowance {
             env: within(&asked.env, &self.env),
             caches: asked.caches.map_or(self.caches, |caches| caches.min(self.caches)),
             limits: asked.limits.and(&self.limits),
+            task_timeout_ms: self.task_timeout_ms,
         }
     }
 }

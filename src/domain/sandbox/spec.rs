@@ -68,7 +68,7 @@ impl Hosts {
         }
         let name = host.strip_prefix("*.").unwrap_or(host);
         let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-        let is_address = bare.parse::<std::net::IpAddr>().is_ok();
+        let is_address = bare.parse::<core::net::IpAddr>().is_ok();
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         let is_name = !name.is_empty() && name.bytes().all(allowed) && !name.starts_with('.') && !name.ends_with('.');
         (!is_address && !is_name).then_some("write a host such as `example.org`, `*.example.org` or `127.0.0.1:8080`")

@@ -41,6 +41,8 @@ pub enum Verb {
     Init(Init),
     /// Check workflow files without running them
     Validate(Validate),
+    /// Show what a repository brings that wfctl would run or obey, and agree to it
+    Trust(Trust),
     /// Start a project and follow it
     Run(Run),
     /// Start a project that shares the records of another one up to a point, and goes on from there by itself
@@ -204,6 +206,23 @@ pub struct Validate {
     pub workflows: Vec<String>,
 }
 
+/// `trust`.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// Workflows, roles or a .wfctl.toml [default: everything in this repository that needs it]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Agree to all of it without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// List what is trusted
+    #[arg(long, conflicts_with_all = ["paths", "yes", "revoke"])]
+    pub list: bool,
+    /// Take back what was agreed to for a file
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["paths", "yes"])]
+    pub revoke: Vec<PathBuf>,
+}
+
 /// What a workflow is given.
 #[derive(Debug, Args)]
 pub struct Inputs {
@@ -257,6 +276,9 @@ pub struct Run {
     /// Print the plan and do nothing
     #[arg(long, conflicts_with = "detach")]
     pub dry_run: bool,
+    /// Agree to what the repository brings as it is now: the workflow, its roles, its .wfctl.toml
+    #[arg(long)]
+    pub trust: bool,
 }
 
 /// `fork`.
@@ -442,6 +464,9 @@ pub struct Add {
     /// The phase they belong to [default: the present one]
     #[arg(long)]
     pub phase: Option<String>,
+    /// Agree to the file as it is now, should it come with a repository
+    #[arg(long)]
+    pub trust: bool,
 }
 
 /// `claim`.

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::codes::Code;
 use super::exit::Exit;
 use super::terminal::{Tone, harmless, harmless_lines};
+use super::words::shell_quoted;
 use crate::app::{self, HeldHow};
 use crate::domain::ids::ProjectId;
 use crate::domain::view::Summary;
@@ -57,6 +58,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Files of a repository that nobody has agreed to.
+    #[error("{}", untrusted(.0))]
+    Untrusted(Vec<PathBuf>),
     /// A file that would be overwritten.
     #[error("{} exists", .0.display())]
     Exists(PathBuf),
@@ -137,6 +141,7 @@ impl Error {
             Self::Usage { .. } | Self::Workflow(_) | Self::Inputs { .. } => Code::Usage,
             Self::NoWorkflow { .. } => Code::NoWorkflow,
             Self::File { .. } => Code::File,
+            Self::Untrusted(_) => Code::Untrusted,
             Self::Exists(_) => Code::Exists,
             Self::UnknownProject { .. } => Code::UnknownProject,
             Self::Ambiguous { .. } => Code::AmbiguousId,
@@ -179,6 +184,11 @@ impl Error {
             Self::Ended(summary) => Some(format!("See how it ended with `wfctl show {}`.", summary.id)),
             Self::UnknownCode(_) => Some("List all codes with `wfctl explain`.".to_owned()),
             Self::NotVerified { .. } => Some("Look at the whole home with `wfctl doctor`.".to_owned()),
+            Self::Untrusted(files) => {
+                let files = files.iter().map(|file| shell_quoted(&harmless(&file.display().to_string())));
+                let files: Vec<String> = files.take(NAMED).collect();
+                Some(format!("Look at it and agree to it with: wfctl trust {}", files.join(" ")))
+            }
             Self::Exists(_) => Some("Name another file.".to_owned()),
             Self::App(error) => hint_of_app(error),
             Self::Fault(fault) => hint_of_fault(fault),
@@ -249,6 +259,19 @@ impl Error {
             }),
         }
     }
+}
+
+/// Files named in one message; the rest is counted.
+const NAMED: usize = 8;
+
+fn untrusted(files: &[PathBuf]) -> String {
+    let mut named: Vec<String> = files.iter().take(NAMED).map(|file| file.display().to_string()).collect();
+    match files.len().saturating_sub(NAMED) {
+        0 => {}
+        more => named.push(format!("{more} more")),
+    }
+    let verb = if files.len() == 1 { "comes" } else { "come" };
+    format!("not trusted, and {verb} with a repository: {}", named.join(", "))
 }
 
 fn inputs_text(problems: &[InputProblem], paint: &dyn Fn(Tone, &str) -> String) -> String {

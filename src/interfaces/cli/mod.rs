@@ -13,6 +13,7 @@ mod given;
 mod progress;
 mod table;
 mod terminal;
+mod trusting;
 mod verbs;
 mod words;
 mod workflows;
@@ -57,7 +58,11 @@ pub fn main() -> Exit {
             return terminal.report(&Error::System { doing: "start the runtime".to_owned(), source }, is_json);
         }
     };
-    let context = Arc::new(Context::new(app, terminal, is_json));
+    let mut context = Context::new(app, terminal, is_json);
+    if let Err(error) = trusting::settings(&mut context, &arguments.verb) {
+        return context.terminal.report(&error, is_json);
+    }
+    let context = Arc::new(context);
     let result = runtime.block_on(run(&context, arguments.verb));
     // What still waits (a read of a socket, a blocking one of a terminal) must not keep the process.
     runtime.shutdown_background();
@@ -73,6 +78,7 @@ async fn run(context: &Arc<Context>, verb: Verb) -> Result<Exit, Error> {
         Verb::Demo(arguments) => demo::run(context, arguments).await,
         Verb::Init(arguments) => init::run(context, &arguments),
         Verb::Validate(arguments) => validate::run(context, &arguments),
+        Verb::Trust(arguments) => trust::run(context, &arguments),
         Verb::Run(arguments) => run::run(context, arguments).await,
         Verb::Fork(arguments) => fork::run(context, arguments).await,
         Verb::Resume(arguments) => resume::run(context, arguments).await,

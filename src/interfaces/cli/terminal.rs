@@ -1,6 +1,6 @@
 //! The only object that writes to the terminal: data on stdout, everything else on stderr, colour only where it is wanted.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -38,6 +38,9 @@ impl Tone {
         }
     }
 }
+
+/// Most that is read of an answer.
+const ANSWER_BYTES: u64 = 1024;
 
 /// The terminal, or whatever stands in its place.
 pub struct Terminal {
@@ -109,6 +112,20 @@ impl Terminal {
     pub fn note(&self, text: impl AsRef<str>) {
         // Without a place to complain there is nobody to complain to.
         let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "{}", text.as_ref()));
+    }
+
+    /// Whether a person is there to be asked.
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks, and takes everything but a yes for a no.
+    pub fn ask(&self, question: &str) -> Result<bool, Error> {
+        let failed = |source| Error::System { doing: "ask".to_owned(), source };
+        self.bars.suspend(|| write!(io::stderr().lock(), "{question} [y/N] ")).map_err(failed)?;
+        let mut answer = String::new();
+        io::stdin().lock().take(ANSWER_BYTES).read_line(&mut answer).map_err(failed)?;
+        Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
     }
 
     /// `text` in a tone, for stdout.

@@ -174,6 +174,7 @@ pub fn say(event: &Event, names: &Names) -> Said {
         | Event::Held { .. }
         | Event::Released { .. }
         | Event::BudgetRaised { .. }
+        | Event::AllowanceRaised { .. }
         | Event::CancelRequested { .. }
         | Event::Closed { .. }
         | Event::TasksAdded { .. }
@@ -333,6 +334,7 @@ fn say_project(event: &Event, names: &Names) -> Said {
         }
         Event::Released { comment } => of_project(Tone::Plain, true, said("goes on", comment)),
         Event::BudgetRaised { .. } => of_project(Tone::Plain, true, "budget raised"),
+        Event::AllowanceRaised { .. } => of_project(Tone::Plain, true, "its commands may reach more"),
         Event::CancelRequested { undo, comment } => of_project(
             Tone::Warn,
             true,

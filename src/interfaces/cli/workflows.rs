@@ -1,5 +1,6 @@
 //! From a name or a path to a checked workflow.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
@@ -22,6 +23,16 @@ pub struct Found {
     pub definition: Definition,
     /// Its file; `None` for a shipped one.
     pub path: Option<PathBuf>,
+    /// Every file that it was read from, children included, without those that have the very content of a shipped one.
+    pub files: Vec<Source>,
+}
+
+/// A file that a workflow was read from.
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What was read.
+    pub bytes: Vec<u8>,
 }
 
 /// Finds, reads and checks a workflow. Warnings go to the terminal.
@@ -31,14 +42,27 @@ pub fn load(terminal: &Terminal, name: &str) -> Result<Found, Error> {
 
 /// The same for tasks that are added to a project, whose tasks are `outside`.
 pub fn load_beside(terminal: &Terminal, name: &str, outside: &[String]) -> Result<Found, Error> {
-    let (origin, bytes, path) = locate(name)?;
-    tell_shadow(terminal, name, path.as_deref());
-    let (definition, warnings) =
-        workflow::read_beside(&bytes, &origin, &Files(terminal), outside).map_err(Error::Workflow)?;
+    let located = locate(name)?;
+    tell_shadow(terminal, name, located.2.as_deref());
+    found(terminal, located, outside)
+}
+
+/// A shipped workflow, whatever files of its name there are.
+pub fn load_shipped(terminal: &Terminal, name: &str) -> Result<Found, Error> {
+    let none = || Error::NoWorkflow { name: name.to_owned(), hint: hint(name, "") };
+    let text = shipped(name).ok_or_else(none)?;
+    found(terminal, (format!("<shipped>/{name}.yaml"), text.as_bytes().to_vec(), None), &[])
+}
+
+fn found(terminal: &Terminal, located: Located, outside: &[String]) -> Result<Found, Error> {
+    let (origin, bytes, path) = located;
+    let files = Files { terminal, read: RefCell::default() };
+    files.note(path.as_deref(), &bytes);
+    let (definition, warnings) = workflow::read_beside(&bytes, &origin, &files, outside).map_err(Error::Workflow)?;
     for warning in warnings {
         terminal.note(terminal.paint_note(Tone::Warn, warning.to_string().trim_end()));
     }
-    Ok(Found { definition, path })
+    Ok(Found { definition, path, files: files.read.into_inner() })
 }
 
 /// Says so when a file takes the place of a shipped workflow: a repository may bring one that does something else.
@@ -59,13 +83,24 @@ pub fn exists(name: &str) -> bool {
         || shipped(name).is_some()
 }
 
-/// Reads and checks a workflow whose text is at hand. `origin` is what paths of children are relative to.
-pub fn check(terminal: &Terminal, origin: &str, text: &[u8]) -> Result<Definition, Error> {
-    let checked = workflow::read(text, origin, &Files(terminal));
-    checked.map(|(definition, _)| definition).map_err(Error::Workflow)
+/// Reads and checks a workflow whose text is at hand, and tells which files were read for it. `origin` is what paths of children are
+/// relative to.
+pub fn check(
+    terminal: &Terminal,
+    origin: &str,
+    text: &[u8],
+    path: Option<&Path>,
+) -> Result<(Definition, Vec<Source>), Error> {
+    let files = Files { terminal, read: RefCell::default() };
+    files.note(path, text);
+    let (definition, _) = workflow::read(text, origin, &files).map_err(Error::Workflow)?;
+    Ok((definition, files.read.into_inner()))
 }
 
-fn locate(name: &str) -> Result<(String, Vec<u8>, Option<PathBuf>), Error> {
+/// The name for messages, the bytes and the file of a workflow.
+type Located = (String, Vec<u8>, Option<PathBuf>);
+
+fn locate(name: &str) -> Result<Located, Error> {
     let path = PathBuf::from(name);
     if is_path(name) || path.is_file() {
         let bytes = read(&path).map_err(|source| match source.kind() {
@@ -94,6 +129,18 @@ fn hint(name: &str, first: &str) -> String {
     let near = did_you_mean(name, known.iter().map(String::as_str))
         .unwrap_or_else(|| format!("There are {}; `wfctl init` writes an example.", known.join(", ")));
     format!("{first} {near}").trim().to_owned()
+}
+
+/// The workflow files around here.
+pub fn files_here() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in folders() {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let yaml = |path: &PathBuf| path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+        files.extend(entries.map(|entry| entry.path()).filter(|path| yaml(path) && path.is_file()));
+    }
+    files.sort();
+    files
 }
 
 /// The names that can be typed here.
@@ -152,22 +199,42 @@ pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads child workflows: paths relative to the file that names them, names as everywhere.
-struct Files<'t>(&'t Terminal);
+/// Reads child workflows: paths relative to the file that names them, names as everywhere. Remembers what was read.
+struct Files<'t> {
+    terminal: &'t Terminal,
+    read: RefCell<Vec<Source>>,
+}
+
+impl Files<'_> {
+    fn note(&self, path: Option<&Path>, bytes: &[u8]) {
+        let is_shipped = SHIPPED.iter().any(|(_, text)| text.as_bytes() == bytes);
+        if let Some(path) = path.filter(|_| !is_shipped) {
+            self.read.borrow_mut().push(Source { path: path.to_owned(), bytes: bytes.to_vec() });
+        }
+    }
+}
 
 impl Loader for Files<'_> {
     fn load(&self, name: &str, from: &str) -> Result<(String, Vec<u8>), String> {
         if is_path(name) {
             let path = Path::new(from).parent().unwrap_or(Path::new("")).join(name);
+            // A pipe would be waited for; only a person may name one.
+            if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+                return Err("it is no regular file".to_owned());
+            }
             return match read(&path) {
-                Ok(bytes) => Ok((path.display().to_string(), bytes)),
+                Ok(bytes) => {
+                    self.note(Some(&path), &bytes);
+                    Ok((path.display().to_string(), bytes))
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("no such file".to_owned()),
                 Err(error) => Err(error.to_string().to_lowercase()),
             };
         }
         match locate(name) {
             Ok((origin, bytes, path)) => {
-                tell_shadow(self.0, name, path.as_deref());
+                tell_shadow(self.terminal, name, path.as_deref());
+                self.note(path.as_deref(), &bytes);
                 Ok((origin, bytes))
             }
             Err(error) => Err(error.to_string()),

@@ -221,7 +221,8 @@ fn spec_of(request: &AgentRequest) -> ModelsSpec {
 async fn role(workspaces: &Workspaces, order: &WorkspaceOrder, name: &str) -> Result<Role, Failure> {
     let path = format!("{ROLES}/{name}.md");
     let own = workspaces.file_at_base(order, &path, limits::ROLE_FILE_BYTES as u64 + 1).await?;
-    let own = own.and_then(|bytes| String::from_utf8(bytes).ok());
+    let no_text = |_| Failure::new(FailureClass::NotFound, format!("the role file {path} is not UTF-8 text"));
+    let own = own.map(String::from_utf8).transpose().map_err(no_text)?;
     Role::load(name, own.as_deref()).map_err(|error| Failure::new(FailureClass::NotFound, error.to_string()))
 }
 

@@ -17,6 +17,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::engine::ports::StepControl;
 use crate::workspace::process::{self, Command, End};
+use crate::workspace::sandbox::Containment;
 use crate::workspace::{checks, files};
 
 /// Runs command lines in one folder.
@@ -87,6 +88,7 @@ impl<'s> Shell<'s> {
             grace: settings.grace,
             shutdown_grace: settings.shutdown_grace,
             key: self.order.key(),
+            contained: Containment::Open,
         };
         let mut control = self.control.clone();
         let stop = async {

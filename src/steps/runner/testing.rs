@@ -83,6 +83,7 @@ impl Rig {
             maybe_ran: false,
             timeouts: Timeouts::default(),
             calls: Vec::new(),
+            allowed: Arc::default(),
             workspace: WorkspaceOrder {
                 kind: WorkspaceKind::Dir,
                 base_dir: self.home.path().to_str().unwrap().into(),

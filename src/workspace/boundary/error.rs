@@ -21,6 +21,9 @@ pub enum Error {
         "`{0}` belongs to git itself and is not open to tools; use git_status, git_diff and git_log to look at history"
     )]
     Protected(String),
+    /// wfctl obeys it.
+    #[error("`{0}` tells wfctl what to do in this repository; only a person changes it, so leave it as it is")]
+    Obeyed(String),
     /// A link is on the way, or at its end.
     #[error("`{at}` is a symbolic link, and none is followed; name the file itself (asked for: `{path}`)")]
     Link {

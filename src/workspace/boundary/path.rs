@@ -9,9 +9,17 @@ use std::path::Path;
 use super::Error;
 use crate::domain::limits;
 use crate::workspace::excerpt::harmless;
+use crate::workspace::git::means_git;
 
 /// The name under which git keeps what is its own, a folder or, in a worktree, a file.
 pub(super) const REPOSITORY: &str = ".git";
+
+/// The settings of a repository for wfctl.
+const SETTINGS: &str = ".wfctl.toml";
+/// The folder of a repository for wfctl.
+const FOLDER: &str = ".wfctl";
+/// What in that folder agents leave behind.
+const KEPT: &str = "artifacts";
 
 /// A path relative to the root: names, none of them `.`, `..`, empty or `.git`. The root has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +72,13 @@ impl RelPath {
         self.names.is_empty()
     }
 
+    /// Whether it is what wfctl obeys in a repository: its settings, roles, workflows and standing instructions, which a person
+    /// has to agree to. What agents keep beside their work is not.
+    pub(super) fn is_obeyed(&self) -> bool {
+        let is = |at: usize, name: &str| self.names.get(at).is_some_and(|it| it.eq_ignore_ascii_case(name));
+        is(0, SETTINGS) || is(0, FOLDER) && !is(1, KEPT)
+    }
+
     /// The folder's names and the last one; `None` for the root.
     pub(super) fn split(&self) -> Option<(&[String], &OsStr)> {
         self.names.split_last().map(|(name, parents)| (parents, OsStr::new(name.as_str())))
@@ -97,9 +112,9 @@ impl fmt::Display for RelPath {
     }
 }
 
-/// Whether a name is git's own. File systems that ignore case would take `.GIT` for it.
+/// Whether a name is git's own, or may be taken for it by a file system that the files get to.
 pub(super) fn is_repository(name: &OsStr) -> bool {
-    name.as_bytes().eq_ignore_ascii_case(REPOSITORY.as_bytes())
+    means_git(name.as_bytes())
 }
 
 /// A name of the file system for people: bytes that are no UTF-8 and control characters as `\x..`.

@@ -303,3 +303,59 @@ fn an_ignore_file_one_byte_past_its_bound_is_not_obeyed() {
         assert_eq!(walked(&boundary, ".", Ignored::Skip).1.ignored, ignored);
     }
 }
+
+#[test]
+fn what_wfctl_obeys_is_read_and_not_changed() {
+    let (dir, boundary) = place();
+    let root = dir.path().join("root");
+    fs::create_dir_all(root.join(".wfctl/roles")).unwrap();
+    fs::create_dir(root.join("other")).unwrap();
+    for name in [".wfctl.toml", ".wfctl/roles/reviewer.md", ".wfctl/AGENTS.md", "free"] {
+        fs::write(root.join(name), "mine").unwrap();
+    }
+    let free = boundary.path("free").unwrap();
+    let places = [
+        ".wfctl.toml",
+        ".WFCTL.toml",
+        ".wfctl/roles/reviewer.md",
+        "./.wfctl//AGENTS.md",
+        ".wfctl/workflows/new.yaml",
+        ".wfctl",
+    ];
+    for text in places {
+        let path = boundary.path(text).unwrap();
+        for said in [
+            boundary.write(&path, b"theirs").map(drop),
+            boundary.delete_file(&path),
+            boundary.rename(&path, &boundary.path("gone").unwrap()),
+            boundary.rename(&free, &path),
+        ] {
+            let said = said.unwrap_err().to_string();
+            assert!(said.contains("only a person changes it"), "{text}: {said}");
+        }
+    }
+    let folder = boundary.path("other").unwrap();
+    assert!(boundary.rename(&folder, &boundary.path(".wfctl").unwrap()).is_err(), "nor as a whole");
+    assert_eq!(read(&boundary, ".wfctl/roles/reviewer.md").unwrap(), b"mine");
+    assert_eq!(write(&boundary, ".wfctl/artifacts/p/plan.md").unwrap(), Written::Created);
+    assert_eq!(write(&boundary, "sub/.wfctl.toml").unwrap(), Written::Created, "one that nobody reads");
+}
+
+#[test]
+fn a_write_does_not_go_through_a_hard_link() {
+    let (dir, boundary) = place();
+    fs::hard_link(dir.path().join("secret"), dir.path().join("root/linked")).unwrap();
+    assert_eq!(write(&boundary, "linked").unwrap(), Written::Replaced);
+    assert_eq!(fs::read(dir.path().join("secret")).unwrap(), b"secret");
+    assert_eq!(read(&boundary, "linked").unwrap(), b"new");
+}
+
+#[test]
+fn no_spelling_of_git_gets_through() {
+    let (_dir, boundary) = place();
+    for name in [".git ", ".git.", "git~1", "GIT~1", ".git::$INDEX_ALLOCATION", ".g\u{200c}it"] {
+        for path in [format!("{name}/hooks/post-checkout"), format!("a/{name}"), name.to_owned()] {
+            assert!(matches!(boundary.path(&path), Err(Error::Protected(_))), "{path:?}");
+        }
+    }
+}

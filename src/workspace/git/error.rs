@@ -32,6 +32,17 @@ pub enum Error {
     /// More or larger files than a checkpoint takes.
     #[error("the worktree is too large: {0}; is something not ignored that should be?")]
     TooLarge(String),
+    /// More of something, or something larger, than is read of a repository.
+    #[error("the repository is refused: {0}")]
+    Bound(String),
+    /// The repository's `.git` leads into another checkout.
+    #[error("{} leads to {}, the git folder of another checkout", link.display(), target.display())]
+    Elsewhere {
+        /// The `.git` of the folder.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// The result branch exists with something else.
     #[error("branch {0} exists with another commit; delete or rename it")]
     BranchTaken(String),
@@ -85,7 +96,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let class = match &error {
             Error::Conflict(_) | Error::Unresolved(_) => FailureClass::Conflict,
-            Error::TooLarge(_) => FailureClass::Oversized,
+            Error::TooLarge(_) | Error::Bound(_) => FailureClass::Oversized,
             // It is not there the second time either: a person has to make it, or name another one.
             Error::NoBranch | Error::NoSuchBranch(_) => FailureClass::NotFound,
             Error::NoRepository(_)
@@ -94,6 +105,7 @@ impl From<Error> for Failure {
             | Error::NoSuchCommit(_)
             | Error::NoSuchTree(_)
             | Error::Path(_)
+            | Error::Elsewhere { .. }
             | Error::BranchTaken(_)
             | Error::Moving(_)
             | Error::Git(_)

@@ -8,6 +8,9 @@ use git2::{BranchType, Delta, ErrorCode, Oid};
 use super::error::Error;
 use super::repo::{commit_named, open};
 
+/// The modes of plain files; links and submodules are none. Source: git's modes of tree entries.
+const PLAIN: [i32; 2] = [0o100_644, 0o100_755];
+
 /// The files that differ between two trees, sorted; bytes that are no UTF-8 are replaced.
 pub fn changed_files(dir: &Path, from: &str, to: &str) -> Result<Vec<String>, Error> {
     if from == to {
@@ -34,8 +37,6 @@ pub fn tree_of(dir: &Path, commit: &str) -> Result<String, Error> {
 
 /// A plain file of a commit, of at most `most` bytes.
 pub fn file_at(dir: &Path, commit: &str, path: &str, most: u64) -> Result<Option<Vec<u8>>, Error> {
-    /// Source: git's modes of tree entries; links and submodules are none.
-    const PLAIN: [i32; 2] = [0o100_644, 0o100_755];
     let repository = open(dir)?;
     let tree = repository.find_commit(commit_named(&repository, commit)?)?.tree()?;
     let entry = match tree.get_path(Path::new(path)) {
@@ -48,6 +49,38 @@ pub fn file_at(dir: &Path, commit: &str, path: &str, most: u64) -> Result<Option
     }
     let (size, _) = repository.odb()?.read_header(entry.id())?;
     Ok(if size as u64 <= most { Some(repository.find_blob(entry.id())?.content().to_vec()) } else { None })
+}
+
+/// The plain files directly in a folder of a commit, by name, with their contents. Errors: more than `most_files` of them, or one
+/// with more than `most_bytes`. A name that is no UTF-8 is none that anybody asks for.
+pub fn files_below(
+    dir: &Path,
+    commit: &str,
+    folder: &str,
+    most_files: usize,
+    most_bytes: u64,
+) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let repository = open(dir)?;
+    let tree = repository.find_commit(commit_named(&repository, commit)?)?.tree()?;
+    let inner = match tree.get_path(Path::new(folder)) {
+        Ok(entry) if entry.kind() == Some(git2::ObjectType::Tree) => repository.find_tree(entry.id())?,
+        Ok(_) => return Ok(Vec::new()),
+        Err(error) if error.code() == ErrorCode::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut files = Vec::new();
+    for entry in inner.iter().filter(|entry| PLAIN.contains(&entry.filemode())) {
+        let Ok(name) = entry.name() else { continue };
+        if files.len() == most_files {
+            return Err(Error::Bound(format!("{folder} has more than {most_files} files")));
+        }
+        let (size, _) = repository.odb()?.read_header(entry.id())?;
+        if size as u64 > most_bytes {
+            return Err(Error::Bound(format!("{folder}/{name} has more than {most_bytes} bytes")));
+        }
+        files.push((name.to_owned(), repository.find_blob(entry.id())?.content().to_vec()));
+    }
+    Ok(files)
 }
 
 /// The branch that the user's checkout is on.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use git2::{Index, ObjectType, Oid, Repository, Tree};
 
@@ -57,20 +57,22 @@ pub struct Commit {
 /// A worktree that is looked at.
 pub struct Inspection {
     repository: Repository,
+    /// The folder that has the `.git`: what a repository's configuration says of its work tree is not asked.
+    root: PathBuf,
 }
 
 impl Inspection {
     /// Opens the repository of the worktree at `root`.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        Ok(Self { repository: open(root)? })
+        let top = root.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).unwrap_or(root);
+        Ok(Self { repository: open(root)?, root: top.to_owned() })
     }
 
     /// What differs from `against` (a commit or a tree as git names it; HEAD when `None`), in path order.
     pub fn changes(&self, against: Option<&str>) -> Result<Vec<Changed>, Error> {
         let base = self.tree(against)?;
         let mut before = flattened(&base)?;
-        let root = self.repository.workdir().ok_or_else(|| Error::Bare(self.repository.path().to_owned()))?;
-        let now = scan(&self.repository, root, &self.known(&base)?, 0, Objects::HashOnly)?;
+        let now = scan(&self.repository, &self.root, &self.known(&base)?, 0, Objects::HashOnly)?;
         let mut changes: Vec<Changed> = Vec::new();
         for entry in now.entries {
             let old = before.remove(&entry.path);

@@ -9,16 +9,19 @@
 //! commit: `branches`, `queue/`, `conflict`, `land`.
 
 mod adopt;
+mod beneath;
 mod blocking;
 mod branches;
 mod checkpoint;
 mod conflict;
 mod create;
 mod error;
+mod guard;
 mod inquire;
 mod inspect;
 mod land;
 mod merge;
+mod names;
 mod patch;
 mod pool;
 mod queue;
@@ -27,6 +30,7 @@ mod repo;
 mod restore;
 mod scan;
 mod threeway;
+mod tree_size;
 
 pub use adopt::Adoption;
 pub(in crate::workspace) use blocking::blocking;
@@ -36,15 +40,20 @@ pub use conflict::{
 };
 pub use create::create;
 pub use error::Error;
-pub use inquire::{changed_files, checked_out_branch, file_at, landing, tree_of};
+pub(in crate::workspace) use guard::guarded;
+pub use guard::{Unreadable, is_local_variable};
+pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landing, tree_of};
 pub use inspect::{Changed, Commit, Difference, Inspection};
 pub use land::{LandOrder, Landed, land};
+pub(in crate::workspace) use names::means_git;
 pub use patch::{Compared, ComparedFile, compare_commit};
 pub use pool::{Pools, Unpublished, Worktree};
 pub use queue::{Flaky, Gate, GateReport, MergeFault, MergeRequest, Merged, Queue};
 pub use replica::{align, replicate};
 pub use repo::base_commit;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

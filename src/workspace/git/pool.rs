@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use super::error::{At as _, Error};
 use super::merge::History;
 use super::patch::{Compared, compare};
 use super::repo::{commit_named, commit_tree, create_ref, open, past_stale_lock, ref_component, target_of};
-use super::{branches, checkpoint, restore};
+use super::{branches, checkpoint, restore, tree_size};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::ids::{Digest, ProjectId};
 use crate::domain::time::Millis;
@@ -47,6 +48,8 @@ pub struct Pools {
     worktrees_dir: PathBuf,
     home_id: String,
     slots: Mutex<HashMap<ProjectId, Slots>>,
+    /// Base commits whose trees are not too large to be put into a worktree.
+    bounded: Mutex<BTreeSet<Oid>>,
 }
 
 /// The worktrees of one project, by number.
@@ -89,13 +92,14 @@ impl Pools {
     /// Worktrees under `home`; nothing is created yet.
     pub fn new(home: &Path) -> Self {
         let home_id = Digest::of(home.as_os_str().as_bytes()).to_hex()[..8].to_owned();
-        Self { worktrees_dir: home.join("worktrees"), home_id, slots: Mutex::default() }
+        Self { worktrees_dir: home.join("worktrees"), home_id, slots: Mutex::default(), bounded: Mutex::default() }
     }
 
     /// Hands out a worktree that has exactly the files of the merged trees of `order`.
     pub fn lease(self: &Arc<Self>, project: &ProjectId, order: &WorkspaceOrder) -> Result<Worktree, Error> {
         let repository = open(Path::new(&*order.base_dir))?;
         let (base, prefix) = (base_of(&repository, order)?, self.prefix(project));
+        self.within_bounds(&repository, base)?;
         let history = History { repository: &repository, prefix: &prefix, base };
         let inputs = history.inputs(&order.trees)?;
         let tree = history.merged(&inputs)?;
@@ -264,6 +268,18 @@ impl Pools {
         branches::remove_merged(repository, project)
     }
 
+    /// Refuses a commit whose tree no worktree can hold, before anything reads it whole: trees that name one another a few times
+    /// each stand for more files than there is room for. What steps add is bounded when it is taken.
+    fn within_bounds(&self, repository: &Repository, base: Oid) -> Result<(), Error> {
+        let bounded = || self.bounded.lock().unwrap_or_else(PoisonError::into_inner);
+        if bounded().contains(&base) {
+            return Ok(());
+        }
+        tree_size::check(repository, repository.find_commit(base)?.tree_id())?;
+        bounded().insert(base);
+        Ok(())
+    }
+
     fn slots(&self) -> MutexGuard<'_, HashMap<ProjectId, Slots>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -315,7 +331,7 @@ impl Worktree {
     }
 
     fn reset(&self, tree: Oid) -> Result<(), Error> {
-        files::private_dir(&self.root).at(&self.root)?;
+        real_folder(&self.root)?;
         self.link()?;
         for entry in fs::read_dir(&self.admin).at(&self.admin)? {
             let entry = entry.at(&self.admin)?;
@@ -335,7 +351,7 @@ impl Worktree {
 
     /// Makes root and admin folder point at each other, whatever a step did to them.
     fn link(&self) -> Result<(), Error> {
-        fs::create_dir_all(&self.admin).at(&self.admin)?;
+        real_folder(&self.admin)?;
         let link = self.root.join(".git");
         put(&link, [b"gitdir: ", self.admin.as_os_str().as_bytes(), b"\n"].concat().as_slice())?;
         put(&self.admin.join("gitdir"), [link.as_os_str().as_bytes(), b"\n"].concat().as_slice())?;
@@ -361,7 +377,15 @@ fn base_of(repository: &Repository, order: &WorkspaceOrder) -> Result<Oid, Error
     commit_named(repository, order.base_commit.as_deref().unwrap_or("no base commit"))
 }
 
-/// Writes a small file unless it has that content already.
+/// Makes a private folder; a link or anything else that a step left in its place gives way to it.
+fn real_folder(path: &Path) -> Result<(), Error> {
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
+        fs::remove_file(path).at(path)?;
+    }
+    files::private_dir(path).at(path)
+}
+
+/// Writes a small file unless it has that content already. Never through a link.
 fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => files::remove_tree(path).at(path)?,
@@ -369,5 +393,6 @@ fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
         Ok(_) => files::remove_if_there(path).at(path)?,
         Err(_) => {}
     }
-    fs::write(path, content).at(path)
+    let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(content)).at(path)
 }

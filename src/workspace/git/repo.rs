@@ -30,7 +30,31 @@ pub(super) fn open(dir: &Path) -> Result<Repository, Error> {
     if repository.is_bare() {
         return Err(Error::Bare(dir.to_owned()));
     }
+    leads_to_its_own(dir, &repository)?;
     Ok(repository)
+}
+
+/// A `.git` that is a file or a link says where the git folder is. One that leads into another checkout is refused: whoever wrote
+/// it would have us read, and write branches of, a repository that nobody named. A worktree that its repository knows, a
+/// submodule and a git folder that is kept apart lead to what is their own.
+fn leads_to_its_own(dir: &Path, repository: &Repository) -> Result<(), Error> {
+    let Some(folder) = dir.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()) else {
+        return Ok(());
+    };
+    let link = folder.join(".git");
+    if link.symlink_metadata().at(&link)?.is_dir() {
+        return Ok(());
+    }
+    let elsewhere = || Error::Elsewhere { link: link.clone(), target: repository.path().to_owned() };
+    let here = folder.canonicalize().at(folder)?;
+    if repository.is_worktree() {
+        // The repository's own note of where the worktree is.
+        let known = repository.workdir().and_then(|known| known.canonicalize().ok());
+        return if known.as_deref() == Some(&here) { Ok(()) } else { Err(elsewhere()) };
+    }
+    let target = repository.path().canonicalize().at(repository.path())?;
+    let is_of_a_checkout = target.file_name().is_some_and(|name| name == ".git");
+    if is_of_a_checkout && target.parent() != Some(&here) { Err(elsewhere()) } else { Ok(()) }
 }
 
 /// The commit of HEAD in hexadecimal; a detached HEAD and uncommitted changes are fine, for the checkout is never touched.

@@ -3,18 +3,23 @@
 //! It belongs when it is known (in the tree last restored or taken) or not ignored. Bytes are taken as they are: no line-end
 //! conversion, no filter. Reading a file is saved when its stat data is that of the last time, as git does it: an entry whose
 //! time is too near to the scan's own is not trusted the next time, for a write within the same tick would not show.
-//! A folder that is a repository of its own (a submodule, a nested clone) is left alone.
+//! A folder that is a repository of its own (a submodule, a nested clone) is left alone, and so is what a file system may take for
+//! `.git`. Folders are gone through by their handles: nothing outside is read, whatever becomes a link meanwhile.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use git2::{Index, IndexEntry, IndexTime, ObjectType, Oid, Repository};
+use rustix::fs::{FileType, Stat};
 
+use super::beneath;
 use super::error::{At as _, Error};
+use super::names::means_git;
 use crate::domain::limits;
 
 /// Modes of git's tree entries.
@@ -25,6 +30,9 @@ pub(super) const MODE_SUBMODULE: u32 = 0o160_000;
 
 /// Longer than a tick of any file system's clock that we meet.
 const RACY_NS: i128 = 20_000_000;
+
+/// What is set aside for a file before it is read, at most: its size may be a lie.
+const READ_AT_ONCE: usize = 16 * 1024 * 1024;
 
 /// Whether the content that is found is put into the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +47,9 @@ pub(super) struct Scan {
     /// In no order; paths with `/`, relative.
     pub entries: Vec<IndexEntry>,
     /// Folders without anything in them that is kept or ignored, inner ones first.
-    pub empty_dirs: Vec<PathBuf>,
+    pub empty_dirs: Vec<Vec<u8>>,
     /// Sockets, pipes and devices: not files that git knows.
-    pub others: Vec<PathBuf>,
+    pub others: Vec<Vec<u8>>,
     /// The content that was not in the repository before.
     pub written: Vec<Oid>,
 }
@@ -64,8 +72,9 @@ pub(super) fn scan(
             }
         }
     }
+    let folder = beneath::open_root(root).at(root)?;
     let mut scanner = Scanner { repository, root, known, folders_known, now_ns, objects, scan: Scan::default() };
-    scanner.folder(&[], Ignored::No)?;
+    scanner.folder(folder.as_fd(), &[], Ignored::No, 0)?;
     Ok(scanner.scan)
 }
 
@@ -86,14 +95,11 @@ struct Scanner<'s> {
 }
 
 impl Scanner<'_> {
-    /// Scans one folder; returns whether anything in it is to stay.
-    fn folder(&mut self, path: &[u8], ignored: Ignored) -> Result<bool, Error> {
-        let full = self.root.join(OsStr::from_bytes(path));
+    /// Scans one folder, which is at `path`; returns whether anything in it is to stay.
+    fn folder(&mut self, folder: BorrowedFd<'_>, path: &[u8], ignored: Ignored, depth: usize) -> Result<bool, Error> {
         let mut is_used = false;
-        for entry in fs::read_dir(&full).at(&full)? {
-            let entry = entry.at(&full)?;
-            let name = entry.file_name();
-            if name.as_bytes().eq_ignore_ascii_case(b".git") {
+        for name in beneath::names(folder).at(&self.full(path))? {
+            if means_git(&name) {
                 is_used = true;
                 continue;
             }
@@ -101,26 +107,30 @@ impl Scanner<'_> {
             if !path.is_empty() {
                 path.push(b'/');
             }
-            path.extend_from_slice(name.as_bytes());
-            let full = entry.path();
-            let Some(metadata) = metadata(&full)? else { continue };
-            is_used |= if metadata.is_dir() {
-                self.subfolder(path, &full, ignored)?
+            path.extend_from_slice(&name);
+            // It may go away while we look.
+            let Some(stat) = beneath::look(folder, &name).at(&self.full(&path))? else { continue };
+            is_used |= if beneath::kind(&stat) == FileType::Directory {
+                self.subfolder(folder, &name, path, ignored, depth + 1)?
             } else {
-                self.file(path, &full, &metadata, ignored)?
+                self.file(folder, &name, path, &stat, ignored)?
             };
         }
         Ok(is_used)
     }
 
-    fn subfolder(&mut self, path: Vec<u8>, full: &Path, ignored: Ignored) -> Result<bool, Error> {
+    fn subfolder(
+        &mut self,
+        above: BorrowedFd<'_>,
+        name: &[u8],
+        path: Vec<u8>,
+        ignored: Ignored,
+        depth: usize,
+    ) -> Result<bool, Error> {
         if let Some(known) = self.known.get_path(Path::new(OsStr::from_bytes(&path)), 0)
             && known.mode == MODE_SUBMODULE
         {
             self.scan.entries.push(known);
-            return Ok(true);
-        }
-        if full.join(".git").symlink_metadata().is_ok() {
             return Ok(true);
         }
         let ignored = match ignored {
@@ -130,42 +140,66 @@ impl Scanner<'_> {
         if ignored == Ignored::Yes && !self.folders_known.contains(&path) {
             return Ok(true);
         }
-        let is_used = self.folder(&path, ignored)?;
+        if depth > limits::TREE_DEPTH {
+            return Err(Error::TooLarge(format!("folders nest deeper than {}", limits::TREE_DEPTH)));
+        }
+        let folder = match beneath::enter(above, name) {
+            Ok(folder) => folder,
+            // It went away, or became something else, while we looked.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound || beneath::is_none(&error) => return Ok(true),
+            Err(error) => return Err(error).at(&self.full(&path)),
+        };
+        if beneath::look(&folder, b".git").at(&self.full(&path))?.is_some() {
+            return Ok(true);
+        }
+        let is_used = self.folder(folder.as_fd(), &path, ignored, depth)?;
         if !is_used {
-            self.scan.empty_dirs.push(full.to_owned());
+            self.scan.empty_dirs.push(path);
         }
         Ok(is_used)
     }
 
-    fn file(&mut self, path: Vec<u8>, full: &Path, metadata: &Metadata, ignored: Ignored) -> Result<bool, Error> {
+    fn file(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &[u8],
+        path: Vec<u8>,
+        stat: &Stat,
+        ignored: Ignored,
+    ) -> Result<bool, Error> {
         let known = self.known.get_path(Path::new(OsStr::from_bytes(&path)), 0);
         if known.is_none() && (ignored == Ignored::Yes || self.is_ignored(&path, "")?) {
             return Ok(true);
         }
-        if !metadata.is_file() && !metadata.is_symlink() {
-            self.scan.others.push(full.to_owned());
+        if !matches!(beneath::kind(stat), FileType::RegularFile | FileType::Symlink) {
+            self.scan.others.push(path);
             return Ok(false);
         }
         if self.scan.entries.len() >= limits::CHECKPOINT_FILES {
             return Err(Error::TooLarge(format!("more than {} files", limits::CHECKPOINT_FILES)));
         }
-        let mut entry = entry_of(path, metadata, self.now_ns);
-        match known {
-            Some(known) if is_unchanged(&known, metadata) => entry.id = known.id,
-            Some(_) | None => entry.id = self.object(full, metadata)?,
-        }
-        self.scan.entries.push(entry);
+        let id = match known {
+            Some(known) if is_unchanged(&known, stat) => known.id,
+            Some(_) | None => self.object(folder, name, &path, stat)?,
+        };
+        self.scan.entries.push(IndexEntry { id, ..entry_of(path, stat, self.now_ns) });
         Ok(true)
     }
 
-    fn object(&mut self, full: &Path, metadata: &Metadata) -> Result<Oid, Error> {
-        let content = if metadata.is_symlink() {
-            fs::read_link(full).at(full)?.into_os_string().into_vec()
-        } else if metadata.len() > limits::CHECKPOINT_FILE_BYTES {
-            let problem = format!("{} has more than {} bytes", full.display(), limits::CHECKPOINT_FILE_BYTES);
-            return Err(Error::TooLarge(problem));
+    fn object(&mut self, folder: BorrowedFd<'_>, name: &[u8], path: &[u8], stat: &Stat) -> Result<Oid, Error> {
+        let full = self.full(path);
+        let content = if beneath::kind(stat) == FileType::Symlink {
+            let target = rustix::fs::readlinkat(folder, OsStr::from_bytes(name), Vec::new());
+            target.map_err(std::io::Error::from).at(&full)?.into_bytes()
         } else {
-            fs::read(full).at(full)?
+            let mut content = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).min(READ_AT_ONCE));
+            let file = beneath::open_file(folder, name).at(&full)?;
+            file.take(limits::CHECKPOINT_FILE_BYTES + 1).read_to_end(&mut content).at(&full)?;
+            if content.len() as u64 > limits::CHECKPOINT_FILE_BYTES {
+                let problem = format!("{} has more than {} bytes", full.display(), limits::CHECKPOINT_FILE_BYTES);
+                return Err(Error::TooLarge(problem));
+            }
+            content
         };
         let id = Oid::hash_object(ObjectType::Blob, &content)?;
         if self.objects == Objects::Write {
@@ -178,6 +212,11 @@ impl Scanner<'_> {
         Ok(id)
     }
 
+    /// For messages.
+    fn full(&self, path: &[u8]) -> PathBuf {
+        self.root.join(OsStr::from_bytes(path))
+    }
+
     /// `end` is a slash for folders: patterns like `target/` mean only those.
     fn is_ignored(&self, path: &[u8], end: &str) -> Result<bool, Error> {
         let mut path = path.to_vec();
@@ -186,35 +225,27 @@ impl Scanner<'_> {
     }
 }
 
-/// Without following a link; `None` when it went away while we looked.
-fn metadata(full: &Path) -> Result<Option<Metadata>, Error> {
-    match fs::symlink_metadata(full) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).at(full),
-    }
-}
-
 /// The entry of a file, with a null object id. Stat data that cannot be trusted later is left out.
-pub(super) fn entry_of(path: Vec<u8>, metadata: &Metadata, now_ns: i128) -> IndexEntry {
-    let mode = if metadata.is_symlink() {
+pub(super) fn entry_of(path: Vec<u8>, stat: &Stat, now_ns: i128) -> IndexEntry {
+    let mode = if beneath::kind(stat) == FileType::Symlink {
         MODE_LINK
-    } else if metadata.mode() & 0o100 != 0 {
+    } else if stat.st_mode & 0o100 != 0 {
         MODE_EXECUTABLE
     } else {
         MODE_FILE
     };
-    let newest_ns = modified_ns(metadata).max(changed_ns(metadata));
-    let is_racy = newest_ns > now_ns - RACY_NS;
+    let times = Times::of(stat);
+    let is_racy = times.modified_ns().max(times.changed_ns()) > now_ns - RACY_NS;
+    let zero = IndexTime::new(0, 0);
     IndexEntry {
-        ctime: if is_racy { IndexTime::new(0, 0) } else { time(metadata.ctime(), metadata.ctime_nsec()) },
-        mtime: if is_racy { IndexTime::new(0, 0) } else { time(metadata.mtime(), metadata.mtime_nsec()) },
-        dev: truncated(metadata.dev()),
-        ino: truncated(metadata.ino()),
+        ctime: if is_racy { zero } else { times.changed() },
+        mtime: if is_racy { zero } else { times.modified() },
+        dev: truncated(stat.st_dev),
+        ino: truncated(stat.st_ino),
         mode,
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        file_size: truncated(metadata.len()),
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        file_size: truncated(size_of(stat)),
         id: Oid::ZERO_SHA1,
         flags: 0,
         flags_extended: 0,
@@ -222,28 +253,58 @@ pub(super) fn entry_of(path: Vec<u8>, metadata: &Metadata, now_ns: i128) -> Inde
     }
 }
 
-fn is_unchanged(known: &IndexEntry, metadata: &Metadata) -> bool {
-    let is_same_kind = (known.mode == MODE_LINK) == metadata.is_symlink();
+fn is_unchanged(known: &IndexEntry, stat: &Stat) -> bool {
+    let is_same_kind = (known.mode == MODE_LINK) == (beneath::kind(stat) == FileType::Symlink);
+    let times = Times::of(stat);
     is_same_kind
         && known.mtime.seconds() != 0
-        && known.mtime == time(metadata.mtime(), metadata.mtime_nsec())
-        && known.ctime == time(metadata.ctime(), metadata.ctime_nsec())
-        && known.file_size == truncated(metadata.len())
-        && known.ino == truncated(metadata.ino())
+        && known.mtime == times.modified()
+        && known.ctime == times.changed()
+        && known.file_size == truncated(size_of(stat))
+        && known.ino == truncated(stat.st_ino)
 }
 
-fn modified_ns(metadata: &Metadata) -> i128 {
-    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+/// When a file was changed: its content, and anything about it, in seconds and nanoseconds.
+struct Times {
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
-fn changed_ns(metadata: &Metadata) -> i128 {
-    i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec())
+impl Times {
+    #[expect(clippy::unnecessary_cast, reason = "the types of these fields differ between architectures")]
+    fn of(stat: &Stat) -> Self {
+        Self {
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+
+    fn modified_ns(&self) -> i128 {
+        i128::from(self.modified.0) * 1_000_000_000 + i128::from(self.modified.1)
+    }
+
+    fn changed_ns(&self) -> i128 {
+        i128::from(self.changed.0) * 1_000_000_000 + i128::from(self.changed.1)
+    }
+
+    fn modified(&self) -> IndexTime {
+        time(self.modified.0, self.modified.1)
+    }
+
+    fn changed(&self) -> IndexTime {
+        time(self.changed.0, self.changed.1)
+    }
+}
+
+fn size_of(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
 }
 
 /// What the file system's clock says: the time of a file that was just written, in nanoseconds.
 pub(super) fn now_ns(scratch: &Path) -> Result<i128, Error> {
     fs::write(scratch, []).at(scratch)?;
-    Ok(modified_ns(&fs::symlink_metadata(scratch).at(scratch)?))
+    let stat = rustix::fs::lstat(scratch).map_err(std::io::Error::from).at(scratch)?;
+    Ok(Times::of(&stat).modified_ns())
 }
 
 /// git's index keeps the low 32 bits of stat data; so do we, for it is only compared.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Command, End, Error, Report, run};
 use crate::domain::effect::StopCause;
 use crate::domain::limits;
+use crate::workspace::sandbox::Containment;
 use crate::workspace::{command_line, procfs};
 
 fn command(line: &str, dir: &Path) -> Command {
@@ -21,6 +22,7 @@ fn command(line: &str, dir: &Path) -> Command {
         grace: Duration::from_millis(100),
         shutdown_grace: Duration::from_millis(50),
         key: "p/0/1/0".to_owned(),
+        contained: Containment::Open,
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::args;
 use super::super::context::Context;
 use super::super::error::Error;
 use super::super::exit::Exit;
+use super::super::trusting::{self, Consent};
 use super::super::workflows;
 use super::command::give;
 use crate::domain::machine::Phase;
@@ -18,6 +19,7 @@ pub async fn run(context: &Context, arguments: args::Add) -> Result<Exit, Error>
     session.close().await;
     let outside: Vec<String> = view?.tasks.into_iter().map(|task| task.name).collect();
     let found = workflows::load_beside(&context.terminal, &arguments.file.display().to_string(), &outside)?;
+    trusting::settle(context, trusting::workflow(found.files, &found.definition), Consent::from_flag(arguments.trust))?;
     let tasks: Vec<_> = found.definition.tasks().map(|(_, task)| (**task).clone()).collect();
     let done = format!("{} task{} added", tasks.len(), if tasks.len() == 1 { "" } else { "s" });
     give(context, &arguments.project, Command::Add { tasks, phase }, &done).await?;

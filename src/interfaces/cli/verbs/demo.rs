@@ -101,7 +101,7 @@ fn request(context: &Context, arguments: &args::Demo, dir: &Path, script: &Path)
         message: error.to_string(),
         hint: "Ids have lower-case letters, digits, `.`, `_` and `-`, and begin with a letter or digit.".to_owned(),
     })?;
-    let mut definition = workflows::load(&context.terminal, "sdlc")?.definition;
+    let mut definition = workflows::load_shipped(&context.terminal, "sdlc")?.definition;
     let provider = ProviderSpec { script: Some(text(script)?), free: true, ..ProviderSpec::default() };
     definition.models = ModelsSpec {
         default: vec!["demo/scripted".to_owned()],

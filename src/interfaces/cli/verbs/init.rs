@@ -6,6 +6,7 @@ use super::super::args;
 use super::super::context::Context;
 use super::super::error::Error;
 use super::super::exit::Exit;
+use crate::app::is_in_repository;
 
 const EXAMPLE: &str = include_str!("example.yaml");
 
@@ -22,6 +23,10 @@ pub fn run(context: &Context, arguments: &args::Init) -> Result<Exit, Error> {
         _ => refused(source),
     })?;
     file.write_all(EXAMPLE.as_bytes()).map_err(refused)?;
+    // What it wrote itself needs nobody's agreement; outside a repository nothing does.
+    if is_in_repository(path) {
+        context.app.trust().record(&[(path, EXAMPLE.as_bytes())])?;
+    }
     let shown = path.display();
     context.terminal.note(format!("wrote {shown}; start it with: wfctl run {shown}"));
     Ok(Exit::Done)

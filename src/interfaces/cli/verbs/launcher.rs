@@ -11,6 +11,7 @@ use super::super::args;
 use super::super::context::Context;
 use super::super::error::Error;
 use super::super::exit::Exit;
+use super::super::trusting;
 use super::super::workflows::{self, SHIPPED};
 use super::{landing, models};
 use crate::app::shipped_roles;
@@ -71,39 +72,44 @@ impl Launcher {
         })
     }
 
-    fn read(&self, found: &Found) -> Result<Definition, Error> {
+    /// What it says, and the files that were read for it.
+    fn read(&self, found: &Found) -> Result<(Definition, Vec<workflows::Source>), Error> {
         let origin = match &found.path {
             Some(path) => path.display().to_string(),
             None => format!("<shipped>/{}.yaml", found.name),
         };
-        workflows::check(&self.context.terminal, &origin, &found.text)
+        workflows::check(&self.context.terminal, &origin, &found.text, found.path.as_deref())
     }
 
-    fn definition(&self, source: &Source, role: Role) -> Result<(Definition, Option<PathBuf>), Error> {
+    /// The definition, its file, and all files that were read for it.
+    fn definition(&self, source: &Source) -> Result<(Definition, Option<PathBuf>, Vec<workflows::Source>), Error> {
         match source {
             Source::Named(name) => {
                 let found = self.find(name)?;
-                let definition = self.read(&found)?;
-                self.may_start(&definition, found.path.as_deref(), role)?;
-                Ok((definition, found.path))
+                let (definition, files) = self.read(&found)?;
+                Ok((definition, found.path, files))
             }
             // Its text is ours.
             Source::Composed(name, text) => {
                 let origin = format!("<composed>/{name}.yaml");
-                Ok((workflows::check(&self.context.terminal, &origin, text.as_bytes())?, None))
+                let (definition, files) = workflows::check(&self.context.terminal, &origin, text.as_bytes(), None)?;
+                Ok((definition, None, files))
             }
         }
     }
 
-    /// Whether a caller of this role may start a workflow. Files are those of folders that the person who started the server named:
-    /// naming them is what makes them startable, for whoever may start anything.
-    fn may_start(&self, definition: &Definition, path: Option<&Path>, role: Role) -> Result<(), Error> {
-        let is_named = path.is_none_or(|path| self.folders.iter().any(|folder| path.starts_with(folder)));
-        if is_named && role >= Role::Operate {
-            return Ok(());
+    /// Whether a caller of this role may start it: what a repository brings counts once a person has agreed to it, and nobody is asked
+    /// over HTTP, whatever their role is.
+    fn may_start(&self, start: &StartRequest, files: Vec<workflows::Source>, role: Role) -> Result<(), Error> {
+        if role < Role::Operate {
+            let message = format!("workflow {} may not be started by role {}", start.definition.name, role.name());
+            return Err(Fault::new(FaultKind::NotAllowed, message).into());
         }
-        let message = format!("workflow {} may not be started by role {}", definition.name, role.name());
-        Err(Fault::new(FaultKind::NotAllowed, message).into())
+        let open = trusting::open(&self.context, trusting::of_start(&self.context, files, start)?)?;
+        match open.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Untrusted(trusting::names(&open))),
+        }
     }
 
     fn dir(&self, given: Option<&str>) -> Result<PathBuf, Error> {
@@ -125,7 +131,8 @@ impl Launcher {
 
     fn request(&self, wanted: Wanted) -> Result<StartRequest, Error> {
         let context = &*self.context;
-        let (mut definition, path) = self.definition(&wanted.source, wanted.role)?;
+        let (mut definition, path, files) = self.definition(&wanted.source)?;
+        let role = wanted.role;
         let chosen =
             args::Models { model: wanted.models, base_url: None, key_env: None, free: false, trust_providers: false };
         definition.models = models::chosen(context, &chosen, &definition)?;
@@ -148,14 +155,16 @@ impl Launcher {
             Fault::new(FaultKind::Invalid, format!("the folder {} is not UTF-8 text", path.to_string_lossy()))
         })?;
         let source = path.map(|path| path.display().to_string());
-        Ok(StartRequest { id: wanted.id, definition, inputs, env, base_dir, source, base_commit })
+        let start = StartRequest { id: wanted.id, definition, inputs, env, base_dir, source, base_commit };
+        self.may_start(&start, files, role)?;
+        Ok(start)
     }
 
     fn listed(&self, found: &Found) -> Listed {
         let source = found.path.as_ref().map_or_else(|| IN_BINARY.to_owned(), |path| path.display().to_string());
         let (name, checked) = (found.name.clone(), self.read(found));
         match checked {
-            Ok(definition) => Listed {
+            Ok((definition, _)) => Listed {
                 name,
                 source,
                 inputs: InputView::of(&definition),
@@ -206,7 +215,7 @@ impl http::Launcher for Launcher {
 
     fn workflow(&self, name: &str) -> Result<ShownWorkflow, Problem> {
         let found = self.find(name).map_err(told)?;
-        let definition = self.read(&found).map_err(told)?;
+        let (definition, _) = self.read(&found).map_err(told)?;
         let source = found.path.map_or_else(|| IN_BINARY.to_owned(), |path| path.display().to_string());
         let text = String::from_utf8_lossy(&found.text).into_owned();
         Ok(ShownWorkflow { name: found.name, source, text, definition })
@@ -225,7 +234,7 @@ impl http::Launcher for Launcher {
                 return Err(Fault::new(FaultKind::NotAllowed, message).into());
             }
         };
-        let present = self.find(&name).and_then(|found| self.read(&found)).map_err(told)?;
+        let (present, _) = self.find(&name).and_then(|found| self.read(&found)).map_err(told)?;
         let changes = diff(pinned, &present);
         let text = if changes.is_empty() { String::new() } else { changes.to_string() };
         let changes = serde_json::to_value(&changes);
@@ -264,6 +273,7 @@ fn told(error: Error) -> Problem {
         return fault.into();
     }
     let status = match error.exit() {
+        _ if matches!(error, Error::Untrusted(_)) => 403,
         Exit::NotFound => 404,
         Exit::Refused | Exit::Held | Exit::Cancelled | Exit::Failed => 409,
         Exit::HomeInUse | Exit::Interrupted => 503,

@@ -34,6 +34,7 @@ pub mod show;
 pub mod signal;
 pub mod token;
 pub mod transcript;
+pub mod trust;
 pub mod validate;
 pub mod version;
 pub mod watch;

@@ -8,6 +8,7 @@ use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::given;
 use super::super::terminal::{Tone, harmless};
+use super::super::trusting::{self, Consent};
 use super::super::workflows::{self, Found};
 use super::{drive, landing, models};
 use crate::app::{Need, Session, git_root};
@@ -17,11 +18,14 @@ use crate::interfaces::api::{FaultKind, Home, Line, StartRequest};
 
 /// Starts it.
 pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error> {
-    let found = workflows::load(&context.terminal, &arguments.workflow)?;
+    let mut found = workflows::load(&context.terminal, &arguments.workflow)?;
+    let files = std::mem::take(&mut found.files);
     let start = request(context, &arguments, found)?;
     if arguments.dry_run {
         return plan(context, &start);
     }
+    let brought = trusting::of_start(context, files, &start)?;
+    trusting::settle(context, brought, Consent::from_flag(arguments.trust))?;
     if arguments.detach {
         return detach(context, start).await;
     }

@@ -1,8 +1,9 @@
 /** What the project was started with, whether its journal is whole, and how its definition differs from the file. */
 import { h } from "../core/dom.js";
-import { moment } from "../core/format.js";
+import { moment, plural } from "../core/format.js";
 import { get, path } from "../core/http.js";
 import { copyButton } from "../parts/command.js";
+import { icon } from "../parts/icons.js";
 import { loading } from "../parts/loading.js";
 import { valueView } from "../parts/value.js";
 
@@ -27,9 +28,20 @@ export function detailsTab(place, model, scope) {
     panel("Definition against its file", difference),
     panel("Pinned definition", pinned),
   ));
-  loading(verified, scope, () => get(path(["projects", model.id, "verify"]), scope.signal), (answer) => [h("p", null, "The hash chain of the journal was checked just now:"), valueView(answer)]);
+  loading(verified, scope, () => get(path(["projects", model.id, "verify"]), scope.signal), (answer) => h("div", { class: "stack" }, auditLine(answer), valueView(answer)));
   loading(difference, scope, () => get(path(["projects", model.id, "definition", "diff"]), scope.signal), (answer) =>
     answer.text ? h("pre", { class: "code-block", tabindex: 0 }, answer.text) : h("p", { class: "muted" }, "They are the same."));
   loading(pinned, scope, () => get(path(["projects", model.id, "definition"]), scope.signal), (answer) =>
     h("details", null, h("summary", null, "Show it"), h("pre", { class: "code-block", tabindex: 0 }, JSON.stringify(answer.definition, null, 2))));
+}
+
+/**
+ * What the check of the hash chain came to.
+ *
+ * @param {{records: number, first_bad: any}} answer
+ */
+function auditLine({ records, first_bad }) {
+  const isWhole = first_bad === null || first_bad === undefined;
+  return h("p", { class: isWhole ? "tone-good" : "tone-bad" }, icon(isWhole ? "check" : "warn"),
+    isWhole ? ` Checked just now: the journal is whole, ${plural(records, "record")}.` : " Checked just now: the journal is damaged.");
 }

@@ -1,0 +1,211 @@
+//! The engine's side of one contained command: writes the order, starts the stage, and takes in what it tells.
+//!
+//! The socket is the lifeline, too: this end is closed by the kernel when the engine dies, and the stage ends everything.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+
+use super::super::command_line::Program;
+use super::super::group::{self, ProcessGroup};
+use super::super::leftovers::{ENGINE_VARIABLE, STEP_VARIABLE};
+use super::control_groups::Group;
+use super::order::{Bounded, Maker, Order};
+use super::policy::{Network, Policy};
+use super::report::Told;
+use super::{Error, Sandbox, plan, stage};
+use crate::domain::sandbox::{Attestation, Backend};
+
+/// Asks the stage to end the command.
+const STOP: &[u8] = b"T";
+
+/// The line to the stage of one command.
+#[derive(Debug)]
+pub struct Line {
+    socket: OwnedFd,
+    backend: Backend,
+    /// bubblewrap's version.
+    version: Option<String>,
+    /// Removed with the line, once nobody is left in it.
+    _group: Option<Group>,
+}
+
+/// How a contained command ended, as the stage told.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it ran under.
+    pub ran_under: Attestation,
+    /// Its code, or the signal that ended it. `None`: it was killed from outside together with its sandbox.
+    pub end: Option<Result<i32, i32>>,
+}
+
+impl Sandbox {
+    /// A command that runs `program` under `policy`, once its streams are set and it is spawned.
+    pub(in super::super) fn prepare(
+        &self,
+        policy: &Policy,
+        program: &Program,
+        dir: &Path,
+        env: &[(OsString, OsString)],
+    ) -> Result<(Command, Line), Error> {
+        let system = |doing| move |source: io::Error| Error::System { doing, source };
+        let group = match &self.groups {
+            Some(groups) => groups.make(&policy.limits).map_err(system("make a control group"))?,
+            None => None,
+        };
+        let bounded =
+            group.as_ref().map_or(Bounded::default(), |it| Bounded { memory: it.memory, processes: it.processes });
+        let order = Order {
+            maker: match (&self.backend, &self.bwrap) {
+                (Backend::Bwrap, Some((path, _))) => Maker::Bwrap(path.clone()),
+                _ => Maker::Native,
+            },
+            program: program.path.clone(),
+            name: program.name.clone(),
+            arguments: program.arguments.clone(),
+            env: env.to_vec(),
+            dir: std::fs::canonicalize(dir).map_err(system("find the folder to run in"))?,
+            plan: plan::of(policy)?,
+            private_network: policy.network.is_private(),
+            proxy: match &policy.network {
+                Network::Hosts(proxy) => Some(proxy.socket().to_owned()),
+                Network::None | Network::Host => None,
+            },
+            limits: policy.limits,
+            groups: group.as_ref().map(Group::joins).unwrap_or_default(),
+            bounded,
+        };
+        let (ours, theirs) =
+            give(&order).map_err(|error| Error::System { doing: "hand the order to the sandbox", source: error })?;
+        #[expect(clippy::disallowed_methods, reason = "this room starts processes")]
+        let mut command = Command::new(&self.stage);
+        // What the command itself gets is in the order: the stage must not be at the mercy of a variable.
+        let markers = env.iter().filter(|(name, _)| name == ENGINE_VARIABLE || name == STEP_VARIABLE);
+        command.arg(stage::VERB).env_clear().envs(markers.map(|(name, value)| (name, value)));
+        command.current_dir("/").stdin(Stdio::from(theirs)).process_group(0);
+        let version = self.bwrap.as_ref().map(|(_, version)| version.clone());
+        Ok((command, Line { socket: ours, backend: self.backend, version, _group: group }))
+    }
+
+    /// Runs `program` to its end with this process's own output streams.
+    pub async fn foreground(
+        &self,
+        policy: &Policy,
+        program: &Program,
+        dir: &Path,
+        env: &[(OsString, OsString)],
+    ) -> Result<Outcome, Error> {
+        let (command, line) = self.prepare(policy, program, dir, env)?;
+        to_the_end(command, line).await
+    }
+
+    /// Runs `program` to its end without any streams.
+    pub(super) async fn silent(&self, policy: &Policy, program: &Program) -> Result<Outcome, Error> {
+        let (mut command, line) = self.prepare(policy, program, Path::new("/"), &[])?;
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        to_the_end(command, line).await
+    }
+}
+
+async fn to_the_end(mut command: Command, line: Line) -> Result<Outcome, Error> {
+    let system = |source| Error::System { doing: "run the command", source };
+    let group = ProcessGroup::of(command.spawn().map_err(system)?).map_err(system)?;
+    // The stage's end of the socket must be the only other one.
+    drop(command);
+    group.leader_exited().await.map_err(system)?;
+    group.end().await.map_err(system)?;
+    line.finish().await
+}
+
+/// A socket pair with the order on its way in it.
+fn give(order: &Order) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let memory = memfd_create("wfctl-order", MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(memory.try_clone()?);
+    file.write_all(&order.encode())?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [memory.as_fd()];
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(&ours, &[IoSlice::new(b"o")], &mut control, SendFlags::NOSIGNAL)?;
+    Ok((ours, theirs))
+}
+
+impl Line {
+    /// Asks the command's group to end, as SIGTERM does.
+    pub(in super::super) fn ask_to_stop(&self) {
+        let _gone = rustix::net::send(&self.socket, STOP, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    }
+
+    /// To be called when the outer part of the stage is dead: waits until everything inside is, and tells how it went.
+    pub(in super::super) async fn finish(self) -> Result<Outcome, Error> {
+        let mut heard = Vec::new();
+        let mut process_one = None;
+        self.take_in(&mut heard, &mut process_one);
+        if let Some(process_one) = process_one.take() {
+            let waited = group::readable(process_one).await;
+            waited.map_err(|source| Error::System { doing: "wait for the end of the sandbox", source })?;
+        }
+        self.take_in(&mut heard, &mut process_one);
+        self.understood(&String::from_utf8_lossy(&heard))
+    }
+
+    fn take_in(&self, heard: &mut Vec<u8>, process_one: &mut Option<OwnedFd>) {
+        let mut chunk = [0; 4096];
+        loop {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let received = match recvmsg(&self.socket, &mut [IoSliceMut::new(&mut chunk)], &mut control, flags) {
+                Ok(received) => received,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return,
+            };
+            for message in control.drain() {
+                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                    *process_one = descriptors.last().or(process_one.take());
+                }
+            }
+            if received.bytes == 0 {
+                return;
+            }
+            heard.extend_from_slice(&chunk[..received.bytes]);
+        }
+    }
+
+    fn understood(&self, heard: &str) -> Result<Outcome, Error> {
+        let backend = self.backend.name();
+        let own =
+            self.version.iter().filter(|_| self.backend == Backend::Bwrap).map(|version| format!("bwrap {version}"));
+        let mut layers: Vec<String> = own.collect();
+        let mut end = None;
+        let mut is_in_force = false;
+        for told in heard.lines().filter_map(Told::parse) {
+            match told {
+                Told::Layer(layer) => {
+                    is_in_force |= layer == "seccomp";
+                    layers.push(layer);
+                }
+                Told::Refused(what) => return Err(Error::Refused { backend, what }),
+                Told::NotStarted(errno) => return Err(Error::NotStarted(io::Error::from_raw_os_error(errno))),
+                Told::Exited(code) => end = end.or(Some(Ok(code))),
+                Told::Signalled(signal) => end = end.or(Some(Err(signal))),
+            }
+        }
+        if !is_in_force {
+            return Err(Error::Silent { backend, stderr: String::new() });
+        }
+        Ok(Outcome { ran_under: Attestation { backend: backend.to_owned(), layers }, end })
+    }
+}

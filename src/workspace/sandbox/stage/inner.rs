@@ -1,0 +1,119 @@
+//! The part inside: process 1 of the new pid namespace. Puts each layer in force, says so, starts the command and becomes
+//! its `init`.
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use rustix::process::{DumpableBehavior, PidfdFlags, Signal};
+
+use super::super::order::{Maker, Order};
+use super::super::report::{Told, doing};
+use super::socket::Socket;
+use super::{bridge, capabilities, init, landlock, loopback, mounts, outer, rlimits, seccomp};
+
+/// Runs to the end of the command. `memory` is the number of the descriptor with the order.
+pub(super) fn run(memory: i32) -> ExitCode {
+    let Ok(socket) = Socket::take() else { return ExitCode::from(super::NOT_FOR_PEOPLE) };
+    match start(&socket, memory) {
+        Ok(Some(command)) => init::run(command, &socket),
+        Ok(None) => ExitCode::FAILURE,
+        Err(error) => {
+            socket.tell(&Told::Refused(error.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(socket: &Socket, memory: i32) -> io::Result<Option<Child>> {
+    // The part outside has one thread, so that this fires at its end and not before.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    socket.hand_over(&Told::Layer("pid namespace".to_owned()), own.as_fd())?;
+    drop(own);
+    let order = read_order(memory, socket)?;
+    // bubblewrap has made the session already.
+    let _own = rustix::process::setsid();
+    let layer = |name: &str| socket.tell(&Told::Layer(name.to_owned()));
+    match &order.maker {
+        Maker::Native => native(&order, &layer)?,
+        Maker::Bwrap(_) => {
+            ["user namespace", "mount namespace", "ipc namespace"].iter().for_each(|name| layer(name));
+            if let Some(bound) = rlimits::processes(&order, None)? {
+                layer(bound);
+            }
+        }
+    }
+    if order.private_network {
+        layer("network namespace");
+    }
+    std::env::set_current_dir(&order.dir)
+        .map_err(doing(format_args!("enter {} inside of the sandbox", order.dir.display())))?;
+    capabilities::drop_all().map_err(doing("give up capabilities"))?;
+    layer("no capabilities");
+    rlimits::each(&order.limits, order.bounded)?;
+    layer("rlimits");
+    if order.bounded.memory || order.bounded.processes {
+        layer("control group");
+    }
+    // Nobody inside may look at this process, its descriptors or its program.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::thread::set_no_new_privs(true)?;
+    if let Some(version) = landlock::apply(&order).map_err(doing("put Landlock in force"))? {
+        layer(&format!("landlock {version}"));
+    }
+    let bridge =
+        order.proxy.as_deref().map(bridge::Bridge::open).transpose().map_err(doing("open the way to the proxy"))?;
+    seccomp::apply().map_err(doing("put the seccomp filter in force"))?;
+    layer("seccomp");
+    let mut env = order.env.clone();
+    if let Some(bridge) = bridge {
+        layer("proxy");
+        bridge.name_in(&mut env);
+        bridge.serve()?;
+    }
+    Ok(spawn(&order, &env, socket))
+}
+
+/// Reads the order and closes everything that was inherited.
+fn read_order(memory: i32, socket: &Socket) -> io::Result<Order> {
+    outer::close_others(&[socket.descriptor().as_raw_fd(), memory])?;
+    let path = format!("/proc/self/fd/{memory}");
+    let order = std::fs::File::open(path).map_err(doing("read the order"))?;
+    let order = outer::read(&order.into());
+    let _closed = nix::unistd::close(memory);
+    order
+}
+
+fn native(order: &Order, layer: &impl Fn(&str)) -> io::Result<()> {
+    // It was made by the part outside, or there would be no right to go on.
+    layer("user namespace");
+    let bound = mounts::build(order)?;
+    layer("mount namespace");
+    layer("ipc namespace");
+    if order.private_network {
+        loopback::up().map_err(doing("bring the loopback interface up"))?;
+    }
+    if let Some(bound) = bound {
+        layer(bound);
+    }
+    Ok(())
+}
+
+/// Starts the command in the state that this process is in.
+fn spawn(order: &Order, env: &[(std::ffi::OsString, std::ffi::OsString)], socket: &Socket) -> Option<Child> {
+    use std::os::unix::process::CommandExt as _;
+    #[expect(clippy::disallowed_methods, reason = "this is what the stage is for")]
+    let mut command = Command::new(&order.program);
+    command.arg0(&order.name).args(&order.arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    match command.stdin(Stdio::null()).spawn() {
+        Ok(child) => Some(child),
+        Err(error) => {
+            match error.raw_os_error() {
+                Some(errno) => socket.tell(&Told::NotStarted(errno)),
+                None => socket.tell(&Told::Refused(format!("start the program: {error}"))),
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The program between the engine and a contained command: this binary, executed anew with [`VERB`] as its first argument.
+//!
+//! ```text
+//! engine ──socket, order── outer   host's namespaces: closes descriptors, joins control groups, makes the namespaces
+//!                            └─ inner   process 1 of the new pid namespace: mounts, limits, Landlock, seccomp
+//!                                 └─ the command
+//! ```
+//!
+//! Both parts are single-threaded when they change what they are, hold no secret and read no configuration. Whatever ends the
+//! engine closes its end of the socket; both parts watch for that. Whatever ends the outer part ends the inner one
+//! (`PR_SET_PDEATHSIG`; the outer part has one thread), and with process 1 the kernel ends everything that is left inside.
+
+mod bridge;
+mod bwrap;
+mod capabilities;
+mod init;
+mod inner;
+mod landlock;
+mod loopback;
+mod mounts;
+mod outer;
+mod rlimits;
+mod seccomp;
+mod socket;
+
+use std::process::ExitCode;
+
+/// The hidden verb of the binary.
+pub const VERB: &str = "sandbox-stage";
+/// Its second argument for the part that runs inside.
+const INNER: &str = "inner";
+
+/// Does the work of the stage when the command line asks for it; `None`: this is an ordinary start. To be called before
+/// there is a second thread.
+pub fn main() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != VERB {
+        return None;
+    }
+    Some(match arguments.next() {
+        None => outer::run(),
+        Some(part) if part == INNER => {
+            let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
+            number.map_or(ExitCode::from(NOT_FOR_PEOPLE), inner::run)
+        }
+        Some(_) => ExitCode::from(NOT_FOR_PEOPLE),
+    })
+}
+
+/// The exit code of a stage that nobody gave an order.
+const NOT_FOR_PEOPLE: u8 = 2;
