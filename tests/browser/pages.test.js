@@ -23,7 +23,11 @@ const PAGES = [
   ["result", "/projects/demo/tasks/suite/result", ["All checks pass after the fix."]],
   ["output", "/projects/broken-1/tasks/check/output", ["test rounding ... FAILED"]],
   ["failure", "/projects/broken-1", ["check", "exit code 3", "wfctl retry broken-1 check"]],
-  ["approvals", "/approvals?project=demo&task=ask", ["Merge the result of demo", "Approve", "What was asked for is there and tested.", "Cost so far"]],
+  [
+    "approvals",
+    "/approvals?project=demo&task=ask",
+    ["Merge the result of demo", "Approve", "What was asked for is there and tested.", "Cost so far"],
+  ],
   ["start", "/start", ["sdlc", "hello"]],
   ["form", "/start/hello", ["Whom to greet.", "required"]],
   ["compare", "/compare?a=demo&b=broken-1", ["other definition", "Records"]],
@@ -57,7 +61,8 @@ describe("pages", () => {
       for (const [name, path, words] of PAGES) {
         await t.test(name, async () => {
           await page.goto(server.url + path);
-          for (const word of words) await page.getByText(word, { exact: false }).first().waitFor({ state: "attached", timeout: 15_000 });
+          for (const word of words)
+            await page.getByText(word, { exact: false }).first().waitFor({ state: "attached", timeout: 15_000 });
           await screenshot(page, scheme === "light" ? name : `dark-${name}`);
           await accessible(page, `${name} in ${scheme}`);
           watch.clear();
@@ -72,7 +77,8 @@ describe("pages", () => {
     for (const [name, path, words] of PAGES) {
       await t.test(name, async () => {
         await page.goto(server.url + path);
-        for (const word of words.slice(0, 1)) await page.getByText(word, { exact: false }).first().waitFor({ state: "attached", timeout: 15_000 });
+        for (const word of words.slice(0, 1))
+          await page.getByText(word, { exact: false }).first().waitFor({ state: "attached", timeout: 15_000 });
         await screenshot(page, `phone-${name}`);
         await fitsWidth(page, name);
         watch.clear();

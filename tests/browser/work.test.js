@@ -27,7 +27,11 @@ describe("work", () => {
     await page.getByRole("link", { name: "hello" }).click();
     await page.getByRole("button", { name: "Start", exact: true }).click();
     await page.getByText("This input is required.").waitFor();
-    assert.equal(await page.evaluate(() => /** @type {any} */ (document.activeElement).name), "input-name", "the first wrong field has the focus");
+    assert.equal(
+      await page.evaluate(() => /** @type {any} */ (document.activeElement).name),
+      "input-name",
+      "the first wrong field has the focus",
+    );
     await page.getByLabel("name").first().fill("Ada & <b>Bob</b>");
     await page.getByLabel("tags").fill("{");
     await page.getByRole("button", { name: "Start", exact: true }).click();
@@ -50,7 +54,9 @@ describe("work", () => {
     await page.getByText("Nothing waits for you").waitFor();
     await page.goto(`${server.url}/projects/hello-1`);
     await page.locator(".project-head .badge", { hasText: "Done" }).waitFor();
-    const answered = JSON.parse(server.cli("show", "hello-1", "--json")).tasks.find((/** @type {any} */ task) => task.name === "ask");
+    const answered = JSON.parse(server.cli("show", "hello-1", "--json")).tasks.find(
+      (/** @type {any} */ task) => task.name === "ask",
+    );
     assert.equal(answered.output.comment, "go ahead");
     watch.clear();
     await context.close();
@@ -155,7 +161,8 @@ describe("work", () => {
     await page.waitForURL("**/start/hello");
     await page.getByLabel("name").first().focus();
     await page.keyboard.type("Grace");
-    for (let at = 0; at < 12 && (await page.evaluate(() => document.activeElement?.textContent)) !== "Start"; at += 1) await page.keyboard.press("Tab");
+    for (let at = 0; at < 12 && (await page.evaluate(() => document.activeElement?.textContent)) !== "Start"; at += 1)
+      await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/projects/hello-*");
     await page.getByText("Greeted Grace. Go on?").first().waitFor();
@@ -163,7 +170,9 @@ describe("work", () => {
     await page.keyboard.press("ArrowRight");
     await until("the first task is chosen", async () => /greet/.test((await page.locator("#announcer").textContent()) ?? ""));
     await page.keyboard.press("ArrowRight");
-    await until("the next one is", async () => /^ask, Awaiting approval/.test((await page.locator("#announcer").textContent()) ?? ""));
+    await until("the next one is", async () =>
+      /^ask, Awaiting approval/.test((await page.locator("#announcer").textContent()) ?? ""),
+    );
     await screenshot(page, "keyboard");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/tasks/ask");
@@ -204,7 +213,11 @@ describe("work", () => {
     await page.locator(".project-head .badge", { hasText: "Done" }).waitFor();
     const shown = await page.locator(".record-seq").allTextContents();
     const numbers = shown.map(Number).sort((x, y) => x - y);
-    assert.deepEqual(numbers, numbers.map((_, at) => numbers[0] + at), "no record is missing and none is there twice");
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, at) => numbers[0] + at),
+      "no record is missing and none is there twice",
+    );
     assert.equal(numbers.at(-1), JSON.parse(server.cli("show", "lost-1", "--json")).seq);
     await context.close();
   });
@@ -218,10 +231,11 @@ describe("work", () => {
     await page.getByLabel("Project id").fill("rest-1");
     await page.getByRole("button", { name: "Start", exact: true }).click();
     await page.getByText("Greeted Barbara. Go on?").first().waitFor();
-    const see = (/** @type {boolean} */ hidden) => page.evaluate((value) => {
-      Object.defineProperty(document, "hidden", { value, configurable: true });
-      document.dispatchEvent(new Event("visibilitychange"));
-    }, hidden);
+    const see = (/** @type {boolean} */ hidden) =>
+      page.evaluate((value) => {
+        Object.defineProperty(document, "hidden", { value, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, hidden);
     await page.locator(".connection[data-state=live]").waitFor();
     await see(true);
     await page.clock.fastForward(21_000);

@@ -8,7 +8,15 @@ import { chromium } from "playwright-core";
 import { SCREENSHOTS } from "./server.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 export async function launch() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
@@ -22,7 +30,12 @@ export async function launch() {
  * @param {{role?: string, width?: number, height?: number, scheme?: "light" | "dark"}} [options]
  */
 export async function open(browser, server, { role = "admin", width = 1360, height = 860, scheme = "light" } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce", serviceWorkers: "block" });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: scheme,
+    reducedMotion: "reduce",
+    serviceWorkers: "block",
+  });
   if (process.env.WFCTL_BROWSER_ASSETS) await serveFromTree(context);
   const page = await context.newPage();
   const watch = new Watch(page, server);
@@ -38,7 +51,9 @@ export async function open(browser, server, { role = "admin", width = 1360, heig
  */
 async function serveFromTree(context) {
   const root = fileURLToPath(new URL("../../../src/interfaces/web/assets/", import.meta.url));
-  await context.route("**/assets/**", (route) => route.fulfill({ path: join(root, new URL(route.request().url()).pathname.slice("/assets/".length)) }));
+  await context.route("**/assets/**", (route) =>
+    route.fulfill({ path: join(root, new URL(route.request().url()).pathname.slice("/assets/".length)) }),
+  );
 }
 
 /** What a page must not do. */
@@ -87,8 +102,16 @@ export async function screenshot(page, name) {
 export async function accessible(page, where) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
   const violations = await page.evaluate(async () => {
-    const found = await /** @type {any} */ (window).axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-    return found.violations.map((/** @type {any} */ one) => `${one.id}: ${one.nodes.slice(0, 3).map((/** @type {any} */ node) => `${node.target.join(" ")} (${node.any[0]?.message ?? node.failureSummary})`).join("; ")}`);
+    const found = await /** @type {any} */ (window).axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    });
+    return found.violations.map(
+      (/** @type {any} */ one) =>
+        `${one.id}: ${one.nodes
+          .slice(0, 3)
+          .map((/** @type {any} */ node) => `${node.target.join(" ")} (${node.any[0]?.message ?? node.failureSummary})`)
+          .join("; ")}`,
+    );
   });
   assert.deepEqual(violations, [], where);
 }
@@ -102,8 +125,18 @@ export async function accessible(page, where) {
 export async function fitsWidth(page, where) {
   const { wide, room, widest } = await page.evaluate(() => {
     const room = document.documentElement.clientWidth;
-    const over = [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > room + 1 && !one.closest(".tabs, .lifecycle-scroll, .scroll-x, .panel.scroll, .virtual, .diff-lines, .terminal, pre, .visually-hidden"));
-    return { wide: document.documentElement.scrollWidth, room, widest: over.slice(0, 3).map((one) => `${one.tagName}.${one.className}`) };
+    const over = [...document.querySelectorAll("main *")].filter(
+      (one) =>
+        one.getBoundingClientRect().right > room + 1 &&
+        !one.closest(
+          ".tabs, .lifecycle-scroll, .scroll-x, .panel.scroll, .virtual, .diff-lines, .terminal, pre, .visually-hidden",
+        ),
+    );
+    return {
+      wide: document.documentElement.scrollWidth,
+      room,
+      widest: over.slice(0, 3).map((one) => `${one.tagName}.${one.className}`),
+    };
   });
   assert.ok(wide <= room, `${where}: ${wide} px in a window of ${room} px (${widest.join(", ")})`);
   assert.deepEqual(widest, [], where);

@@ -25,10 +25,14 @@ export class Server {
 
   makeRepository() {
     mkdirSync(join(this.folder, "src"), { recursive: true });
-    writeFileSync(join(this.folder, "src/hello.rs"), "//! Greets.\n\n/// What is said.\npub fn hello() -> &'static str {\n    \"hello world\"\n}\n");
+    writeFileSync(
+      join(this.folder, "src/hello.rs"),
+      '//! Greets.\n\n/// What is said.\npub fn hello() -> &\'static str {\n    "hello world"\n}\n',
+    );
     writeFileSync(join(this.folder, "old.txt"), "old\n");
     writeWorkflows(join(this.folder, "workflows"));
-    const git = (/** @type {string[]} */ ...words) => execFileSync("git", ["-c", "user.name=t", "-c", "user.email=t@t", "-C", this.folder, ...words], { stdio: "ignore" });
+    const git = (/** @type {string[]} */ ...words) =>
+      execFileSync("git", ["-c", "user.name=t", "-c", "user.email=t@t", "-C", this.folder, ...words], { stdio: "ignore" });
     git("init", "-q", "-b", "main");
     git("add", ".");
     git("commit", "-qm", "start");
@@ -45,11 +49,17 @@ export class Server {
 
   /** The demo, up to its question. It is done before the server starts, for a home has one engine. */
   async demo() {
-    const child = spawn(WFCTL, ["demo", join(this.place, "demo"), "--id", "demo", "--ask"], { cwd: this.place, env: this.env(), stdio: "ignore" });
+    const child = spawn(WFCTL, ["demo", join(this.place, "demo"), "--id", "demo", "--ask"], {
+      cwd: this.place,
+      env: this.env(),
+      stdio: "ignore",
+    });
     const ended = new Promise((done) => child.on("exit", done));
     await until("the demo asks", () => {
       try {
-        return JSON.parse(this.cli("show", "demo", "--json")).tasks.some((/** @type {any} */ task) => task.status === "AWAITING_APPROVAL");
+        return JSON.parse(this.cli("show", "demo", "--json")).tasks.some(
+          (/** @type {any} */ task) => task.status === "AWAITING_APPROVAL",
+        );
       } catch {
         return false;
       }
@@ -61,7 +71,11 @@ export class Server {
   /** Starts it, at the same port as before. */
   async start() {
     const listen = `127.0.0.1:${this.port}`;
-    const child = spawn(WFCTL, ["serve", "--json", "--listen", listen, "--dir", this.folder, "--rate", "2000"], { cwd: this.folder, env: this.env(), stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(WFCTL, ["serve", "--json", "--listen", listen, "--dir", this.folder, "--rate", "2000"], {
+      cwd: this.folder,
+      env: this.env(),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     this.process = child;
     let said = "";
     child.stdout.setEncoding("utf8").on("data", (text) => (said += text));

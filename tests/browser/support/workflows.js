@@ -78,7 +78,12 @@ tasks:
 
 /** A thousand tasks behind a question, in layers that need each other. */
 function wide() {
-  const lines = ["name: wide", "description: A thousand tasks behind one question.", "tasks:", "  go: {approval: {ask: \"Start a thousand tasks?\"}}"];
+  const lines = [
+    "name: wide",
+    "description: A thousand tasks behind one question.",
+    "tasks:",
+    '  go: {approval: {ask: "Start a thousand tasks?"}}',
+  ];
   for (let layer = 0; layer < LAYERS; layer += 1) {
     for (let at = 0; at < WIDTH; at += 1) {
       const needs = layer === 0 ? ["go"] : [`l${layer - 1}_${at}`, `l${layer - 1}_${(at * 7 + 3) % WIDTH}`];

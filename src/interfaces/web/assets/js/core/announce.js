@@ -34,7 +34,10 @@ export function toastProblem(error) {
   if (error instanceof DOMException && error.name === "AbortError") return;
   const parts = problemParts(error);
   announce(`${parts.title} ${parts.detail}`);
-  show(h("div", { class: "toast bad", role: "alert" }, icon("cross", "tone-bad"), h("div", { class: "stack tight" }, parts.nodes)), 0);
+  show(
+    h("div", { class: "toast bad", role: "alert" }, icon("cross", "tone-bad"), h("div", { class: "stack tight" }, parts.nodes)),
+    0,
+  );
 }
 
 /**
@@ -47,7 +50,11 @@ function show(note, stay) {
     corner = h("div", { class: "toasts" });
     document.body.append(corner);
   }
-  const close = h("button", { class: "button quiet small icon-only", type: "button", "aria-label": "Close", on: { click: () => note.remove() } }, icon("x"));
+  const close = h(
+    "button",
+    { class: "button quiet small icon-only", type: "button", "aria-label": "Close", on: { click: () => note.remove() } },
+    icon("x"),
+  );
   note.append(close);
   corner.append(note);
   if (stay > 0) setTimeout(() => note.remove(), stay);

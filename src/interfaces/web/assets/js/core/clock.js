@@ -51,7 +51,9 @@ function until(due) {
 export function startClock() {
   setInterval(() => {
     if (document.hidden) return;
-    for (const node of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("time[data-ago], time[data-since], time[data-due]"))) {
+    for (const node of /** @type {NodeListOf<HTMLElement>} */ (
+      document.querySelectorAll("time[data-ago], time[data-since], time[data-due]")
+    )) {
       const { ago: then, since, due } = node.dataset;
       const text = then ? ago(Number(then)) : since ? lasting(Number(since)) : until(Number(due));
       if (node.textContent !== text) node.textContent = text;

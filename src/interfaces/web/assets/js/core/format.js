@@ -10,7 +10,12 @@ export function duration(ms) {
   if (ms < 1000) return `${Math.round(ms)}ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)}s`;
   const seconds = Math.floor(ms / 1000);
-  const [d, hours, minutes, rest] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  const [d, hours, minutes, rest] = [
+    Math.floor(seconds / 86400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+    seconds % 60,
+  ];
   if (d > 0) return hours ? `${d}d ${hours}h` : `${d}d`;
   if (hours > 0) return minutes ? `${hours}h ${minutes}m` : `${hours}h`;
   if (minutes > 0) return rest ? `${minutes}m ${rest}s` : `${minutes}m`;

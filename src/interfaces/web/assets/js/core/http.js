@@ -101,10 +101,22 @@ async function send(method, where, body, { signal, key }) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(where, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, credentials: "same-origin" });
+    response = await fetch(where, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+      credentials: "same-origin",
+    });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem({ status: 0, code: "", title: "no connection", detail: "the server cannot be reached", next: "Start it again with `wfctl serve`." });
+    throw new Problem({
+      status: 0,
+      code: "",
+      title: "no connection",
+      detail: "the server cannot be reached",
+      next: "Start it again with `wfctl serve`.",
+    });
   }
   if (response.ok) {
     const isJson = (response.headers.get("Content-Type") ?? "").includes("json");
@@ -120,6 +132,10 @@ async function problemOf(response) {
   try {
     return new Problem({ ...JSON.parse(text), status: response.status });
   } catch {
-    return new Problem({ status: response.status, title: `${response.status} ${response.statusText}`, detail: text.slice(0, 400) });
+    return new Problem({
+      status: response.status,
+      title: `${response.status} ${response.statusText}`,
+      detail: text.slice(0, 400),
+    });
   }
 }

@@ -49,11 +49,19 @@ export function showShortcuts() {
   for (const shortcut of known) groups.set(shortcut.group, [...(groups.get(shortcut.group) ?? []), shortcut]);
   openDialog("Keyboard shortcuts", (close) => [
     [...groups].map(([group, list]) =>
-      h("section", { class: "stack tight" },
+      h(
+        "section",
+        { class: "stack tight" },
         h("h3", null, group),
-        h("dl", { class: "shortcut-list" },
+        h(
+          "dl",
+          { class: "shortcut-list" },
           list.map(({ keys, what }) => [
-            h("dt", null, keys.split(" ").map((key) => h("kbd", null, key === "Escape" ? "Esc" : key))),
+            h(
+              "dt",
+              null,
+              keys.split(" ").map((key) => h("kbd", null, key === "Escape" ? "Esc" : key)),
+            ),
             h("dd", null, what),
           ]),
         ),

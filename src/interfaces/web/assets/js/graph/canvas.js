@@ -24,14 +24,32 @@ export class GraphCanvas {
     this.scene = null;
     this.shape = "";
     this.wanted = 0;
-    this.canvas = h("canvas", { class: "graph-canvas", tabindex: 0, role: "application", data: { keys: "" }, "aria-label": "Graph of tasks. Arrow keys move between tasks, Enter opens one, plus and minus zoom, 0 shows all." });
+    this.canvas = h("canvas", {
+      class: "graph-canvas",
+      tabindex: 0,
+      role: "application",
+      data: { keys: "" },
+      "aria-label": "Graph of tasks. Arrow keys move between tasks, Enter opens one, plus and minus zoom, 0 shows all.",
+    });
     this.map = h("canvas", { class: "graph-map", "aria-hidden": "true", hidden: true });
-    const button = (/** @type {string} */ label, /** @type {import("../parts/icons.js").IconName} */ shape, /** @type {() => void} */ act) =>
-      h("button", { class: "button icon-only", type: "button", "aria-label": label, title: label, on: { click: act } }, icon(shape));
-    this.root = h("div", { class: "graph-stage" },
+    const button = (
+      /** @type {string} */ label,
+      /** @type {import("../parts/icons.js").IconName} */ shape,
+      /** @type {() => void} */ act,
+    ) =>
+      h(
+        "button",
+        { class: "button icon-only", type: "button", "aria-label": label, title: label, on: { click: act } },
+        icon(shape),
+      );
+    this.root = h(
+      "div",
+      { class: "graph-stage" },
       this.canvas,
       this.map,
-      h("div", { class: "graph-buttons", role: "group", "aria-label": "Zoom" },
+      h(
+        "div",
+        { class: "graph-buttons", role: "group", "aria-label": "Zoom" },
         button("Zoom in", "plus", () => this.viewport.zoom(1.35)),
         button("Zoom out", "minus", () => this.viewport.zoom(1 / 1.35)),
         button("Show all", "fit", () => this.fit()),
@@ -94,7 +112,9 @@ export class GraphCanvas {
   find(text) {
     if (!this.scene) return 0;
     const wanted = text.trim().toLowerCase();
-    const found = this.scene.graph.tasks.map((task, at) => (task.name.toLowerCase().includes(wanted) || task.status.toLowerCase().includes(wanted) ? at : -1));
+    const found = this.scene.graph.tasks.map((task, at) =>
+      task.name.toLowerCase().includes(wanted) || task.status.toLowerCase().includes(wanted) ? at : -1,
+    );
     this.scene.matches = wanted ? new Set(found.filter((at) => at >= 0)) : null;
     this.draw();
     return this.scene.matches?.size ?? 0;
@@ -119,7 +139,9 @@ export class GraphCanvas {
     const task = scene.graph.tasks[node] ?? null;
     if (task) {
       this.viewport.reveal({ x: scene.layout.x[node], y: scene.layout.y[node], width: NODE_WIDTH, height: NODE_HEIGHT }, options);
-      announce(`${task.name}, ${taskLook(task.status).word}, phase ${task.phase}${task.needs.length ? `, needs ${task.needs.join(", ")}` : ""}`);
+      announce(
+        `${task.name}, ${taskLook(task.status).word}, phase ${task.phase}${task.needs.length ? `, needs ${task.needs.join(", ")}` : ""}`,
+      );
     }
     this.draw();
     this.on.select(task);
@@ -149,13 +171,21 @@ export class GraphCanvas {
     if (!this.scene || Number.isNaN(x)) return -1;
     const { layout } = this.scene;
     const place = this.viewport.inside(x, y);
-    return layout.x.findIndex((left, node) => place.x >= left && place.x <= left + NODE_WIDTH && place.y >= layout.y[node] && place.y <= layout.y[node] + NODE_HEIGHT);
+    return layout.x.findIndex(
+      (left, node) =>
+        place.x >= left && place.x <= left + NODE_WIDTH && place.y >= layout.y[node] && place.y <= layout.y[node] + NODE_HEIGHT,
+    );
   }
 
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const steps = /** @type {Record<string, [number, number]>} */ ({ ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] });
+    const steps = /** @type {Record<string, [number, number]>} */ ({
+      ArrowRight: [1, 0],
+      ArrowLeft: [-1, 0],
+      ArrowDown: [0, 1],
+      ArrowUp: [0, -1],
+    });
     const step = steps[event.key];
     if (step) this.walk(step);
     else if (event.key === "Enter") this.open();

@@ -84,7 +84,8 @@ function order(nodes, level, before, after) {
   });
   const columns = [...found.values()].sort((a, b) => a.phase - b.phase || a.level - b.level);
   const position = new Float64Array(nodes.length);
-  const settle = (/** @type {{nodes: number[]}} */ column) => column.nodes.forEach((node, at) => (position[node] = (at + 0.5) / column.nodes.length));
+  const settle = (/** @type {{nodes: number[]}} */ column) =>
+    column.nodes.forEach((node, at) => (position[node] = (at + 0.5) / column.nodes.length));
   columns.forEach(settle);
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
     const isForward = sweep % 2 === 0;
@@ -160,7 +161,10 @@ function blocksOf(columns, length) {
 function breaks(blocks) {
   const widest = Math.max(0, ...blocks.map((block) => block.width));
   return blocks.map((_, last) => {
-    const room = Math.max(widest, blocks.slice(0, last + 1).reduce((sum, block) => sum + block.width + BAND_GAP, -BAND_GAP));
+    const room = Math.max(
+      widest,
+      blocks.slice(0, last + 1).reduce((sum, block) => sum + block.width + BAND_GAP, -BAND_GAP),
+    );
     /** @type {Block[][]} */
     const rows = [];
     let left = 0;

@@ -8,8 +8,31 @@ import { iconPath } from "../parts/icons.js";
 import { NODE_HEIGHT, NODE_WIDTH } from "./layout.js";
 
 export const COLOURS = /** @type {const} */ ([
-  "bg", "surface", "sunken", "line", "line-strong", "text", "muted", "accent", "focus", "idle", "idle-fill", "active", "active-fill", "active-soft",
-  "good", "good-fill", "bad", "bad-fill", "bad-soft", "wait", "wait-fill", "wait-soft", "doubt", "doubt-fill", "doubt-soft",
+  "bg",
+  "surface",
+  "sunken",
+  "line",
+  "line-strong",
+  "text",
+  "muted",
+  "accent",
+  "focus",
+  "idle",
+  "idle-fill",
+  "active",
+  "active-fill",
+  "active-soft",
+  "good",
+  "good-fill",
+  "bad",
+  "bad-fill",
+  "bad-soft",
+  "wait",
+  "wait-fill",
+  "wait-soft",
+  "doubt",
+  "doubt-fill",
+  "doubt-soft",
 ]);
 
 const NAMES_FROM = 0.42;
@@ -85,7 +108,13 @@ function paintEdges(context, { graph, layout, selected, hovered }, colours, seen
       if (kind !== pass) continue;
       const [x1, y1] = [layout.x[a] + NODE_WIDTH, layout.y[a] + NODE_HEIGHT / 2];
       const [x2, y2] = [layout.x[b], layout.y[b] + NODE_HEIGHT / 2];
-      if (Math.max(x1, x2) < seen.left || Math.min(x1, x2) > seen.right || Math.max(y1, y2) < seen.top || Math.min(y1, y2) > seen.bottom) continue;
+      if (
+        Math.max(x1, x2) < seen.left ||
+        Math.min(x1, x2) > seen.right ||
+        Math.max(y1, y2) < seen.top ||
+        Math.min(y1, y2) > seen.bottom
+      )
+        continue;
       const bend = Math.max(24, Math.abs(x2 - x1) / 2.4);
       context.moveTo(x1, y1);
       context.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
@@ -156,7 +185,13 @@ function paintNear(context, { graph, layout, selected, hovered }, node, look, co
   context.fillStyle = SOFT.has(look.tone) ? colours[`${look.tone}-soft`] : colours.surface;
   context.fill();
   const isSelected = node === selected;
-  context.strokeStyle = isSelected ? colours.focus : node === hovered ? colours.accent : SOFT.has(look.tone) ? colours[look.tone] : colours["line-strong"];
+  context.strokeStyle = isSelected
+    ? colours.focus
+    : node === hovered
+      ? colours.accent
+      : SOFT.has(look.tone)
+        ? colours[look.tone]
+        : colours["line-strong"];
   context.lineWidth = isSelected ? 2.5 : 1;
   context.stroke();
   context.save();
@@ -169,7 +204,11 @@ function paintNear(context, { graph, layout, selected, hovered }, node, look, co
   context.textBaseline = "alphabetic";
   context.fillStyle = ["SKIPPED", "CANCELLED"].includes(task.status) ? colours.muted : colours.text;
   context.font = `560 ${Math.max(13, LEAST_TEXT / scale)}px ${sans}`;
-  context.fillText(cut(context, task.name, NODE_WIDTH - 44), left + 34, top + (scale < DETAILS_FROM ? NODE_HEIGHT / 2 + Math.max(13, LEAST_TEXT / scale) * 0.36 : 20));
+  context.fillText(
+    cut(context, task.name, NODE_WIDTH - 44),
+    left + 34,
+    top + (scale < DETAILS_FROM ? NODE_HEIGHT / 2 + Math.max(13, LEAST_TEXT / scale) * 0.36 : 20),
+  );
   if (scale < DETAILS_FROM) return;
   context.fillStyle = colours.muted;
   context.font = `400 11px ${sans}`;
@@ -182,7 +221,8 @@ function detail(task) {
   const again = task.attempt > 1 ? ` ×${task.attempt}` : "";
   if (task.action === "approval" && task.status !== "COMPLETED") return taskLook(task.status).word;
   if (task.status === "RUNNING" && task.doing) return `${what}${again} · ${task.doing.what}`;
-  if (task.status === "COMPLETED" && task.started && task.ended) return `${what}${again} · ${duration(task.ended - task.started)}`;
+  if (task.status === "COMPLETED" && task.started && task.ended)
+    return `${what}${again} · ${duration(task.ended - task.started)}`;
   return `${what}${again} · ${taskLook(task.status).word.toLowerCase()}`;
 }
 
@@ -221,11 +261,21 @@ export function paintMap(context, { graph, layout }, viewport, colours, { width,
   context.translate((width - layout.width * scale) / 2, (height - layout.height * scale) / 2);
   graph.tasks.forEach((task, node) => {
     context.fillStyle = colours[`${taskLook(task.status).tone}-fill`];
-    context.fillRect(layout.x[node] * scale, layout.y[node] * scale, Math.max(1.5, NODE_WIDTH * scale - 0.5), Math.max(1, NODE_HEIGHT * scale - 0.5));
+    context.fillRect(
+      layout.x[node] * scale,
+      layout.y[node] * scale,
+      Math.max(1.5, NODE_WIDTH * scale - 0.5),
+      Math.max(1, NODE_HEIGHT * scale - 0.5),
+    );
   });
   const from = viewport.inside(0, 0);
   context.strokeStyle = colours.accent;
   context.lineWidth = 1.5;
-  context.strokeRect(from.x * scale, from.y * scale, (viewport.width / viewport.scale) * scale, (viewport.height / viewport.scale) * scale);
+  context.strokeRect(
+    from.x * scale,
+    from.y * scale,
+    (viewport.width / viewport.scale) * scale,
+    (viewport.height / viewport.scale) * scale,
+  );
   context.restore();
 }

@@ -88,7 +88,12 @@ export class ProjectModel {
   budgets() {
     const { caps, ledger, project } = this.view;
     const end = this.ended ? project.changed : Date.now();
-    const of = (/** @type {"calls" | "tokens" | "usd_micros"} */ name) => ({ name, cap: caps[name], spent: ledger.spent[name], reserved: ledger.reserved[name] });
+    const of = (/** @type {"calls" | "tokens" | "usd_micros"} */ name) => ({
+      name,
+      cap: caps[name],
+      spent: ledger.spent[name],
+      reserved: ledger.reserved[name],
+    });
     const wall = { name: /** @type {const} */ ("wall_ms"), cap: caps.wall_ms, spent: end - project.created, reserved: 0 };
     return [of("usd_micros"), of("tokens"), of("calls"), wall];
   }

@@ -11,13 +11,41 @@ import { duration, moment, count } from "../core/format.js";
 export const GROUPS = {
   project: {
     word: "Project",
-    kinds: ["Created", "PhaseEntered", "GateAsked", "GateAnswered", "Held", "Released", "BudgetRaised", "CancelRequested", "Closed", "TasksAdded", "UndoPlanned", "Recovered"],
+    kinds: [
+      "Created",
+      "PhaseEntered",
+      "GateAsked",
+      "GateAnswered",
+      "Held",
+      "Released",
+      "BudgetRaised",
+      "CancelRequested",
+      "Closed",
+      "TasksAdded",
+      "UndoPlanned",
+      "Recovered",
+    ],
   },
   task: {
     word: "Tasks",
     kinds: [
-      "Expanded", "BranchOpened", "TaskReady", "TaskStarted", "TaskValidating", "TaskAwaits", "TaskAnswered", "TaskCompleted", "TaskBackoff", "TaskExhausted",
-      "TaskFailed", "TaskSkipped", "TaskCancelled", "TaskInDoubt", "DoubtSettled", "TaskRetried", "TaskParked",
+      "Expanded",
+      "BranchOpened",
+      "TaskReady",
+      "TaskStarted",
+      "TaskValidating",
+      "TaskAwaits",
+      "TaskAnswered",
+      "TaskCompleted",
+      "TaskBackoff",
+      "TaskExhausted",
+      "TaskFailed",
+      "TaskSkipped",
+      "TaskCancelled",
+      "TaskInDoubt",
+      "DoubtSettled",
+      "TaskRetried",
+      "TaskParked",
     ],
   },
   step: { word: "Steps", kinds: ["StepStarted", "StepFinished", "StepInterrupted", "Diverged"] },
@@ -26,7 +54,9 @@ export const GROUPS = {
 };
 
 /** @type {Map<string, Group>} */
-const GROUP_OF = new Map(Object.entries(GROUPS).flatMap(([group, { kinds }]) => kinds.map((kind) => [kind, /** @type {Group} */ (group)])));
+const GROUP_OF = new Map(
+  Object.entries(GROUPS).flatMap(([group, { kinds }]) => kinds.map((kind) => [kind, /** @type {Group} */ (group)])),
+);
 
 /**
  * The kind of a record and what it holds.
@@ -85,12 +115,18 @@ function until(due) {
 function awaited(what) {
   const [kind, body] = kindOf(what);
   switch (kind) {
-    case "Approval": return `approval: ${body.ask}`;
-    case "Signal": return `signal ${body.name}`;
-    case "Time": return "a time";
-    case "External": return `a worker of queue ${body.queue}`;
-    case "Child": return `child project ${body.project}`;
-    default: return "its items";
+    case "Approval":
+      return `approval: ${body.ask}`;
+    case "Signal":
+      return `signal ${body.name}`;
+    case "Time":
+      return "a time";
+    case "External":
+      return `a worker of queue ${body.queue}`;
+    case "Child":
+      return `child project ${body.project}`;
+    default:
+      return "its items";
   }
 }
 
@@ -98,17 +134,27 @@ function awaited(what) {
 function held(reason, nameOf) {
   const [kind, body] = kindOf(reason);
   switch (kind) {
-    case "Person": return said("by a person", body.comment);
-    case "Exhausted": return `no attempt is left for ${nameOf(body.task)} (${body.class})`;
-    case "Budget": return `the budget of ${body.dimension} is used up`;
-    case "Disk": return "the disk is nearly full";
-    default: return `the engine keeps dying in ${nameOf(body.task)}`;
+    case "Person":
+      return said("by a person", body.comment);
+    case "Exhausted":
+      return `no attempt is left for ${nameOf(body.task)} (${body.class})`;
+    case "Budget":
+      return `the budget of ${body.dimension} is used up`;
+    case "Disk":
+      return "the disk is nearly full";
+    default:
+      return `the engine keeps dying in ${nameOf(body.task)}`;
   }
 }
 
 /** @param {any} body */
 function recovered({ read_back, run_again, probed, in_doubt }) {
-  const parts = [[read_back, "read back"], [run_again, "run again"], [probed, "looked for"], [in_doubt, "in doubt"]]
+  const parts = [
+    [read_back, "read back"],
+    [run_again, "run again"],
+    [probed, "looked for"],
+    [in_doubt, "in doubt"],
+  ]
     .filter(([steps]) => steps > 0)
     .map(([steps, what]) => `${steps} ${what}`);
   return `taken over by a new engine: ${parts.length ? parts.join(", ") : "no step was open"}`;
@@ -138,12 +184,18 @@ const WORDS = {
   TaskReady: () => ["idle", "ready"],
   TaskStarted: (b) => ["active", b.attempt > 1 ? `started, attempt ${b.attempt}` : "started"],
   StepStarted: (b) => ["idle", `step ${b.step} begins (${b.effect})${b.shown ? `: ${b.shown}` : ""}`],
-  StepFinished: (b) => [b.outcome.result?.Err ? "bad" : "idle", `step ${b.step} ended after ${duration(b.outcome.duration_ms)}: ${ending(b.outcome.result)}`],
+  StepFinished: (b) => [
+    b.outcome.result?.Err ? "bad" : "idle",
+    `step ${b.step} ended after ${duration(b.outcome.duration_ms)}: ${ending(b.outcome.result)}`,
+  ],
   StepInterrupted: (b) => ["wait", `step ${b.step} interrupted: ${b.crashed ? "the engine died" : "the engine stopped"}`],
   Diverged: (b) => ["wait", `step ${b.step} is no longer the one that was recorded`],
   TaskValidating: () => ["active", "validating"],
   TaskAwaits: (b) => ["wait", `waits for ${awaited(b.what)}${until(b.due)}`],
-  TaskAnswered: (b) => [b.result?.Err ? "bad" : "good", said(b.result?.Err ? `answered: ${failureWords(b.result.Err)}` : "answered", b.comment)],
+  TaskAnswered: (b) => [
+    b.result?.Err ? "bad" : "good",
+    said(b.result?.Err ? `answered: ${failureWords(b.result.Err)}` : "answered", b.comment),
+  ],
   TaskCompleted: () => ["good", "completed"],
   TaskBackoff: (b) => ["wait", `attempt ${b.attempt} failed, next in ${duration(b.delay_ms)}: ${failureWords(b.failure)}`],
   TaskExhausted: (b) => ["bad", `attempt ${b.attempt} failed, none is left: ${failureWords(b.failure)}`],
@@ -160,8 +212,13 @@ const WORDS = {
   CallStarted: (b) => ["idle", `call ${b.call.ix}: ${b.call.kind} ${b.call.label} ${b.call.shown}`.trimEnd()],
   CallFinished: (b) => {
     const usage = b.outcome.usage;
-    const used = usage ? `; ${count(usage.input_tokens)} + ${count(usage.output_tokens)} tokens${usage.estimated ? ", estimated" : ""}` : "";
-    return [b.outcome.result?.Err ? "bad" : "idle", `call ${b.call} ended after ${duration(b.outcome.duration_ms)}: ${ending(b.outcome.result)}${used}`];
+    const used = usage
+      ? `; ${count(usage.input_tokens)} + ${count(usage.output_tokens)} tokens${usage.estimated ? ", estimated" : ""}`
+      : "";
+    return [
+      b.outcome.result?.Err ? "bad" : "idle",
+      `call ${b.call} ended after ${duration(b.outcome.duration_ms)}: ${ending(b.outcome.result)}${used}`,
+    ];
   },
   CallUncertain: (b) => ["wait", `call ${b.call} is uncertain: charged ${count(b.charged.tokens)} tokens, to be sent again`],
   LeaseTaken: (b) => ["active", `taken by ${b.worker}${until(b.until)}`],

@@ -23,7 +23,11 @@ export function approvalsPage(main, place, scope) {
   const list = h("ul", { class: "approval-list panel", hidden: true });
   const detail = h("section", { class: "approval-detail", "aria-label": "The chosen question" });
   const rest = h("div", null);
-  main.append(h("div", { class: "page-head" }, h("h1", null, "Approvals")), rest, h("div", { class: "approval-area" }, list, detail));
+  main.append(
+    h("div", { class: "page-head" }, h("h1", null, "Approvals")),
+    rest,
+    h("div", { class: "approval-area" }, list, detail),
+  );
   /** @type {Approval[]} */
   let approvals = [];
   let chosen = keyOf({ project: /** @type {any} */ ({ id: place.query.get("project") ?? "" }), task: place.query.get("task") });
@@ -48,11 +52,15 @@ export function approvalsPage(main, place, scope) {
     drawn = now;
     inner.end();
     inner = scope.inner();
-    fill(detail, approval && question(approval, inner, async () => {
-      chosen = "";
-      await load();
-      document.dispatchEvent(new Event("approvals-changed"));
-    }));
+    fill(
+      detail,
+      approval &&
+        question(approval, inner, async () => {
+          chosen = "";
+          await load();
+          document.dispatchEvent(new Event("approvals-changed"));
+        }),
+    );
   };
   const load = async () => {
     try {
@@ -63,7 +71,17 @@ export function approvalsPage(main, place, scope) {
         chosen = approvals[0] ? keyOf(approvals[0]) : "";
         if (before && chosen) announce("The question was answered; the next one is shown");
       }
-      fill(rest, approvals.length === 0 && h("div", { class: "empty panel" }, icon("check"), h("strong", null, "Nothing waits for you"), "Questions of workflows and agents stand here as soon as one is asked."));
+      fill(
+        rest,
+        approvals.length === 0 &&
+          h(
+            "div",
+            { class: "empty panel" },
+            icon("check"),
+            h("strong", null, "Nothing waits for you"),
+            "Questions of workflows and agents stand here as soon as one is asked.",
+          ),
+      );
       show();
     } catch (error) {
       if (!scope.over) fill(rest, problem(error, load));
@@ -74,11 +92,15 @@ export function approvalsPage(main, place, scope) {
     const to = approvals[Math.min(Math.max(at + by, 0), approvals.length - 1)];
     if (to) choose(to);
   };
-  shortcuts("Approvals", [
-    ["j", "Next question", () => step(1)],
-    ["k", "Previous question", () => step(-1)],
-    ["c", "Write a comment", () => /** @type {HTMLElement | null} */ (detail.querySelector("textarea"))?.focus()],
-  ], scope);
+  shortcuts(
+    "Approvals",
+    [
+      ["j", "Next question", () => step(1)],
+      ["k", "Previous question", () => step(-1)],
+      ["c", "Write a comment", () => /** @type {HTMLElement | null} */ (detail.querySelector("textarea"))?.focus()],
+    ],
+    scope,
+  );
   new Stream(scope, () => path(["events"]), { record: gently(scope, load, 900), again: load });
   load();
 }
@@ -94,11 +116,23 @@ function keyOf({ project, task }) {
  * @param {() => void} choose
  */
 function entry(approval, isChosen, choose) {
-  return h("li", null, h("button", { class: "approval-entry", type: "button", "aria-current": isChosen ? "true" : undefined, on: { click: choose } },
-    h("strong", { class: "approval-ask" }, approval.ask),
-    h("span", { class: "small muted wrap-anywhere" }, approval.project.id, approval.task ? ` · ${approval.task}` : " · gate"),
-    h("span", { class: "small muted" }, "for ", sinceTime(approval.since), approval.due && [", answers itself ", dueTime(approval.due)]),
-  ));
+  return h(
+    "li",
+    null,
+    h(
+      "button",
+      { class: "approval-entry", type: "button", "aria-current": isChosen ? "true" : undefined, on: { click: choose } },
+      h("strong", { class: "approval-ask" }, approval.ask),
+      h("span", { class: "small muted wrap-anywhere" }, approval.project.id, approval.task ? ` · ${approval.task}` : " · gate"),
+      h(
+        "span",
+        { class: "small muted" },
+        "for ",
+        sinceTime(approval.since),
+        approval.due && [", answers itself ", dueTime(approval.due)],
+      ),
+    ),
+  );
 }
 
 /**
@@ -110,7 +144,12 @@ function question(approval, scope, answered) {
   const { project, task } = approval;
   const refused = refusedFor("operate");
   const refusal = h("div", null);
-  const comment = field({ label: "Comment", name: "comment", hint: "Kept in the journal, and given to whoever goes on.", control: (props) => h("textarea", { ...props, rows: 2 }) });
+  const comment = field({
+    label: "Comment",
+    name: "comment",
+    hint: "Kept in the journal, and given to whoever goes on.",
+    control: (props) => h("textarea", { ...props, rows: 2 }),
+  });
   const decide = async (/** @type {"approved" | "rejected"} */ decision) => {
     if (refused) return;
     fill(refusal);
@@ -126,8 +165,24 @@ function question(approval, scope, answered) {
       buttons.forEach((button) => (button.disabled = false));
     }
   };
-  const button = (/** @type {string} */ label, /** @type {"approved" | "rejected"} */ decision, /** @type {string} */ look, /** @type {import("../parts/icons.js").IconName} */ shape) =>
-    h("button", { class: `button ${look}`, type: "button", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined, on: { click: () => decide(decision) } }, icon(shape), label);
+  const button = (
+    /** @type {string} */ label,
+    /** @type {"approved" | "rejected"} */ decision,
+    /** @type {string} */ look,
+    /** @type {import("../parts/icons.js").IconName} */ shape,
+  ) =>
+    h(
+      "button",
+      {
+        class: `button ${look}`,
+        type: "button",
+        "aria-disabled": refused ? "true" : undefined,
+        title: refused ?? undefined,
+        on: { click: () => decide(decision) },
+      },
+      icon(shape),
+      label,
+    );
   const buttons = [button("Approve", "approved", "primary", "check"), button("Reject", "rejected", "danger", "cross")];
   const byAgent = () => {
     fill(/** @type {Element} */ (comment.querySelector("label")), "Your answer");
@@ -135,18 +190,31 @@ function question(approval, scope, answered) {
     buttons[0].lastChild?.replaceWith("Answer");
     buttons[1].lastChild?.replaceWith("Refuse");
   };
-  return h("div", { class: "stack" },
-    h("div", { class: "panel" }, h("div", { class: "body stack" },
-      h("p", { class: "small muted" },
-        h("a", { href: `/projects/${encodeURIComponent(project.id)}` }, project.id),
-        task ? [" · ", h("a", { href: taskHref(project.id, task) }, task)] : " · gate of the phase",
-        " · asked ", sinceTime(approval.since), " ago", approval.due && [" · answers itself ", dueTime(approval.due)],
+  return h(
+    "div",
+    { class: "stack" },
+    h(
+      "div",
+      { class: "panel" },
+      h(
+        "div",
+        { class: "body stack" },
+        h(
+          "p",
+          { class: "small muted" },
+          h("a", { href: `/projects/${encodeURIComponent(project.id)}` }, project.id),
+          task ? [" · ", h("a", { href: taskHref(project.id, task) }, task)] : " · gate of the phase",
+          " · asked ",
+          sinceTime(approval.since),
+          " ago",
+          approval.due && [" · answers itself ", dueTime(approval.due)],
+        ),
+        h("h2", { class: "question" }, approval.ask),
+        comment,
+        refusal,
+        h("div", { class: "row wrap" }, buttons, refused && h("span", { class: "small muted" }, refused)),
       ),
-      h("h2", { class: "question" }, approval.ask),
-      comment,
-      refusal,
-      h("div", { class: "row wrap" }, buttons, refused && h("span", { class: "small muted" }, refused)),
-    )),
+    ),
     evidence(project.id, task, scope, byAgent),
     h("p", { class: "visually-hidden", role: "status" }, plural(1, "question")),
   );

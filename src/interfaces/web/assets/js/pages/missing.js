@@ -5,7 +5,9 @@ import { h } from "../core/dom.js";
 export function missingPage(main, place) {
   document.title = "Not found · wfctl";
   main.append(
-    h("div", { class: "empty" },
+    h(
+      "div",
+      { class: "empty" },
       h("h1", null, "There is no such page"),
       h("p", null, h("code", null, place.path)),
       h("a", { class: "button primary", href: "/projects" }, "To the projects"),

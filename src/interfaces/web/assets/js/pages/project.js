@@ -51,22 +51,53 @@ export function projectPage(main, place, scope) {
   document.title = `${id} · wfctl`;
   main.parentElement?.toggleAttribute("data-fill", chosen.fills === true);
   const model = new ProjectModel(id, scope);
-  loading(main, scope, () => model.open(), () => {
-    const head = projectHead(model, scope);
-    const panel = h("div", { class: `tab-panel ${chosen.fills ? "fills" : ""}`, id: "tab-panel" });
-    const tabs = tabLinks("Views of the project", TABS.map(({ name, label }) => ({ href: name === "graph" ? base : `${base}/${name}`, label, isCurrent: name === chosen.name })));
-    queueMicrotask(() => {
-      chosen.show(panel, model, scope, place.query);
-      revealTab(tabs);
-    });
-    return [head, tabs, panel];
-  });
-  shortcuts("Project", [
-    ...TABS.map(({ name, label }, at) => /** @type {[string, string, () => void]} */ ([String(at + 1), label, () => go(name === "graph" ? base : `${base}/${name}`)])),
-    ["p", "Pause or resume", () => model.view && !model.ended && !refusedFor("operate") && (model.view.project.status === "PAUSED" ? resume(model) : pause(model))],
-    ["f", "Fork", () => model.view && !refusedFor("operate") && fork(model)],
-    ["u", "Back to the projects", () => go("/projects")],
-  ], scope);
+  loading(
+    main,
+    scope,
+    () => model.open(),
+    () => {
+      const head = projectHead(model, scope);
+      const panel = h("div", { class: `tab-panel ${chosen.fills ? "fills" : ""}`, id: "tab-panel" });
+      const tabs = tabLinks(
+        "Views of the project",
+        TABS.map(({ name, label }) => ({
+          href: name === "graph" ? base : `${base}/${name}`,
+          label,
+          isCurrent: name === chosen.name,
+        })),
+      );
+      queueMicrotask(() => {
+        chosen.show(panel, model, scope, place.query);
+        revealTab(tabs);
+      });
+      return [head, tabs, panel];
+    },
+  );
+  shortcuts(
+    "Project",
+    [
+      ...TABS.map(
+        ({ name, label }, at) =>
+          /** @type {[string, string, () => void]} */ ([
+            String(at + 1),
+            label,
+            () => go(name === "graph" ? base : `${base}/${name}`),
+          ]),
+      ),
+      [
+        "p",
+        "Pause or resume",
+        () =>
+          model.view &&
+          !model.ended &&
+          !refusedFor("operate") &&
+          (model.view.project.status === "PAUSED" ? resume(model) : pause(model)),
+      ],
+      ["f", "Fork", () => model.view && !refusedFor("operate") && fork(model)],
+      ["u", "Back to the projects", () => go("/projects")],
+    ],
+    scope,
+  );
 }
 
 /**
@@ -86,7 +117,15 @@ function projectHead(model, scope) {
   model.watch(() => {
     const { project } = model.view;
     // Drawn anew only when something that stands here has changed: focus and text selections stay.
-    const now = JSON.stringify([project, model.view.counts, model.view.ledger, model.reasons, [...model.rounds], model.view.phase, model.view.tasks.map((task) => task.status)]);
+    const now = JSON.stringify([
+      project,
+      model.view.counts,
+      model.view.ledger,
+      model.reasons,
+      [...model.rounds],
+      model.view.phase,
+      model.view.tasks.map((task) => task.status),
+    ]);
     if (now === drawn) return;
     drawn = now;
     fill(state, projectBadge(project.status));
@@ -98,17 +137,39 @@ function projectHead(model, scope) {
     if (said && said !== word) announce(`${model.id}: ${word}`);
     said = word;
   }, scope);
-  return h("header", { class: "project-head" },
-    h("div", { class: "page-head" },
-      h("nav", { "aria-label": "Breadcrumb" }, h("ol", { class: "crumbs" },
-        h("li", null, h("a", { href: "/projects" }, "Projects")),
-        model.view.project.parent && h("li", null, h("a", { href: `/projects/${encodeURIComponent(model.view.project.parent)}` }, model.view.project.parent)),
-      )),
+  return h(
+    "header",
+    { class: "project-head" },
+    h(
+      "div",
+      { class: "page-head" },
+      h(
+        "nav",
+        { "aria-label": "Breadcrumb" },
+        h(
+          "ol",
+          { class: "crumbs" },
+          h("li", null, h("a", { href: "/projects" }, "Projects")),
+          model.view.project.parent &&
+            h(
+              "li",
+              null,
+              h("a", { href: `/projects/${encodeURIComponent(model.view.project.parent)}` }, model.view.project.parent),
+            ),
+        ),
+      ),
     ),
-    h("div", { class: "page-head" },
+    h(
+      "div",
+      { class: "page-head" },
       h("h1", null, model.id),
       state,
-      h("div", { class: "actions" }, action, menu("More", () => projectMenu(model))),
+      h(
+        "div",
+        { class: "actions" },
+        action,
+        menu("More", () => projectMenu(model)),
+      ),
     ),
     facts,
     phases,
@@ -123,16 +184,39 @@ function headFacts(model) {
   const goal = model.view.inputs?.goal;
   return [
     typeof goal === "string" && h("p", { class: "goal" }, goal),
-    h("ul", { class: "fact-row" },
-      h("li", null, h("span", { class: "muted" }, "Workflow "), h("a", { href: `/projects?workflow=${encodeURIComponent(project.workflow)}` }, project.workflow)),
-      h("li", null, h("span", { class: "muted" }, "Started "), agoTime(project.created)),
-      h("li", null, h("span", { class: "muted" }, model.ended ? "Took " : HELD.has(project.status) ? "Open for " : "Running for "), model.ended ? duration(project.changed - project.created) : sinceTime(project.created)),
-      h("li", null, h("span", { class: "muted" }, "Tasks "), `${ended} of ${tasks.length} ended`),
-      model.budgets().filter(isCapped).map((budget) =>
-        h("li", { class: "row" }, h("span", { class: "muted" }, DIMENSIONS[budget.name].word), DIMENSIONS[budget.name].show(budget.spent), meter(budget)),
+    h(
+      "ul",
+      { class: "fact-row" },
+      h(
+        "li",
+        null,
+        h("span", { class: "muted" }, "Workflow "),
+        h("a", { href: `/projects?workflow=${encodeURIComponent(project.workflow)}` }, project.workflow),
       ),
+      h("li", null, h("span", { class: "muted" }, "Started "), agoTime(project.created)),
+      h(
+        "li",
+        null,
+        h("span", { class: "muted" }, model.ended ? "Took " : HELD.has(project.status) ? "Open for " : "Running for "),
+        model.ended ? duration(project.changed - project.created) : sinceTime(project.created),
+      ),
+      h("li", null, h("span", { class: "muted" }, "Tasks "), `${ended} of ${tasks.length} ended`),
+      model
+        .budgets()
+        .filter(isCapped)
+        .map((budget) =>
+          h(
+            "li",
+            { class: "row" },
+            h("span", { class: "muted" }, DIMENSIONS[budget.name].word),
+            DIMENSIONS[budget.name].show(budget.spent),
+            meter(budget),
+          ),
+        ),
     ),
-    project.note && ENDED.has(project.status) && h("p", { class: project.status === "FAILED" ? "tone-bad wrap-anywhere" : "muted wrap-anywhere" }, project.note),
+    project.note &&
+      ENDED.has(project.status) &&
+      h("p", { class: project.status === "FAILED" ? "tone-bad wrap-anywhere" : "muted wrap-anywhere" }, project.note),
   ];
 }
 
@@ -141,8 +225,24 @@ function mainAction(model) {
   const { status } = model.view.project;
   if (model.ended) return [];
   const refused = refusedFor("operate");
-  const button = (/** @type {string} */ label, /** @type {import("../parts/icons.js").IconName} */ shape, /** @type {() => void} */ act, /** @type {boolean} */ primary) =>
-    h("button", { class: `button ${primary ? "primary" : ""}`, type: "button", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined, on: { click: () => refused || act() } }, icon(shape), label);
+  const button = (
+    /** @type {string} */ label,
+    /** @type {import("../parts/icons.js").IconName} */ shape,
+    /** @type {() => void} */ act,
+    /** @type {boolean} */ primary,
+  ) =>
+    h(
+      "button",
+      {
+        class: `button ${primary ? "primary" : ""}`,
+        type: "button",
+        "aria-disabled": refused ? "true" : undefined,
+        title: refused ?? undefined,
+        on: { click: () => refused || act() },
+      },
+      icon(shape),
+      label,
+    );
   if (status === "PAUSED") {
     const failed = model.view.tasks.some((task) => task.failure && !TASK_ENDED.has(task.status));
     return [failed && button("Retry", "retry", () => retry(model), false), button("Resume", "play", () => resume(model), true)];
@@ -155,7 +255,11 @@ function mainAction(model) {
 function waitingPart(model) {
   const wanted = model.reasons.filter((reason) => reason.command || reason.due || model.view.project.status === "PAUSED");
   if (wanted.length === 0) return null;
-  return h("section", { class: "waiting", "aria-label": "What it waits for" }, reasonList(wanted, { project: model.id, action: (reason) => reasonAction(model, reason), most: 3 }));
+  return h(
+    "section",
+    { class: "waiting", "aria-label": "What it waits for" },
+    reasonList(wanted, { project: model.id, action: (reason) => reasonAction(model, reason), most: 3 }),
+  );
 }
 
 /**
@@ -169,6 +273,7 @@ function reasonAction(model, reason) {
     return h("a", { class: "button primary", href: `/approvals?project=${encodeURIComponent(model.id)}${task}` }, "Decide");
   }
   const { task } = reason;
-  if (task && model.task(task)?.child) return h("a", { class: "button", href: `/projects/${encodeURIComponent(model.task(task)?.child ?? "")}` }, "Open the child");
+  if (task && model.task(task)?.child)
+    return h("a", { class: "button", href: `/projects/${encodeURIComponent(model.task(task)?.child ?? "")}` }, "Open the child");
   return null;
 }

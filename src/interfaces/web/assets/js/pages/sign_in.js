@@ -10,7 +10,9 @@ export function signInPage(shell) {
   document.title = "Sign in · wfctl";
   const token = field({ label: "Token", name: "token", type: "password", required: true });
   const refusal = h("div", null);
-  const form = h("form", { class: "stack", novalidate: true },
+  const form = h(
+    "form",
+    { class: "stack", novalidate: true },
     h("h1", null, "Sign in to wfctl"),
     h("p", { class: "muted" }, "On the machine that runs the server, this prints a token:"),
     h("div", null, command("wfctl token --role operate")),

@@ -16,12 +16,21 @@ export function startPage(main, place, scope) {
   const name = place.params.workflow;
   document.title = `Start ${name} · wfctl`;
   main.append(
-    h("nav", { "aria-label": "Breadcrumb" }, h("ol", { class: "crumbs" }, h("li", null, h("a", { href: "/start" }, "Start")), h("li", { "aria-current": "page" }, name))),
+    h(
+      "nav",
+      { "aria-label": "Breadcrumb" },
+      h("ol", { class: "crumbs" }, h("li", null, h("a", { href: "/start" }, "Start")), h("li", { "aria-current": "page" }, name)),
+    ),
     h("div", { class: "page-head" }, h("h1", null, `Start ${name.split("/").pop()}`)),
   );
   const body = h("div", { class: "start-grid" });
   main.append(body);
-  loading(body, scope, () => get(path(["workflows", name]), scope.signal), (workflow) => [form(workflow, place.query), about(workflow)]);
+  loading(
+    body,
+    scope,
+    () => get(path(["workflows", name]), scope.signal),
+    (workflow) => [form(workflow, place.query), about(workflow)],
+  );
 }
 
 /**
@@ -29,19 +38,33 @@ export function startPage(main, place, scope) {
  * @param {URLSearchParams} query values to begin with, by input
  */
 function form(workflow, query) {
-  const inputs = [...workflow.inputs].sort((a, b) => Number(b.required) - Number(a.required)).map((spec) => inputField(spec, query.get(spec.name)));
+  const inputs = [...workflow.inputs]
+    .sort((a, b) => Number(b.required) - Number(a.required))
+    .map((spec) => inputField(spec, query.get(spec.name)));
   const budget = budgetFields("Budget", "Empty: what the workflow says. At a cap the project pauses and asks.");
   const refusal = h("div", null);
   const refused = refusedFor("operate");
-  const button = h("button", { class: "button primary", type: "submit", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined }, "Start");
+  const button = h(
+    "button",
+    { class: "button primary", type: "submit", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined },
+    "Start",
+  );
   // The same form sent twice starts one project.
   const key = freshKey();
-  const root = h("form", { class: "panel", novalidate: true },
-    h("div", { class: "body stack" },
+  const root = h(
+    "form",
+    { class: "panel", novalidate: true },
+    h(
+      "div",
+      { class: "body stack" },
       inputs.length > 0 ? inputs.map((input) => input.root) : h("p", { class: "muted" }, "This workflow needs no inputs."),
-      h("details", null,
+      h(
+        "details",
+        null,
         h("summary", null, "Where, with which models, and how much it may use"),
-        h("div", { class: "stack details-body" },
+        h(
+          "div",
+          { class: "stack details-body" },
           field({ label: "Folder", name: "dir", hint: "Empty: the folder that the server was started in." }),
           field({ label: "Project id", name: "id", hint: "Empty: one is made from the workflow's name." }),
           field({ label: "Models", name: "models", hint: "provider/model, most preferred first, with commas between them." }),
@@ -78,7 +101,10 @@ function form(workflow, query) {
       const started = await post(path(["projects"]), body, { key });
       go(`/projects/${encodeURIComponent(started.id)}`);
     } catch (error) {
-      for (const input of inputs) input.refuse(/** @type {any} */ (error).inputs?.find((/** @type {any} */ one) => one.input === input.name)?.message ?? "");
+      for (const input of inputs)
+        input.refuse(
+          /** @type {any} */ (error).inputs?.find((/** @type {any} */ one) => one.input === input.name)?.message ?? "",
+        );
       fill(refusal, problem(error));
     } finally {
       button.disabled = false;
@@ -90,13 +116,22 @@ function form(workflow, query) {
 /** @param {import("../model/types.js").Workflow & {definition: any, text: string}} workflow */
 function about(workflow) {
   const phases = workflow.definition?.phases ?? [];
-  return h("aside", { class: "stack", "aria-label": "About this workflow" },
-    h("section", { class: "panel" },
+  return h(
+    "aside",
+    { class: "stack", "aria-label": "About this workflow" },
+    h(
+      "section",
+      { class: "panel" },
       h("header", null, h("h2", null, "About")),
-      h("div", { class: "body stack" },
+      h(
+        "div",
+        { class: "body stack" },
         workflow.description && h("p", null, workflow.description),
-        h("dl", { class: "facts" },
-          h("dt", null, "Source"), h("dd", { class: "mono" }, workflow.source),
+        h(
+          "dl",
+          { class: "facts" },
+          h("dt", null, "Source"),
+          h("dd", { class: "mono" }, workflow.source),
           phases.map((/** @type {any} */ phase) => [
             h("dt", null, sentence(String(phase.phase))),
             h("dd", null, (phase.tasks ?? []).map((/** @type {any} */ task) => task.name).join(", ")),

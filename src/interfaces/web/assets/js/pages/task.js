@@ -38,30 +38,47 @@ export function taskPage(main, place, scope) {
   const { id, task: name } = place.params;
   document.title = `${name} · ${id} · wfctl`;
   const model = new ProjectModel(id, scope);
-  loading(main, scope, () => model.open(), () => {
-    const task = model.task(name);
-    if (!task) {
-      return h("div", { class: "empty" }, h("h1", null, "There is no such task"), h("p", null, `${id} has no task `, h("code", null, name), "."), h("a", { class: "button primary", href: `/projects/${encodeURIComponent(id)}/tasks` }, "See its tasks"));
-    }
-    const tabs = TABS.filter(({ agents }) => !agents || task.action === "agent");
-    const chosen = tabs.find((tab) => tab.name === place.params.tab) ?? tabs[0];
-    const panel = h("div", { class: "tab-panel" });
-    const attempt = Number(place.query.get("attempt")) || null;
-    const links = tabLinks("Views of the task", tabs.map((tab) => ({ href: taskHref(id, name, tab.name), label: tab.label, isCurrent: tab === chosen })));
-    queueMicrotask(() => {
-      chosen.show(panel, { model, name, attempt, query: place.query }, scope);
-      revealTab(links);
-    });
-    shortcuts("Task", [
-      ...tabs.map((tab, at) => /** @type {[string, string, () => void]} */ ([String(at + 1), tab.label, () => go(taskHref(id, name, tab.name))])),
-      ["u", "Back to the project", () => go(`/projects/${encodeURIComponent(id)}`)],
-    ], scope);
-    return [
-      taskHead(model, name, scope),
-      links,
-      panel,
-    ];
-  });
+  loading(
+    main,
+    scope,
+    () => model.open(),
+    () => {
+      const task = model.task(name);
+      if (!task) {
+        return h(
+          "div",
+          { class: "empty" },
+          h("h1", null, "There is no such task"),
+          h("p", null, `${id} has no task `, h("code", null, name), "."),
+          h("a", { class: "button primary", href: `/projects/${encodeURIComponent(id)}/tasks` }, "See its tasks"),
+        );
+      }
+      const tabs = TABS.filter(({ agents }) => !agents || task.action === "agent");
+      const chosen = tabs.find((tab) => tab.name === place.params.tab) ?? tabs[0];
+      const panel = h("div", { class: "tab-panel" });
+      const attempt = Number(place.query.get("attempt")) || null;
+      const links = tabLinks(
+        "Views of the task",
+        tabs.map((tab) => ({ href: taskHref(id, name, tab.name), label: tab.label, isCurrent: tab === chosen })),
+      );
+      queueMicrotask(() => {
+        chosen.show(panel, { model, name, attempt, query: place.query }, scope);
+        revealTab(links);
+      });
+      shortcuts(
+        "Task",
+        [
+          ...tabs.map(
+            (tab, at) =>
+              /** @type {[string, string, () => void]} */ ([String(at + 1), tab.label, () => go(taskHref(id, name, tab.name))]),
+          ),
+          ["u", "Back to the project", () => go(`/projects/${encodeURIComponent(id)}`)],
+        ],
+        scope,
+      );
+      return [taskHead(model, name, scope), links, panel];
+    },
+  );
 }
 
 /**
@@ -84,16 +101,43 @@ function taskHead(model, name, scope) {
     fill(trouble, taskTrouble(model, task));
     fill(facts, taskFacts(model, task));
     const refused = refusedFor("operate");
-    const canRetry = !model.ended && (task.status === "FAILED" || (task.status === "BACKOFF" && !task.due) || (TASK_ENDED.has(task.status) && task.failure !== null));
-    fill(action, canRetry && h("button", { class: "button", type: "button", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined, on: { click: () => refused || retry(model, name) } }, icon("retry"), "Retry"));
+    const canRetry =
+      !model.ended &&
+      (task.status === "FAILED" ||
+        (task.status === "BACKOFF" && !task.due) ||
+        (TASK_ENDED.has(task.status) && task.failure !== null));
+    fill(
+      action,
+      canRetry &&
+        h(
+          "button",
+          {
+            class: "button",
+            type: "button",
+            "aria-disabled": refused ? "true" : undefined,
+            title: refused ?? undefined,
+            on: { click: () => refused || retry(model, name) },
+          },
+          icon("retry"),
+          "Retry",
+        ),
+    );
   }, scope);
   const base = `/projects/${encodeURIComponent(model.id)}`;
-  return h("header", { class: "stack" },
-    h("nav", { "aria-label": "Breadcrumb" }, h("ol", { class: "crumbs" },
-      h("li", null, h("a", { href: "/projects" }, "Projects")),
-      h("li", null, h("a", { href: base }, model.id)),
-      h("li", null, h("a", { href: `${base}/tasks` }, "Tasks")),
-    )),
+  return h(
+    "header",
+    { class: "stack" },
+    h(
+      "nav",
+      { "aria-label": "Breadcrumb" },
+      h(
+        "ol",
+        { class: "crumbs" },
+        h("li", null, h("a", { href: "/projects" }, "Projects")),
+        h("li", null, h("a", { href: base }, model.id)),
+        h("li", null, h("a", { href: `${base}/tasks` }, "Tasks")),
+      ),
+    ),
     h("div", { class: "page-head" }, h("h1", null, name), state, action),
     trouble,
     facts,

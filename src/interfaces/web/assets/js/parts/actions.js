@@ -37,17 +37,28 @@ export function pause(model) {
 export function resume(model) {
   const inDoubt = model.view.tasks.filter((task) => task.status === "IN_DOUBT");
   const overBudget = model.view.project.status === "PAUSED" && /budget/i.test(model.view.project.note);
-  const { fields, root } = budgetFields("New caps", overBudget ? "A cap was reached: give it more room, or it will pause again." : "Empty: the caps stay as they are.");
+  const { fields, root } = budgetFields(
+    "New caps",
+    overBudget ? "A cap was reached: give it more room, or it will pause again." : "Empty: the caps stay as they are.",
+  );
   askFor({
     title: `Resume ${model.id}`,
-    text: inDoubt.length > 0 && `Nobody knows whether the last step of ${inDoubt.map((task) => task.name).join(", ")} happened. Look, then decide.`,
+    text:
+      inDoubt.length > 0 &&
+      `Nobody knows whether the last step of ${inDoubt.map((task) => task.name).join(", ")} happened. Look, then decide.`,
     fields: [
       inDoubt.length > 0 && doubtField(),
       overBudget ? root : h("details", null, h("summary", null, "Change the budget"), root),
       comment(),
     ],
     act: "Resume",
-    run: (data) => give(model, "resume", { in_doubt: text(data, "in_doubt"), budget: readBudget(data, fields), comment: text(data, "comment") }, "Resumed"),
+    run: (data) =>
+      give(
+        model,
+        "resume",
+        { in_doubt: text(data, "in_doubt"), budget: readBudget(data, fields), comment: text(data, "comment") },
+        "Resumed",
+      ),
   });
 }
 
@@ -55,7 +66,12 @@ function doubtField() {
   return field({
     label: "The step in doubt",
     name: "in_doubt",
-    control: (props) => select(props, [["rerun", "did not happen: run it again"], ["done", "happened: go on"], ["fail", "did not work: fail the task"]]),
+    control: (props) =>
+      select(props, [
+        ["rerun", "did not happen: run it again"],
+        ["done", "happened: go on"],
+        ["fail", "did not work: fail the task"],
+      ]),
   });
 }
 
@@ -64,7 +80,10 @@ export function cancel(model) {
   askFor({
     title: `Cancel ${model.id}`,
     text: "Running steps are stopped. With undo, the undo commands of completed tasks run in reverse order first.",
-    fields: [h("label", { class: "check" }, h("input", { type: "checkbox", name: "undo", checked: true }), "Run undo commands"), comment()],
+    fields: [
+      h("label", { class: "check" }, h("input", { type: "checkbox", name: "undo", checked: true }), "Run undo commands"),
+      comment(),
+    ],
     act: "Cancel the project",
     danger: true,
     run: (data) => give(model, "cancel", { undo: data.has("undo"), comment: text(data, "comment") }, "Cancel requested"),
@@ -110,7 +129,12 @@ export function signal(model) {
     act: "Send",
     run: async (data) => {
       const given = text(data, "payload");
-      await give(model, "signals", { name: text(data, "name") ?? "", payload: given === undefined ? undefined : JSON.parse(given) }, "Sent");
+      await give(
+        model,
+        "signals",
+        { name: text(data, "name") ?? "", payload: given === undefined ? undefined : JSON.parse(given) },
+        "Sent",
+      );
     },
   });
 }
@@ -125,14 +149,30 @@ export function fork(model, at) {
     title: `Fork ${model.id}`,
     text: "The fork begins with the same records up to the one you name: what is recorded is read back, and only what comes after is run and paid for.",
     fields: [
-      field({ label: "At record", name: "at", type: "number", required: true, value: String(at ?? Math.max(1, model.view.seq - 1)), hint: `1 to ${model.view.seq}; the journal shows them.` }),
+      field({
+        label: "At record",
+        name: "at",
+        type: "number",
+        required: true,
+        value: String(at ?? Math.max(1, model.view.seq - 1)),
+        hint: `1 to ${model.view.seq}; the journal shows them.`,
+      }),
       field({ label: "Id of the fork", name: "id", hint: "Empty: one is made." }),
-      field({ label: "Models", name: "models", hint: "provider/model, most preferred first, with commas between them. Empty: as before." }),
+      field({
+        label: "Models",
+        name: "models",
+        hint: "provider/model, most preferred first, with commas between them. Empty: as before.",
+      }),
       h("details", null, h("summary", null, "Change the budget"), root),
     ],
     act: "Fork",
     run: async (data) => {
-      const body = { at: Number(text(data, "at")), id: text(data, "id"), models: list(text(data, "models")), budget: readBudget(data, fields) };
+      const body = {
+        at: Number(text(data, "at")),
+        id: text(data, "id"),
+        models: list(text(data, "models")),
+        budget: readBudget(data, fields),
+      };
       const made = await post(path(["projects", model.id, "fork"]), body, { key: freshKey() });
       toast(`Forked as ${made.id}`);
       go(`/projects/${encodeURIComponent(made.id)}`);
@@ -181,7 +221,13 @@ export function projectMenu(model) {
     { label: "Retry what failed…", icon: "retry", act: () => retry(model), refused: over ?? operate },
     { label: "Cancel…", icon: "stop", act: () => cancel(model), danger: true, refused: over ?? operate },
     { label: "Kill…", icon: "cross", act: () => kill(model), danger: true, refused: over ?? operate },
-    { label: "Delete…", icon: "trash", act: () => deleteProject(model), danger: true, refused: over ? refusedFor("admin") : "It has not ended." },
+    {
+      label: "Delete…",
+      icon: "trash",
+      act: () => deleteProject(model),
+      danger: true,
+      refused: over ? refusedFor("admin") : "It has not ended.",
+    },
   ];
 }
 
@@ -208,5 +254,8 @@ function text(data, name) {
 
 /** @param {string | undefined} given */
 export function list(given) {
-  return given?.split(",").map((part) => part.trim()).filter(Boolean);
+  return given
+    ?.split(",")
+    .map((part) => part.trim())
+    .filter(Boolean);
 }

@@ -6,7 +6,8 @@
  */
 
 // CSI, OSC (ended by BEL or ST), other string sequences, two-character escapes, and control characters but \n, \r, \t and ESC.
-const SEQUENCES = /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/g;
+const SEQUENCES =
+  /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/g;
 
 /** Keeps colours from one piece of output to the next. */
 export class AnsiReader {
@@ -25,7 +26,12 @@ export class AnsiReader {
     const all = this.rest + text;
     const end = all.lastIndexOf("\n");
     this.rest = all.slice(end + 1);
-    return end < 0 ? [] : all.slice(0, end).split("\n").map((line) => this.line(line));
+    return end < 0
+      ? []
+      : all
+          .slice(0, end)
+          .split("\n")
+          .map((line) => this.line(line));
   }
 
   /** The line in the making. @returns {Span[] | null} */
@@ -113,6 +119,14 @@ class Style {
   }
 
   classes() {
-    return [this.colour, this.bold && "ansi-bold", this.dim && "ansi-dim", this.italic && "ansi-italic", this.underline && "ansi-underline"].filter(Boolean).join(" ");
+    return [
+      this.colour,
+      this.bold && "ansi-bold",
+      this.dim && "ansi-dim",
+      this.italic && "ansi-italic",
+      this.underline && "ansi-underline",
+    ]
+      .filter(Boolean)
+      .join(" ");
   }
 }

@@ -17,7 +17,13 @@ const FIELDS = [
  */
 export function budgetFields(legend, hint) {
   const fields = FIELDS.map(([name, label]) => field({ label, name, type: "number" }));
-  const root = h("fieldset", { class: "stack tight" }, h("legend", null, legend), h("p", { class: "small muted" }, hint), h("div", { class: "field-grid" }, fields));
+  const root = h(
+    "fieldset",
+    { class: "stack tight" },
+    h("legend", null, legend),
+    h("p", { class: "small muted" }, hint),
+    h("div", { class: "field-grid" }, fields),
+  );
   return { root, fields };
 }
 

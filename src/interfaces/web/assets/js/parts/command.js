@@ -17,7 +17,11 @@ export function command(text) {
  * @param {string} label
  */
 export function copyButton(text, label) {
-  const button = h("button", { class: "button quiet small icon-only", type: "button", "aria-label": label, title: label }, icon("copy"));
+  const button = h(
+    "button",
+    { class: "button quiet small icon-only", type: "button", "aria-label": label, title: label },
+    icon("copy"),
+  );
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);

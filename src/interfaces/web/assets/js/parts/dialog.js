@@ -30,12 +30,19 @@ export function askFor({ title, text, fields, act, danger = false, run }) {
   const refusal = h("div", null);
   const button = h("button", { class: `button ${danger ? "danger" : "primary"}`, type: "submit" }, act);
   const dialog = h("dialog", { "aria-labelledby": id });
-  const form = h("form", { method: "dialog", novalidate: true },
+  const form = h(
+    "form",
+    { method: "dialog", novalidate: true },
     h("h2", { id }, title),
     text && h("div", { class: "stack" }, text),
     fields,
     refusal,
-    h("div", { class: "actions" }, h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, "Back"), button),
+    h(
+      "div",
+      { class: "actions" },
+      h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, "Back"),
+      button,
+    ),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -23,7 +23,12 @@ const STATUS = {
  */
 export function diffView(diff, { closed = false } = {}) {
   if (diff.files.length === 0) {
-    return h("div", { class: "empty" }, h("strong", null, "No changed files"), diff.reason ?? "The files are those that it started from.");
+    return h(
+      "div",
+      { class: "empty" },
+      h("strong", null, "No changed files"),
+      diff.reason ?? "The files are those that it started from.",
+    );
   }
   let lines = 0;
   // What agents keep beside the work comes behind the work.
@@ -32,8 +37,15 @@ export function diffView(diff, { closed = false } = {}) {
     lines += file.additions + file.deletions;
     return fileView(file, !closed && at < OPEN_FILES && lines < OPEN_LINES && !file.path.startsWith("."));
   });
-  return h("div", { class: "diff" },
-    h("div", { class: "row wrap" }, diffStat(diff), diff.truncated && h("span", { class: "tone-wait" }, "There is more than can be shown here.")),
+  return h(
+    "div",
+    { class: "diff" },
+    h(
+      "div",
+      { class: "row wrap" },
+      diffStat(diff),
+      diff.truncated && h("span", { class: "tone-wait" }, "There is more than can be shown here."),
+    ),
     files,
   );
 }
@@ -46,8 +58,12 @@ export function diffStat(diff) {
 
 /** @param {number} additions @param {number} deletions */
 function lineCounts(additions, deletions) {
-  return h("span", { class: "mono" },
-    h("span", { class: "tone-good" }, `+${additions}`), " ", h("span", { class: "tone-bad" }, `−${deletions}`),
+  return h(
+    "span",
+    { class: "mono" },
+    h("span", { class: "tone-good" }, `+${additions}`),
+    " ",
+    h("span", { class: "tone-bad" }, `−${deletions}`),
     h("span", { class: "visually-hidden" }, ` lines added and removed`),
   );
 }
@@ -58,8 +74,12 @@ function lineCounts(additions, deletions) {
  */
 function fileView(file, open) {
   const name = file.old_path && file.old_path !== file.path ? `${file.old_path} → ${file.path}` : file.path;
-  const details = h("details", { class: "diff-file panel" },
-    h("summary", null,
+  const details = h(
+    "details",
+    { class: "diff-file panel" },
+    h(
+      "summary",
+      null,
       h("span", { class: "mono wrap-anywhere" }, name),
       badge(STATUS[file.status] ?? STATUS.modified),
       h("span", { class: "push" }, lineCounts(file.additions, file.deletions)),
@@ -83,13 +103,21 @@ function content(file) {
   if (!file.patch) return h("p", { class: "diff-note" }, "The changes of this file are too long to be shown here.");
   const hunks = parsePatch(file.patch);
   if (hunks.length === 0) return h("p", { class: "diff-note" }, "Its content is the same.");
-  return h("div", { class: "diff-lines", tabindex: 0, role: "region", "aria-label": `Changes of ${file.path}` },
-    h("table", null,
+  return h(
+    "div",
+    { class: "diff-lines", tabindex: 0, role: "region", "aria-label": `Changes of ${file.path}` },
+    h(
+      "table",
+      null,
       hunks.map(({ head, lines }) =>
-        h("tbody", null,
+        h(
+          "tbody",
+          null,
           h("tr", { class: "hunk" }, h("td", { colspan: 4 }, head)),
           lines.map((line) =>
-            h("tr", { class: line.kind },
+            h(
+              "tr",
+              { class: line.kind },
               h("td", { class: "line-number" }, line.old),
               h("td", { class: "line-number" }, line.now),
               h("td", { class: "mark" }, MARKS[line.kind]),

@@ -11,10 +11,19 @@ let lastId = 0;
  */
 export function field({ label, name, required, hint, control, type = "text", value, placeholder }) {
   const id = `field-${(lastId += 1)}`;
-  const props = { id, name, class: "input", "aria-describedby": `${id}-hint ${id}-fault`, "aria-required": required ? "true" : undefined, autocomplete: "off" };
+  const props = {
+    id,
+    name,
+    class: "input",
+    "aria-describedby": `${id}-hint ${id}-fault`,
+    "aria-required": required ? "true" : undefined,
+    autocomplete: "off",
+  };
   const input = control ? control(props) : h("input", { ...props, type, value, placeholder, spellcheck: "false" });
   const fault = h("div", { class: "fault", id: `${id}-fault`, role: "alert" });
-  const root = h("div", { class: "field" },
+  const root = h(
+    "div",
+    { class: "field" },
     h("label", { for: id }, label, required && h("span", { class: "required" }, " required")),
     input,
     h("div", { class: "hint", id: `${id}-hint` }, hint),
@@ -35,5 +44,9 @@ export function field({ label, name, required, hint, control, type = "text", val
  * @param {string} [chosen]
  */
 export function select(props, options, chosen) {
-  return h("select", props, options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)));
+  return h(
+    "select",
+    props,
+    options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)),
+  );
 }

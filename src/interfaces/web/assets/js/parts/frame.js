@@ -14,7 +14,11 @@ const ASK_MS = 15_000;
 const LOST_AFTER_MS = 1500;
 
 /** @type {[path: string, label: string, shape: import("./icons.js").IconName][]} */
-const NAV = [["/projects", "Projects", "list"], ["/approvals", "Approvals", "inbox"], ["/start", "Start", "play"]];
+const NAV = [
+  ["/projects", "Projects", "list"],
+  ["/approvals", "Approvals", "inbox"],
+  ["/start", "Start", "play"],
+];
 
 /** @type {HTMLButtonElement} */
 let themeButton;
@@ -32,14 +36,36 @@ export function frame(shell) {
   const banner = h("div", { class: "lost-banner", role: "alert", hidden: true });
   themeButton = h("button", { class: "button quiet icon-only", type: "button", on: { click: switchTheme } });
   showTheme();
-  const bar = h("header", { class: "topbar" },
+  const bar = h(
+    "header",
+    { class: "topbar" },
     h("a", { class: "brand", href: "/projects", "aria-label": "wfctl, to the projects" }, mark(), "wfctl"),
     nav,
     h("span", { class: "push" }),
     connection,
-    h("button", { class: "button quiet icon-only", type: "button", "aria-label": "Keyboard shortcuts", title: "Keyboard shortcuts (?)", on: { click: showShortcuts } }, icon("question")),
+    h(
+      "button",
+      {
+        class: "button quiet icon-only",
+        type: "button",
+        "aria-label": "Keyboard shortcuts",
+        title: "Keyboard shortcuts (?)",
+        on: { click: showShortcuts },
+      },
+      icon("question"),
+    ),
     themeButton,
-    h("button", { class: "button quiet icon-only", type: "button", "aria-label": `Sign out (${currentRole()})`, title: `Sign out; your token may ${currentRole()}`, on: { click: signOut } }, icon("key")),
+    h(
+      "button",
+      {
+        class: "button quiet icon-only",
+        type: "button",
+        "aria-label": `Sign out (${currentRole()})`,
+        title: `Sign out; your token may ${currentRole()}`,
+        on: { click: signOut },
+      },
+      icon("key"),
+    ),
   );
   const main = h("main", { id: "main", tabindex: -1 });
   fill(shell, bar, banner, main);
@@ -113,17 +139,31 @@ function showConnection(connection, banner) {
     }
     // Most are back at once; those are not worth a word.
     timer = setTimeout(() => {
-      fill(banner, icon("warn"), h("span", null, `The connection is lost. What you see is from ${timeOfDay(since)}; it goes on by itself as soon as the server answers.`),
-        h("button", { class: "button small", type: "button", on: { click: reconnect } }, icon("retry"), "Try now"));
+      fill(
+        banner,
+        icon("warn"),
+        h(
+          "span",
+          null,
+          `The connection is lost. What you see is from ${timeOfDay(since)}; it goes on by itself as soon as the server answers.`,
+        ),
+        h("button", { class: "button small", type: "button", on: { click: reconnect } }, icon("retry"), "Try now"),
+      );
       banner.hidden = false;
     }, LOST_AFTER_MS);
   });
 }
 
 function mark() {
-  return s("svg", { viewBox: "0 0 32 32", "aria-hidden": "true" },
+  return s(
+    "svg",
+    { viewBox: "0 0 32 32", "aria-hidden": "true" },
     s("rect", { width: 32, height: 32, rx: 7, class: "mark-ground" }),
     s("path", { d: "M7 10h5l4 12 4-12h5", class: "mark-line" }),
-    [[7, 10], [16, 22], [25, 10]].map(([cx, cy]) => s("circle", { cx, cy, r: 2.6, class: "mark-dot" })),
+    [
+      [7, 10],
+      [16, 22],
+      [25, 10],
+    ].map(([cx, cy]) => s("circle", { cx, cy, r: 2.6, class: "mark-dot" })),
   );
 }

@@ -4,26 +4,84 @@
  * @typedef {{text: string, kind: "" | "comment" | "string" | "number" | "keyword" | "name"}} Token
  */
 
-const C_LIKE = "if else for while do switch case default break continue return new this throw try catch finally import export from in of typeof instanceof void null true false";
+const C_LIKE =
+  "if else for while do switch case default break continue return new this throw try catch finally import export from in of typeof instanceof void null true false";
 
 /** @type {Record<string, {words: string, line?: string, strings?: string}>} */
 const LANGUAGES = {
-  rust: { words: "as async await break const continue crate dyn else enum extern false fn for if impl in let loop match mod move mut pub ref return self Self static struct super trait true type unsafe use where while", line: "//", strings: '"' },
-  script: { words: `${C_LIKE} async await class const extends function let static super var yield interface type enum implements readonly`, line: "//", strings: "\"'`" },
-  python: { words: "and as assert async await break class continue def del elif else except False finally for from global if import in is lambda None nonlocal not or pass raise return True try while with yield", line: "#", strings: "\"'" },
-  go: { words: "break case chan const continue default defer else fallthrough for func go goto if import interface map package range return select struct switch type var nil true false", line: "//", strings: "\"'`" },
-  c: { words: `${C_LIKE} class const enum extern int char long double float bool struct static public private protected void unsigned template typename namespace using virtual override auto final package`, line: "//", strings: "\"'" },
-  shell: { words: "if then else elif fi for in do done while case esac function return local export set exit", line: "#", strings: "\"'" },
+  rust: {
+    words:
+      "as async await break const continue crate dyn else enum extern false fn for if impl in let loop match mod move mut pub ref return self Self static struct super trait true type unsafe use where while",
+    line: "//",
+    strings: '"',
+  },
+  script: {
+    words: `${C_LIKE} async await class const extends function let static super var yield interface type enum implements readonly`,
+    line: "//",
+    strings: "\"'`",
+  },
+  python: {
+    words:
+      "and as assert async await break class continue def del elif else except False finally for from global if import in is lambda None nonlocal not or pass raise return True try while with yield",
+    line: "#",
+    strings: "\"'",
+  },
+  go: {
+    words:
+      "break case chan const continue default defer else fallthrough for func go goto if import interface map package range return select struct switch type var nil true false",
+    line: "//",
+    strings: "\"'`",
+  },
+  c: {
+    words: `${C_LIKE} class const enum extern int char long double float bool struct static public private protected void unsigned template typename namespace using virtual override auto final package`,
+    line: "//",
+    strings: "\"'",
+  },
+  shell: {
+    words: "if then else elif fi for in do done while case esac function return local export set exit",
+    line: "#",
+    strings: "\"'",
+  },
   data: { words: "true false null yes no", line: "#", strings: "\"'" },
   json: { words: "true false null", strings: '"' },
   css: { words: "", strings: "\"'" },
-  sql: { words: "select from where insert into update delete create table index drop alter join left right inner outer on group by order limit values and or not null primary key SELECT FROM WHERE INSERT INTO UPDATE DELETE CREATE TABLE INDEX DROP ALTER JOIN LEFT RIGHT INNER OUTER ON GROUP BY ORDER LIMIT VALUES AND OR NOT NULL PRIMARY KEY", line: "--", strings: "'" },
+  sql: {
+    words:
+      "select from where insert into update delete create table index drop alter join left right inner outer on group by order limit values and or not null primary key SELECT FROM WHERE INSERT INTO UPDATE DELETE CREATE TABLE INDEX DROP ALTER JOIN LEFT RIGHT INNER OUTER ON GROUP BY ORDER LIMIT VALUES AND OR NOT NULL PRIMARY KEY",
+    line: "--",
+    strings: "'",
+  },
 };
 
 /** @type {Record<string, string>} */
 const BY_ENDING = {
-  rs: "rust", js: "script", mjs: "script", cjs: "script", ts: "script", tsx: "script", jsx: "script", py: "python", go: "go", c: "c", h: "c", cc: "c", cpp: "c",
-  hpp: "c", java: "c", cs: "c", kt: "c", swift: "c", sh: "shell", bash: "shell", yaml: "data", yml: "data", toml: "data", ini: "data", json: "json", css: "css", sql: "sql",
+  rs: "rust",
+  js: "script",
+  mjs: "script",
+  cjs: "script",
+  ts: "script",
+  tsx: "script",
+  jsx: "script",
+  py: "python",
+  go: "go",
+  c: "c",
+  h: "c",
+  cc: "c",
+  cpp: "c",
+  hpp: "c",
+  java: "c",
+  cs: "c",
+  kt: "c",
+  swift: "c",
+  sh: "shell",
+  bash: "shell",
+  yaml: "data",
+  yml: "data",
+  toml: "data",
+  ini: "data",
+  json: "json",
+  css: "css",
+  sql: "sql",
 };
 
 /** @type {Map<string, RegExp>} */
@@ -45,7 +103,9 @@ export function tokens(line, path) {
   for (const match of line.matchAll(lexer(language))) {
     if (match.index > from) found.push({ text: line.slice(from, match.index), kind: "" });
     const groups = /** @type {Record<string, string | undefined>} */ (match.groups);
-    const kind = /** @type {Token["kind"]} */ (["comment", "string", "number", "keyword", "name"].find((name) => groups[name] !== undefined) ?? "");
+    const kind = /** @type {Token["kind"]} */ (
+      ["comment", "string", "number", "keyword", "name"].find((name) => groups[name] !== undefined) ?? ""
+    );
     found.push({ text: match[0], kind });
     from = match.index + match[0].length;
   }

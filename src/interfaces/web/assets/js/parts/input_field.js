@@ -13,8 +13,20 @@ import { field, select } from "./field.js";
  * @returns {InputField}
  */
 export function inputField(spec, given) {
-  const begin = given ?? (spec.default === undefined || spec.default === null ? "" : typeof spec.default === "string" ? spec.default : JSON.stringify(spec.default));
-  const root = field({ label: spec.name, name: `input-${spec.name}`, required: spec.required, hint: hint(spec), control: (props) => control(spec, props, begin) });
+  const begin =
+    given ??
+    (spec.default === undefined || spec.default === null
+      ? ""
+      : typeof spec.default === "string"
+        ? spec.default
+        : JSON.stringify(spec.default));
+  const root = field({
+    label: spec.name,
+    name: `input-${spec.name}`,
+    required: spec.required,
+    hint: hint(spec),
+    control: (props) => control(spec, props, begin),
+  });
   const element = /** @type {HTMLInputElement} */ (root.querySelector(".input, input, select, textarea"));
   return {
     name: spec.name,
@@ -48,7 +60,11 @@ function control(spec, props, begin) {
   }
   switch (spec.type) {
     case "boolean":
-      return select(props, [...(spec.required ? [] : [/** @type {[string, string]} */ (["", "—"])]), ["true", "yes"], ["false", "no"]], begin);
+      return select(
+        props,
+        [...(spec.required ? [] : [/** @type {[string, string]} */ (["", "—"])]), ["true", "yes"], ["false", "no"]],
+        begin,
+      );
     case "integer":
     case "number":
       return h("input", { ...props, type: "number", step: spec.type === "integer" ? "1" : "any", value: begin });
@@ -82,8 +98,11 @@ function read(spec, element) {
   if (spec.type === "list" || spec.type === "object") {
     try {
       const value = JSON.parse(text);
-      const isFine = spec.type === "list" ? Array.isArray(value) : typeof value === "object" && value !== null && !Array.isArray(value);
-      return isFine ? { value } : { fault: spec.type === "list" ? "This must be a JSON list, in brackets." : "This must be a JSON object, in braces." };
+      const isFine =
+        spec.type === "list" ? Array.isArray(value) : typeof value === "object" && value !== null && !Array.isArray(value);
+      return isFine
+        ? { value }
+        : { fault: spec.type === "list" ? "This must be a JSON list, in brackets." : "This must be a JSON object, in braces." };
     } catch (error) {
       return { fault: `This is no JSON: ${/** @type {Error} */ (error).message}` };
     }

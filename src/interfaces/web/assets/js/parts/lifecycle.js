@@ -9,10 +9,23 @@ export function lifecycle(model) {
   const current = view.phases.indexOf(view.phase ?? "");
   const status = view.project.status;
   const steps = view.phases.map((phase, at) => step(model, phase, at - current, rounds.get(phase) ?? 0));
-  const end = ENDED.has(status) ? projectLook(status) : { word: "Done", tone: /** @type {const} */ ("idle"), icon: /** @type {const} */ ("dot") };
-  return h("ol", { class: "lifecycle", "aria-label": "Lifecycle" },
+  const end = ENDED.has(status)
+    ? projectLook(status)
+    : { word: "Done", tone: /** @type {const} */ ("idle"), icon: /** @type {const} */ ("dot") };
+  return h(
+    "ol",
+    { class: "lifecycle", "aria-label": "Lifecycle" },
     steps,
-    h("li", { class: "lifecycle-end", data: { tone: end.tone, state: ENDED.has(status) ? "done" : "ahead" }, "aria-current": ENDED.has(status) ? "step" : undefined }, icon(end.icon), h("span", null, end.word)),
+    h(
+      "li",
+      {
+        class: "lifecycle-end",
+        data: { tone: end.tone, state: ENDED.has(status) ? "done" : "ahead" },
+        "aria-current": ENDED.has(status) ? "step" : undefined,
+      },
+      icon(end.icon),
+      h("span", null, end.word),
+    ),
   );
 }
 
@@ -32,13 +45,22 @@ function step(model, phase, distance, rounds) {
   const tone = failed ? "bad" : isHere && HELD.has(status) ? "wait" : isHere ? "active" : isDone ? "good" : "idle";
   const state = isHere ? "here" : isDone || failed ? "done" : "ahead";
   const words = isHere ? `, ${projectLook(status).word.toLowerCase()}` : isDone ? ", passed" : "";
-  return h("li", { data: { tone, state }, "aria-current": isHere ? "step" : undefined },
-    h("span", { class: "lifecycle-name" },
+  return h(
+    "li",
+    { data: { tone, state }, "aria-current": isHere ? "step" : undefined },
+    h(
+      "span",
+      { class: "lifecycle-name" },
       failed ? icon("cross") : isDone ? icon("check") : isHere ? icon(HELD.has(status) ? "pause" : "run") : icon("dot"),
       sentence(phase),
       rounds > 1 && h("span", { class: "lifecycle-round", title: `entered ${rounds} times` }, `×${rounds}`),
     ),
-    h("span", { class: "lifecycle-count" }, tasks.length ? `${ended}/${tasks.length}` : "–", h("span", { class: "visually-hidden" }, ` tasks ended${words}`)),
+    h(
+      "span",
+      { class: "lifecycle-count" },
+      tasks.length ? `${ended}/${tasks.length}` : "–",
+      h("span", { class: "visually-hidden" }, ` tasks ended${words}`),
+    ),
     h("span", { class: "lifecycle-bar", style: { "--share": String(tasks.length ? ended / tasks.length : isDone ? 1 : 0) } }),
   );
 }

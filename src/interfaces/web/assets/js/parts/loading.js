@@ -17,7 +17,11 @@ export async function loading(place, scope, ask, show) {
     const answer = await ask();
     if (!scope.over) fill(place, show(answer));
   } catch (error) {
-    if (!scope.over) fill(place, problem(error, () => loading(place, scope, ask, show)));
+    if (!scope.over)
+      fill(
+        place,
+        problem(error, () => loading(place, scope, ask, show)),
+      );
   } finally {
     clearTimeout(patience);
   }

@@ -12,7 +12,12 @@ import { icon } from "./icons.js";
  * @param {() => Item[]} items asked for each time it opens
  */
 export function menu(label, items) {
-  const button = h("button", { class: "button", type: "button", "aria-haspopup": "true", "aria-expanded": "false" }, label, icon("down"));
+  const button = h(
+    "button",
+    { class: "button", type: "button", "aria-haspopup": "true", "aria-expanded": "false" },
+    label,
+    icon("down"),
+  );
   const root = h("div", { class: "menu", data: { keys: "" } }, button);
   /** @type {HTMLElement | null} */
   let list = null;
@@ -25,7 +30,11 @@ export function menu(label, items) {
     if (back) button.focus();
   };
   const open = () => {
-    list = h("div", { class: "menu-list", role: "menu", "aria-label": label }, items().map((item) => entry(item, close)));
+    list = h(
+      "div",
+      { class: "menu-list", role: "menu", "aria-label": label },
+      items().map((item) => entry(item, close)),
+    );
     root.append(list);
     button.setAttribute("aria-expanded", "true");
     /** @type {HTMLElement | null} */ (list.firstElementChild)?.focus();
@@ -53,7 +62,14 @@ export function menu(label, items) {
  */
 function entry({ label, icon: shape, act, href, danger, refused }, close) {
   if (href) return h("a", { role: "menuitem", href, tabindex: -1 }, icon(shape), label);
-  const props = { role: "menuitem", type: "button", tabindex: -1, class: danger ? "danger" : "", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined };
+  const props = {
+    role: "menuitem",
+    type: "button",
+    tabindex: -1,
+    class: danger ? "danger" : "",
+    "aria-disabled": refused ? "true" : undefined,
+    title: refused ?? undefined,
+  };
   const button = h("button", props, icon(shape), label);
   button.addEventListener("click", () => {
     if (refused) return;

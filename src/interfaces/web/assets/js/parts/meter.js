@@ -27,7 +27,9 @@ export function meter({ name, cap, spent, reserved }) {
   const used = share(spent);
   const tone = used >= 100 ? "bad" : used >= 80 ? "wait" : undefined;
   const label = `${word}: ${show(spent)} of ${show(cap ?? 0)} used${reserved ? `, ${show(reserved)} reserved` : ""}`;
-  return h("div", { class: "meter", role: "img", "aria-label": label, title: label, data: { tone } },
+  return h(
+    "div",
+    { class: "meter", role: "img", "aria-label": label, title: label, data: { tone } },
     h("span", { style: { width: `${used}%` } }),
     h("span", { class: "reserved", style: { width: `${Math.min(100 - used, share(reserved))}%` } }),
   );

@@ -11,17 +11,30 @@ import { icon } from "./icons.js";
 export function problemParts(error) {
   if (!(error instanceof Problem)) {
     const detail = error instanceof Error ? error.message : String(error);
-    return { title: "This page failed", detail, nodes: [h("h3", null, "This page failed"), h("p", { class: "wrap-anywhere" }, detail)] };
+    return {
+      title: "This page failed",
+      detail,
+      nodes: [h("h3", null, "This page failed"), h("p", { class: "wrap-anywhere" }, detail)],
+    };
   }
   const title = error.title ? error.title.charAt(0).toUpperCase() + error.title.slice(1) : "The request was refused";
-  const lists = [...error.causes, ...error.inputs.map((input) => `${input.input}: ${input.message}`), ...error.diagnostics.map(diagnosticWords)];
+  const lists = [
+    ...error.causes,
+    ...error.inputs.map((input) => `${input.input}: ${input.message}`),
+    ...error.diagnostics.map(diagnosticWords),
+  ];
   return {
     title,
     detail: error.message,
     nodes: [
       h("div", { class: "row wrap" }, h("h3", null, title), error.code && h("code", { class: "muted" }, error.code)),
       h("p", { class: "wrap-anywhere" }, error.message),
-      lists.length > 0 && h("ul", null, lists.map((text) => h("li", { class: "wrap-anywhere" }, text))),
+      lists.length > 0 &&
+        h(
+          "ul",
+          null,
+          lists.map((text) => h("li", { class: "wrap-anywhere" }, text)),
+        ),
       error.next && h("p", { class: "wrap-anywhere" }, "Next: ", commandText(error.next)),
     ],
   };
@@ -33,9 +46,17 @@ export function problemParts(error) {
  */
 export function problem(error, again) {
   const { nodes } = problemParts(error);
-  return h("div", { class: "problem", role: "alert" },
+  return h(
+    "div",
+    { class: "problem", role: "alert" },
     icon("warn"),
-    h("div", { class: "stack" }, nodes, again && h("div", null, h("button", { class: "button small", type: "button", on: { click: again } }, icon("retry"), "Try again"))),
+    h(
+      "div",
+      { class: "stack" },
+      nodes,
+      again &&
+        h("div", null, h("button", { class: "button small", type: "button", on: { click: again } }, icon("retry"), "Try again")),
+    ),
   );
 }
 

@@ -11,14 +11,29 @@ import { icon } from "./icons.js";
  */
 export function reasonList(reasons, { project, action, most = 4 }) {
   const rows = reasons.map((reason) =>
-    h("li", { class: "reason" },
+    h(
+      "li",
+      { class: "reason" },
       icon("hourglass", "tone-wait"),
-      h("div", { class: "stack tight" },
-        h("div", { class: "wrap-anywhere" },
-          reason.task && [h("a", { href: `/projects/${encodeURIComponent(project)}/tasks/${encodeURIComponent(reason.task)}` }, h("strong", null, reason.task)), " waits for "],
+      h(
+        "div",
+        { class: "stack tight" },
+        h(
+          "div",
+          { class: "wrap-anywhere" },
+          reason.task && [
+            h(
+              "a",
+              { href: `/projects/${encodeURIComponent(project)}/tasks/${encodeURIComponent(reason.task)}` },
+              h("strong", null, reason.task),
+            ),
+            " waits for ",
+          ],
           reason.task ? reason.waits_for : reason.waits_for.charAt(0).toUpperCase() + reason.waits_for.slice(1),
         ),
-        h("div", { class: "row wrap small muted" },
+        h(
+          "div",
+          { class: "row wrap small muted" },
           h("span", null, "for ", sinceTime(reason.since)),
           reason.due && h("span", null, "goes on by itself ", dueTime(reason.due)),
           reason.command && command(reason.command),
@@ -28,8 +43,15 @@ export function reasonList(reasons, { project, action, most = 4 }) {
     ),
   );
   if (rows.length <= most) return h("ul", { class: "reasons" }, rows);
-  return h("div", { class: "stack tight" },
+  return h(
+    "div",
+    { class: "stack tight" },
     h("ul", { class: "reasons" }, rows.slice(0, most)),
-    h("details", null, h("summary", { class: "muted" }, `${rows.length - most} more`), h("ul", { class: "reasons" }, rows.slice(most))),
+    h(
+      "details",
+      null,
+      h("summary", { class: "muted" }, `${rows.length - most} more`),
+      h("ul", { class: "reasons" }, rows.slice(most)),
+    ),
   );
 }

@@ -11,9 +11,13 @@ let lastId = 0;
  */
 export function segmented(label, options, chosen, choose) {
   const name = `choice-${(lastId += 1)}`;
-  return h("div", { class: "segmented", role: "radiogroup", "aria-label": label },
+  return h(
+    "div",
+    { class: "segmented", role: "radiogroup", "aria-label": label },
     options.map(([value, text]) =>
-      h("label", null,
+      h(
+        "label",
+        null,
         h("input", { type: "radio", name, value, checked: value === chosen, on: { change: () => choose(value) } }),
         h("span", null, text),
       ),

@@ -30,18 +30,43 @@ export function spendingChart(spent, what, model) {
   const top = round(Math.max(1, sum, isNear ? cap : 0));
   const x = (/** @type {number} */ at) => LEFT + ((WIDTH - LEFT - 8) * (at - from)) / (to - from);
   const y = (/** @type {number} */ value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
-  const line = [`M${x(from)} ${y(0)}`, ...points.flatMap((point, at) => [`H${x(point.at).toFixed(1)}`, `V${y(points[at].sum).toFixed(1)}`]), `H${x(to)}`].join("");
+  const line = [
+    `M${x(from)} ${y(0)}`,
+    ...points.flatMap((point, at) => [`H${x(point.at).toFixed(1)}`, `V${y(points[at].sum).toFixed(1)}`]),
+    `H${x(to)}`,
+  ].join("");
   const label = `${show(sum)} in ${duration(to - from)}${cap === null ? "" : `, of a cap of ${show(cap)}`}`;
-  return h("figure", { class: "chart" },
-    s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
+  return h(
+    "figure",
+    { class: "chart" },
+    s(
+      "svg",
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
       Array.from({ length: LINES + 1 }, (_, at) => {
         const value = (top * at) / LINES;
-        return [s("line", { class: "chart-grid", x1: LEFT, x2: WIDTH - 8, y1: y(value), y2: y(value) }), s("text", { class: "chart-label", x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, show(Math.round(value)))];
+        return [
+          s("line", { class: "chart-grid", x1: LEFT, x2: WIDTH - 8, y1: y(value), y2: y(value) }),
+          s("text", { class: "chart-label", x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, show(Math.round(value))),
+        ];
       }),
-      [0, 0.5, 1].map((part) => s("text", { class: "chart-label", x: x(from + (to - from) * part), y: HEIGHT - 6, "text-anchor": part === 0 ? "start" : part === 1 ? "end" : "middle" }, part === 0 ? "start" : `+${duration((to - from) * part)}`)),
+      [0, 0.5, 1].map((part) =>
+        s(
+          "text",
+          {
+            class: "chart-label",
+            x: x(from + (to - from) * part),
+            y: HEIGHT - 6,
+            "text-anchor": part === 0 ? "start" : part === 1 ? "end" : "middle",
+          },
+          part === 0 ? "start" : `+${duration((to - from) * part)}`,
+        ),
+      ),
       s("path", { class: "chart-area", d: `${line}V${y(0)}Z` }),
       s("path", { class: "chart-line", d: line }),
-      isNear && [s("line", { class: "chart-cap", x1: LEFT, x2: WIDTH - 8, y1: y(cap), y2: y(cap) }), s("text", { class: "chart-label", x: WIDTH - 12, y: y(cap) - 5, "text-anchor": "end" }, `cap ${show(cap)}`)],
+      isNear && [
+        s("line", { class: "chart-cap", x1: LEFT, x2: WIDTH - 8, y1: y(cap), y2: y(cap) }),
+        s("text", { class: "chart-label", x: WIDTH - 12, y: y(cap) - 5, "text-anchor": "end" }, `cap ${show(cap)}`),
+      ],
     ),
     h("figcaption", { class: "small muted" }, label),
   );
@@ -54,5 +79,6 @@ export function spendingChart(spent, what, model) {
  */
 function round(value) {
   const unit = 10 ** Math.floor(Math.log10(value));
-  return (/** @type {number[]} */ ([1, 2, 4, 5, 8, 10]).find((factor) => factor * unit >= value) ?? 10) * unit;
+  const factor = [1, 2, 4, 5, 8, 10].find((one) => one * unit >= value) ?? 10;
+  return factor * unit;
 }

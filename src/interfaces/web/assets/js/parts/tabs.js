@@ -8,7 +8,11 @@ const BEFORE = 40;
  * @param {{href: string, label: string, isCurrent: boolean}[]} tabs
  */
 export function tabLinks(label, tabs) {
-  return h("nav", { class: "tabs", "aria-label": label }, tabs.map((tab) => h("a", { href: tab.href, "aria-current": tab.isCurrent ? "page" : undefined }, tab.label)));
+  return h(
+    "nav",
+    { class: "tabs", "aria-label": label },
+    tabs.map((tab) => h("a", { href: tab.href, "aria-current": tab.isCurrent ? "page" : undefined }, tab.label)),
+  );
 }
 
 /**

@@ -16,7 +16,13 @@ export class Terminal {
     this.note = h("p", { class: "terminal-note", hidden: true });
     this.blocks = h("div", null);
     this.tail = h("div", { class: "terminal-line" });
-    this.root = h("div", { class: "terminal", tabindex: 0, role: "region", "aria-label": label }, this.note, this.blocks, this.tail);
+    this.root = h(
+      "div",
+      { class: "terminal", tabindex: 0, role: "region", "aria-label": label },
+      this.note,
+      this.blocks,
+      this.tail,
+    );
   }
 
   /** @param {string} text */

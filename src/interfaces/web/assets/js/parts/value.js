@@ -47,11 +47,17 @@ function view(value, depth) {
   if (depth >= DEPTH) return h("pre", { class: "code-block" }, JSON.stringify(value, null, 2));
   if (Array.isArray(value)) {
     if (value.length === 0) return h("span", { class: "muted" }, "none");
-    return h("ol", { class: "value-list" }, value.map((item) => h("li", null, view(item, depth + 1))));
+    return h(
+      "ol",
+      { class: "value-list" },
+      value.map((item) => h("li", null, view(item, depth + 1))),
+    );
   }
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   if (entries.length === 0) return h("span", { class: "muted" }, "empty");
-  return h("dl", { class: "value-fields" },
+  return h(
+    "dl",
+    { class: "value-fields" },
     entries.map(([name, item]) => [
       h("dt", null, sentence(name)),
       h("dd", null, name === "verdict" && typeof item === "string" ? verdictBadge(item) : view(item, depth + 1)),

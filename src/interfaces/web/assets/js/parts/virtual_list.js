@@ -15,7 +15,11 @@ export class VirtualList {
     /** @type {I[]} */
     this.items = [];
     this.inner = h("div", { class: "virtual-inner", role: how.role ?? "list" });
-    this.root = h("div", { class: `virtual ${how.class ?? ""}`.trim(), tabindex: 0, role: "region", "aria-label": how.label }, this.inner);
+    this.root = h(
+      "div",
+      { class: `virtual ${how.class ?? ""}`.trim(), tabindex: 0, role: "region", "aria-label": how.label },
+      this.inner,
+    );
     this.root.addEventListener("scroll", () => this.draw(), { passive: true });
     const resized = new ResizeObserver(() => this.draw());
     resized.observe(this.root);

@@ -13,26 +13,68 @@ export function detailsTab(place, model, scope) {
   const verified = h("div", { class: "body" });
   const pinned = h("div", { class: "body" });
   const difference = h("div", { class: "body" });
-  const panel = (/** @type {string} */ title, /** @type {HTMLElement} */ body) => h("section", { class: "panel" }, h("header", null, h("h2", null, title)), body);
-  place.append(h("div", { class: "details-grid" },
-    panel("Inputs", h("div", { class: "body" }, valueView(inputs))),
-    panel("Facts", h("div", { class: "body" }, h("dl", { class: "facts" },
-      h("dt", null, "Created"), h("dd", null, moment(project.created)),
-      h("dt", null, "Last change"), h("dd", null, moment(project.changed)),
-      h("dt", null, "Folder"), h("dd", { class: "mono" }, base_dir),
-      h("dt", null, "Workflow file"), h("dd", { class: "mono" }, source ?? "shipped with wfctl"),
-      h("dt", null, "Definition"), h("dd", { class: "row" }, h("code", { class: "clip" }, definition), copyButton(definition, "Copy the digest")),
-      h("dt", null, "Records"), h("dd", null, seq),
-    ))),
-    panel("Audit", verified),
-    panel("Definition against its file", difference),
-    panel("Pinned definition", pinned),
-  ));
-  loading(verified, scope, () => get(path(["projects", model.id, "verify"]), scope.signal), (answer) => h("div", { class: "stack" }, auditLine(answer), valueView(answer)));
-  loading(difference, scope, () => get(path(["projects", model.id, "definition", "diff"]), scope.signal), (answer) =>
-    answer.text ? h("pre", { class: "code-block", tabindex: 0 }, answer.text) : h("p", { class: "muted" }, "They are the same."));
-  loading(pinned, scope, () => get(path(["projects", model.id, "definition"]), scope.signal), (answer) =>
-    h("details", null, h("summary", null, "Show it"), h("pre", { class: "code-block", tabindex: 0 }, JSON.stringify(answer.definition, null, 2))));
+  const panel = (/** @type {string} */ title, /** @type {HTMLElement} */ body) =>
+    h("section", { class: "panel" }, h("header", null, h("h2", null, title)), body);
+  place.append(
+    h(
+      "div",
+      { class: "details-grid" },
+      panel("Inputs", h("div", { class: "body" }, valueView(inputs))),
+      panel(
+        "Facts",
+        h(
+          "div",
+          { class: "body" },
+          h(
+            "dl",
+            { class: "facts" },
+            h("dt", null, "Created"),
+            h("dd", null, moment(project.created)),
+            h("dt", null, "Last change"),
+            h("dd", null, moment(project.changed)),
+            h("dt", null, "Folder"),
+            h("dd", { class: "mono" }, base_dir),
+            h("dt", null, "Workflow file"),
+            h("dd", { class: "mono" }, source ?? "shipped with wfctl"),
+            h("dt", null, "Definition"),
+            h("dd", { class: "row" }, h("code", { class: "clip" }, definition), copyButton(definition, "Copy the digest")),
+            h("dt", null, "Records"),
+            h("dd", null, seq),
+          ),
+        ),
+      ),
+      panel("Audit", verified),
+      panel("Definition against its file", difference),
+      panel("Pinned definition", pinned),
+    ),
+  );
+  loading(
+    verified,
+    scope,
+    () => get(path(["projects", model.id, "verify"]), scope.signal),
+    (answer) => h("div", { class: "stack" }, auditLine(answer), valueView(answer)),
+  );
+  loading(
+    difference,
+    scope,
+    () => get(path(["projects", model.id, "definition", "diff"]), scope.signal),
+    (answer) =>
+      answer.text
+        ? h("pre", { class: "code-block", tabindex: 0 }, answer.text)
+        : h("p", { class: "muted" }, "They are the same."),
+  );
+  loading(
+    pinned,
+    scope,
+    () => get(path(["projects", model.id, "definition"]), scope.signal),
+    (answer) =>
+      h(
+        "details",
+        null,
+        h("summary", null, "Show it"),
+        h("pre", { class: "code-block", tabindex: 0 }, JSON.stringify(answer.definition, null, 2)),
+      ),
+  );
 }
 
 /**
@@ -42,6 +84,12 @@ export function detailsTab(place, model, scope) {
  */
 function auditLine({ records, first_bad }) {
   const isWhole = first_bad === null || first_bad === undefined;
-  return h("p", { class: isWhole ? "tone-good" : "tone-bad" }, icon(isWhole ? "check" : "warn"),
-    isWhole ? ` Checked just now: the journal is whole, ${plural(records, "record")}.` : " Checked just now: the journal is damaged.");
+  return h(
+    "p",
+    { class: isWhole ? "tone-good" : "tone-bad" },
+    icon(isWhole ? "check" : "warn"),
+    isWhole
+      ? ` Checked just now: the journal is whole, ${plural(records, "record")}.`
+      : " Checked just now: the journal is damaged.",
+  );
 }

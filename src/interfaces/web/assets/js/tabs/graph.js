@@ -14,7 +14,13 @@ export function graphTab(place, model, scope, query) {
   let chosen = query.get("task");
   const aside = h("aside", { class: "graph-aside panel", "aria-label": "The chosen task", hidden: true });
   const found = h("span", { class: "small muted", role: "status" });
-  const search = h("input", { class: "input", type: "search", placeholder: "Find a task", "aria-label": "Find a task by name or state", autocomplete: "off" });
+  const search = h("input", {
+    class: "input",
+    type: "search",
+    placeholder: "Find a task",
+    "aria-label": "Find a task by name or state",
+    autocomplete: "off",
+  });
   const counts = h("div", { class: "row wrap graph-counts" });
   const canvas = new GraphCanvas(scope, {
     select: (task) => {
@@ -26,7 +32,11 @@ export function graphTab(place, model, scope, query) {
   const showAside = () => {
     const task = chosen === null ? null : model.task(chosen);
     aside.hidden = !task;
-    if (task) fill(aside, taskSummary(model, task, () => canvas.select(-1)));
+    if (task)
+      fill(
+        aside,
+        taskSummary(model, task, () => canvas.select(-1)),
+      );
   };
   search.addEventListener("input", () => {
     const number = canvas.find(search.value);
@@ -44,15 +54,25 @@ export function graphTab(place, model, scope, query) {
   );
   let first = true;
   model.watch(() => {
-    fill(counts, statusCounts(model.view.tasks, (status) => {
-      search.value = status;
-      search.dispatchEvent(new Event("input"));
-      canvas.next();
-    }));
-    canvas.show(model.view).then(() => {
-      if (first && chosen) canvas.select(model.view.tasks.findIndex((task) => task.name === chosen), { readable: true });
-      first = false;
-    }).catch((error) => fill(found, String(error.message)));
+    fill(
+      counts,
+      statusCounts(model.view.tasks, (status) => {
+        search.value = status;
+        search.dispatchEvent(new Event("input"));
+        canvas.next();
+      }),
+    );
+    canvas
+      .show(model.view)
+      .then(() => {
+        if (first && chosen)
+          canvas.select(
+            model.view.tasks.findIndex((task) => task.name === chosen),
+            { readable: true },
+          );
+        first = false;
+      })
+      .catch((error) => fill(found, String(error.message)));
     showAside();
   }, scope);
 }
@@ -65,8 +85,19 @@ function statusCounts(tasks, choose) {
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (const { status } of tasks) counts.set(status, (counts.get(status) ?? 0) + 1);
-  return [...counts].sort(([, a], [, b]) => b - a).map(([status, number]) => {
-    const look = taskLook(status);
-    return h("button", { class: "count-button", type: "button", title: `Find those that are ${look.word.toLowerCase()}`, on: { click: () => choose(status) } }, badge({ ...look, word: `${number} ${look.word.toLowerCase()}` }));
-  });
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([status, number]) => {
+      const look = taskLook(status);
+      return h(
+        "button",
+        {
+          class: "count-button",
+          type: "button",
+          title: `Find those that are ${look.word.toLowerCase()}`,
+          on: { click: () => choose(status) },
+        },
+        badge({ ...look, word: `${number} ${look.word.toLowerCase()}` }),
+      );
+    });
 }

@@ -27,11 +27,21 @@ export function journalTab(place, model, scope, query) {
   let first = 0;
   let chosen = Number(query.get("seq") ?? 0);
   const nameOf = (/** @type {number} */ ix) => model.nameOf(ix);
-  const search = h("input", { class: "input", type: "search", placeholder: "Search these records", "aria-label": "Search records", autocomplete: "off" });
+  const search = h("input", {
+    class: "input",
+    type: "search",
+    placeholder: "Search these records",
+    "aria-label": "Search records",
+    autocomplete: "off",
+  });
   const number = h("span", { class: "small muted", role: "status" });
   const refusal = h("div", null);
   const details = h("aside", { class: "journal-details panel", "aria-label": "The chosen record", hidden: true });
-  const earlier = h("button", { class: "button small", type: "button", hidden: true, on: { click: () => load(Math.max(0, first - PAGE)) } }, "Earlier records");
+  const earlier = h(
+    "button",
+    { class: "button small", type: "button", hidden: true, on: { click: () => load(Math.max(0, first - PAGE)) } },
+    "Earlier records",
+  );
   const list = new VirtualList(scope, {
     label: "Records",
     height: ROW,
@@ -43,7 +53,9 @@ export function journalTab(place, model, scope, query) {
 
   const fits = () => {
     const text = wanted.text.toLowerCase();
-    const kinds = wanted.group ? new Set(GROUPS[/** @type {import("../model/record_words.js").Group} */ (wanted.group)]?.kinds) : null;
+    const kinds = wanted.group
+      ? new Set(GROUPS[/** @type {import("../model/record_words.js").Group} */ (wanted.group)]?.kinds)
+      : null;
     return records.filter((record) => {
       if (kinds && !kinds.has(kindOf(record.event)[0])) return false;
       if (wanted.task && record.task !== wanted.task) return false;
@@ -63,7 +75,11 @@ export function journalTab(place, model, scope, query) {
     chosen = record?.seq ?? 0;
     setQuery({ seq: chosen ? String(chosen) : null });
     details.hidden = !record;
-    if (record) fill(details, recordDetails(record, model, () => choose(null)));
+    if (record)
+      fill(
+        details,
+        recordDetails(record, model, () => choose(null)),
+      );
     list.draw();
   };
   const load = async (/** @type {number} */ from) => {
@@ -88,21 +104,64 @@ export function journalTab(place, model, scope, query) {
       if (at >= 0) list.reveal(at);
       else if (isFirst) list.root.scrollTop = list.root.scrollHeight;
     } catch (error) {
-      if (!scope.over) fill(refusal, problem(error, () => load(from)));
+      if (!scope.over)
+        fill(
+          refusal,
+          problem(error, () => load(from)),
+        );
     }
   };
 
   /** @type {[string, string][]} */
-  const groups = [["", "All kinds"], ...Object.entries(GROUPS).map(([name, { word }]) => /** @type {[string, string]} */ ([name, word]))];
-  const kind = select({ class: "input", "aria-label": "Kind of records", on: { change: (/** @type {any} */ event) => { wanted.group = event.target.value; setQuery({ kind: wanted.group }); show(); } } }, groups, wanted.group);
+  const groups = [
+    ["", "All kinds"],
+    ...Object.entries(GROUPS).map(([name, { word }]) => /** @type {[string, string]} */ ([name, word])),
+  ];
+  const kind = select(
+    {
+      class: "input",
+      "aria-label": "Kind of records",
+      on: {
+        change: (/** @type {any} */ event) => {
+          wanted.group = event.target.value;
+          setQuery({ kind: wanted.group });
+          show();
+        },
+      },
+    },
+    groups,
+    wanted.group,
+  );
   const names = model.view.tasks.map((task) => /** @type {[string, string]} */ ([task.name, task.name]));
-  const task = select({ class: "input", "aria-label": "Task", on: { change: (/** @type {any} */ event) => { wanted.task = event.target.value; setQuery({ task: wanted.task }); show(); } } }, [["", "All tasks"], ...names], wanted.task);
+  const task = select(
+    {
+      class: "input",
+      "aria-label": "Task",
+      on: {
+        change: (/** @type {any} */ event) => {
+          wanted.task = event.target.value;
+          setQuery({ task: wanted.task });
+          show();
+        },
+      },
+    },
+    [["", "All tasks"], ...names],
+    wanted.task,
+  );
   search.addEventListener("input", () => {
     wanted.text = search.value.trim();
     show();
   });
   place.append(
-    h("div", { class: "filters" }, h("div", { class: "search" }, icon("search"), search), h("div", { class: "narrow" }, kind), h("div", { class: "narrow" }, task), number, earlier),
+    h(
+      "div",
+      { class: "filters" },
+      h("div", { class: "search" }, icon("search"), search),
+      h("div", { class: "narrow" }, kind),
+      h("div", { class: "narrow" }, task),
+      number,
+      earlier,
+    ),
     refusal,
     h("div", { class: "journal-area" }, list.root, details),
   );
@@ -126,7 +185,8 @@ export function journalTab(place, model, scope, query) {
     show(true);
   }, scope);
   // A long journal is shown from its end.
-  const from = chosen > 0 && chosen < model.view.seq - PAGE ? Math.max(0, chosen - PAGE / 2) : Math.max(0, model.view.seq - 2 * PAGE);
+  const from =
+    chosen > 0 && chosen < model.view.seq - PAGE ? Math.max(0, chosen - PAGE / 2) : Math.max(0, model.view.seq - 2 * PAGE);
   first = from;
   load(from);
 }
@@ -139,10 +199,16 @@ export function journalTab(place, model, scope, query) {
  */
 function recordRow(record, nameOf, isChosen, choose) {
   const { kind, tone, text } = say(record.event, nameOf);
-  return h("div", { class: "record", data: { tone, current: isChosen ? "" : undefined } },
+  return h(
+    "div",
+    { class: "record", data: { tone, current: isChosen ? "" : undefined } },
     h("span", { class: "record-seq" }, record.seq),
     h("span", { class: "record-time", title: moment(record.at) }, exactTime(record.at)),
-    h("button", { class: "record-kind", type: "button", tabindex: -1, "aria-expanded": String(isChosen), on: { click: choose } }, kind),
+    h(
+      "button",
+      { class: "record-kind", type: "button", tabindex: -1, "aria-expanded": String(isChosen), on: { click: choose } },
+      kind,
+    ),
     h("span", { class: "record-task clip", title: record.task ?? "" }, record.task),
     h("span", { class: "record-text clip", title: text }, text),
   );
@@ -157,17 +223,47 @@ function recordDetails(record, model, close) {
   const { kind, text } = say(record.event, (ix) => model.nameOf(ix));
   const json = JSON.stringify(kindOf(record.event)[1], null, 2);
   const refused = refusedFor("operate");
-  return h("div", { class: "body stack" },
-    h("div", { class: "row" }, h("h2", null, `${record.seq} ${kind}`), h("button", { class: "button quiet small icon-only push", type: "button", "aria-label": "Close", on: { click: close } }, icon("x"))),
-    h("p", { class: "wrap-anywhere" }, record.task && h("strong", null, `${record.task} `), text),
-    h("dl", { class: "facts" },
-      h("dt", null, "When"), h("dd", null, `${moment(record.at)} (${exactTime(record.at)})`),
-      h("dt", null, "By"), h("dd", null, actorWords(record.actor)),
-      h("dt", null, "Epoch"), h("dd", null, record.epoch),
-      h("dt", null, "Hash"), h("dd", { class: "mono small" }, record.hash),
+  return h(
+    "div",
+    { class: "body stack" },
+    h(
+      "div",
+      { class: "row" },
+      h("h2", null, `${record.seq} ${kind}`),
+      h(
+        "button",
+        { class: "button quiet small icon-only push", type: "button", "aria-label": "Close", on: { click: close } },
+        icon("x"),
+      ),
     ),
-    h("div", { class: "row wrap" },
-      h("button", { class: "button small", type: "button", "aria-disabled": refused ? "true" : undefined, title: refused ?? undefined, on: { click: () => refused || fork(model, record.seq) } }, icon("fork"), "Fork from here…"),
+    h("p", { class: "wrap-anywhere" }, record.task && h("strong", null, `${record.task} `), text),
+    h(
+      "dl",
+      { class: "facts" },
+      h("dt", null, "When"),
+      h("dd", null, `${moment(record.at)} (${exactTime(record.at)})`),
+      h("dt", null, "By"),
+      h("dd", null, actorWords(record.actor)),
+      h("dt", null, "Epoch"),
+      h("dd", null, record.epoch),
+      h("dt", null, "Hash"),
+      h("dd", { class: "mono small" }, record.hash),
+    ),
+    h(
+      "div",
+      { class: "row wrap" },
+      h(
+        "button",
+        {
+          class: "button small",
+          type: "button",
+          "aria-disabled": refused ? "true" : undefined,
+          title: refused ?? undefined,
+          on: { click: () => refused || fork(model, record.seq) },
+        },
+        icon("fork"),
+        "Fork from here…",
+      ),
       copyButton(json, "Copy the record"),
     ),
     h("pre", { class: "code-block", tabindex: 0 }, json),

@@ -17,18 +17,48 @@ export function mergesTab(place, model, scope) {
   place.append(body);
   const ask = () => get(path(["projects", model.id, "merges"]), scope.signal);
   const show = (/** @type {{entries: Merge[]}} */ { entries }) => {
-    if (entries.length === 0) return h("div", { class: "empty panel" }, h("strong", null, "Nothing was merged"), "Tasks with `merge: true` go through this queue, one batch at a time, each behind the checks of the repository.");
-    return h("div", { class: "panel scroll" }, h("table", { class: "grid-table cards" },
-      h("caption", { class: "visually-hidden" }, "Merges in the order they were asked for"),
-      h("thead", null, h("tr", null, ["Task", "State", "Place", "Commit", "Detail", "In the queue", "Asked"].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", null, entries.map((entry) => row(model.id, entry))),
-    ));
+    if (entries.length === 0)
+      return h(
+        "div",
+        { class: "empty panel" },
+        h("strong", null, "Nothing was merged"),
+        "Tasks with `merge: true` go through this queue, one batch at a time, each behind the checks of the repository.",
+      );
+    return h(
+      "div",
+      { class: "panel scroll" },
+      h(
+        "table",
+        { class: "grid-table cards" },
+        h("caption", { class: "visually-hidden" }, "Merges in the order they were asked for"),
+        h(
+          "thead",
+          null,
+          h(
+            "tr",
+            null,
+            ["Task", "State", "Place", "Commit", "Detail", "In the queue", "Asked"].map((name) =>
+              h("th", { scope: "col" }, name),
+            ),
+          ),
+        ),
+        h(
+          "tbody",
+          null,
+          entries.map((entry) => row(model.id, entry)),
+        ),
+      ),
+    );
   };
   loading(body, scope, ask, show);
-  const refresh = gently(scope, async () => {
-    const answer = await ask();
-    if (!scope.over) fill(body, show(answer));
-  }, 2000);
+  const refresh = gently(
+    scope,
+    async () => {
+      const answer = await ask();
+      if (!scope.over) fill(body, show(answer));
+    },
+    2000,
+  );
   model.read(refresh, scope);
 }
 
@@ -37,11 +67,22 @@ export function mergesTab(place, model, scope) {
  * @param {Merge} entry
  */
 function row(project, entry) {
-  return h("tr", null,
-    h("td", { class: "nowrap" }, h("a", { href: taskHref(project, entry.task) }, entry.task), entry.attempt > 1 && h("span", { class: "muted" }, ` attempt ${entry.attempt}`)),
+  return h(
+    "tr",
+    null,
+    h(
+      "td",
+      { class: "nowrap" },
+      h("a", { href: taskHref(project, entry.task) }, entry.task),
+      entry.attempt > 1 && h("span", { class: "muted" }, ` attempt ${entry.attempt}`),
+    ),
     h("td", null, mergeBadge(entry.state)),
     h("td", { class: "muted" }, entry.position && `#${entry.position}`),
-    h("td", { class: "nowrap" }, entry.commit && [h("code", null, entry.commit.slice(0, 10)), copyButton(entry.commit, "Copy the commit's id")]),
+    h(
+      "td",
+      { class: "nowrap" },
+      entry.commit && [h("code", null, entry.commit.slice(0, 10)), copyButton(entry.commit, "Copy the commit's id")],
+    ),
     h("td", { class: "grow wrap-anywhere" }, entry.detail),
     h("td", { class: "nowrap muted" }, duration((entry.ended ?? Date.now()) - entry.asked)),
     h("td", { class: "nowrap muted" }, agoTime(entry.asked)),

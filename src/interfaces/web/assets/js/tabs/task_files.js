@@ -8,5 +8,10 @@ import { loading } from "../parts/loading.js";
 export function filesTab(place, { model, name }, scope) {
   const body = h("div", { class: "stack" });
   place.append(body);
-  loading(body, scope, () => get(path(["projects", model.id, "tasks", name, "diff"]), scope.signal), (diff) => diffView(diff));
+  loading(
+    body,
+    scope,
+    () => get(path(["projects", model.id, "tasks", name, "diff"]), scope.signal),
+    (diff) => diffView(diff),
+  );
 }

@@ -16,13 +16,31 @@ export function outputTab(place, { model, name, attempt, query }, scope) {
   const state = h("span", { class: "muted", role: "status" });
   const refusal = h("div", null);
   const which = { attempt, step };
-  const wrap = h("button", { class: "button small", type: "button", "aria-pressed": "true", on: { click: () => {
-    const on = terminal.root.classList.toggle("nowrap-lines");
-    wrap.setAttribute("aria-pressed", String(!on));
-  } } }, "Wrap lines");
-  const raw = h("a", { class: "button small", href: path(["projects", model.id, "tasks", name, "log", "raw"], which), download: `${name}.log` }, icon("download"), "Download");
+  const wrap = h(
+    "button",
+    {
+      class: "button small",
+      type: "button",
+      "aria-pressed": "true",
+      on: {
+        click: () => {
+          const on = terminal.root.classList.toggle("nowrap-lines");
+          wrap.setAttribute("aria-pressed", String(!on));
+        },
+      },
+    },
+    "Wrap lines",
+  );
+  const raw = h(
+    "a",
+    { class: "button small", href: path(["projects", model.id, "tasks", name, "log", "raw"], which), download: `${name}.log` },
+    icon("download"),
+    "Download",
+  );
   place.append(
-    h("div", { class: "filters" },
+    h(
+      "div",
+      { class: "filters" },
       attemptLinks(model.task(name)?.attempt ?? 0, attempt, (at) => `${taskHref(model.id, name, "output")}?attempt=${at}`),
       step !== null && h("a", { class: "button small", href: taskHref(model.id, name, "output") }, `step ${step}`, icon("x")),
       state,
@@ -52,9 +70,17 @@ export function outputTab(place, { model, name, attempt, query }, scope) {
       if (page.more || page.live) timer = setTimeout(load, page.more ? 0 : ASK_MS);
     } catch (error) {
       if (scope.over) return;
-      fill(refusal, /** @type {any} */ (error).code === "WF0007"
-        ? h("div", { class: "empty panel" }, h("strong", null, "No output"), "It has not run a command yet. Output stands here as soon as there is some.")
-        : problem(error, load));
+      fill(
+        refusal,
+        /** @type {any} */ (error).code === "WF0007"
+          ? h(
+              "div",
+              { class: "empty panel" },
+              h("strong", null, "No output"),
+              "It has not run a command yet. Output stands here as soon as there is some.",
+            )
+          : problem(error, load),
+      );
       terminal.root.hidden = terminal.isEmpty;
     }
   };

@@ -14,12 +14,31 @@ export function resultTab(place, { model, name }, scope) {
     if (json === drawn) return;
     drawn = json;
     if (output === null || output === undefined) {
-      fill(body, h("div", { class: "empty panel" }, h("strong", null, "No result yet"), "What it gives to other tasks stands here once it is completed."));
+      fill(
+        body,
+        h(
+          "div",
+          { class: "empty panel" },
+          h("strong", null, "No result yet"),
+          "What it gives to other tasks stands here once it is completed.",
+        ),
+      );
       return;
     }
-    fill(body, h("section", { class: "panel" },
-      h("header", null, h("h2", null, "Result"), h("span", { class: "push" }, copyButton(json, "Copy as JSON"))),
-      h("div", { class: "body stack" }, valueView(output), typeof output === "object" && h("details", null, h("summary", { class: "muted" }, "As JSON"), h("pre", { class: "code-block", tabindex: 0 }, json))),
-    ));
+    fill(
+      body,
+      h(
+        "section",
+        { class: "panel" },
+        h("header", null, h("h2", null, "Result"), h("span", { class: "push" }, copyButton(json, "Copy as JSON"))),
+        h(
+          "div",
+          { class: "body stack" },
+          valueView(output),
+          typeof output === "object" &&
+            h("details", null, h("summary", { class: "muted" }, "As JSON"), h("pre", { class: "code-block", tabindex: 0 }, json)),
+        ),
+      ),
+    );
   }, scope);
 }

@@ -29,17 +29,33 @@ export function testsTab(place, { model, name }, scope) {
   const show = (/** @type {Check[]} */ checks) => {
     const output = model.task(name)?.output;
     const verdict = output && typeof output === "object" && typeof output.verdict === "string" ? output : null;
-    if (checks.length === 0 && !verdict) return h("div", { class: "empty panel" }, h("strong", null, "No checks"), "Validations of the workflow and checks of the repository stand here as soon as they run for this task.");
+    if (checks.length === 0 && !verdict)
+      return h(
+        "div",
+        { class: "empty panel" },
+        h("strong", null, "No checks"),
+        "Validations of the workflow and checks of the repository stand here as soon as they run for this task.",
+      );
     return [
-      verdict && h("section", { class: "panel" }, h("header", null, h("h2", null, "Verdict"), verdictBadge(verdict.verdict)), h("div", { class: "body" }, valueView({ ...verdict, verdict: undefined }))),
+      verdict &&
+        h(
+          "section",
+          { class: "panel" },
+          h("header", null, h("h2", null, "Verdict"), verdictBadge(verdict.verdict)),
+          h("div", { class: "body" }, valueView({ ...verdict, verdict: undefined })),
+        ),
       checks.map((check, at) => checkPanel(check, at === 0)),
     ];
   };
   loading(body, scope, ask, show);
-  const refresh = gently(scope, async () => {
-    const answer = await ask();
-    if (!scope.over) fill(body, show(answer));
-  }, LEAST_MS);
+  const refresh = gently(
+    scope,
+    async () => {
+      const answer = await ask();
+      if (!scope.over) fill(body, show(answer));
+    },
+    LEAST_MS,
+  );
   model.read((record) => {
     if (record.task === name) refresh();
   }, scope);
@@ -52,16 +68,20 @@ export function testsTab(place, { model, name }, scope) {
  * @returns {Check[]}
  */
 function stepChecks(project, task, timeline) {
-  return timeline.attempts.flatMap((attempt) => attempt.steps.filter((step) => step.kind === "check" || step.kind === "merge").map((step) => ({
-    title: `${step.kind === "merge" ? "Merge gate" : `Validation ${step.step}`} of attempt ${attempt.attempt}`,
-    at: step.started,
-    took: step.duration_ms,
-    green: step.ended === undefined ? null : !step.failure && (step.kind !== "merge" || step.merged?.merged !== false),
-    text: "",
-    shown: step.shown,
-    failure: step.failure?.message,
-    href: step.log_bytes ? `${taskHref(project, task, "output")}?attempt=${attempt.attempt}&step=${step.step}` : undefined,
-  })));
+  return timeline.attempts.flatMap((attempt) =>
+    attempt.steps
+      .filter((step) => step.kind === "check" || step.kind === "merge")
+      .map((step) => ({
+        title: `${step.kind === "merge" ? "Merge gate" : `Validation ${step.step}`} of attempt ${attempt.attempt}`,
+        at: step.started,
+        took: step.duration_ms,
+        green: step.ended === undefined ? null : !step.failure && (step.kind !== "merge" || step.merged?.merged !== false),
+        text: "",
+        shown: step.shown,
+        failure: step.failure?.message,
+        href: step.log_bytes ? `${taskHref(project, task, "output")}?attempt=${attempt.attempt}&step=${step.step}` : undefined,
+      })),
+  );
 }
 
 /**
@@ -69,23 +89,36 @@ function stepChecks(project, task, timeline) {
  * @returns {Check[]}
  */
 function callChecks(calls) {
-  return calls.filter((call) => call.kind === "check").map((call) => ({
-    title: `Checks of the repository, call ${call.ix}`,
-    at: call.began,
-    took: call.duration_ms,
-    green: call.end.is === "open" ? null : isGreen(call),
-    text: call.text,
-    failure: call.end.failure?.message,
-  }));
+  return calls
+    .filter((call) => call.kind === "check")
+    .map((call) => ({
+      title: `Checks of the repository, call ${call.ix}`,
+      at: call.began,
+      took: call.duration_ms,
+      green: call.end.is === "open" ? null : isGreen(call),
+      text: call.text,
+      failure: call.end.failure?.message,
+    }));
 }
 
 /** @param {Check} check @param {boolean} open */
 function checkPanel(check, open) {
-  const look = check.green === null
-    ? { word: "Running", tone: /** @type {const} */ ("active"), icon: /** @type {const} */ ("run") }
-    : check.green ? { word: "Green", tone: /** @type {const} */ ("good"), icon: /** @type {const} */ ("check") } : { word: "Red", tone: /** @type {const} */ ("bad"), icon: /** @type {const} */ ("cross") };
-  return h("details", { class: "panel check-panel", open: open || check.green === false },
-    h("summary", null, badge(look), h("strong", null, check.title), h("span", { class: "muted push" }, check.took !== undefined && `${duration(check.took)} · `, exactTime(check.at))),
+  const look =
+    check.green === null
+      ? { word: "Running", tone: /** @type {const} */ ("active"), icon: /** @type {const} */ ("run") }
+      : check.green
+        ? { word: "Green", tone: /** @type {const} */ ("good"), icon: /** @type {const} */ ("check") }
+        : { word: "Red", tone: /** @type {const} */ ("bad"), icon: /** @type {const} */ ("cross") };
+  return h(
+    "details",
+    { class: "panel check-panel", open: open || check.green === false },
+    h(
+      "summary",
+      null,
+      badge(look),
+      h("strong", null, check.title),
+      h("span", { class: "muted push" }, check.took !== undefined && `${duration(check.took)} · `, exactTime(check.at)),
+    ),
     check.failure && h("div", { class: "callout", data: { tone: "bad" } }, h("p", { class: "wrap-anywhere" }, check.failure)),
     check.shown && h("code", { class: "check-shown" }, check.shown),
     check.text && terminalText(check.text, check.title),

@@ -25,7 +25,13 @@ const FILTERS = {
 /** @type {import("../pages/project.js").Tab} */
 export function tasksTab(place, model, scope, query) {
   let state = query.get("state") ?? "";
-  const search = h("input", { class: "input", type: "search", placeholder: "Filter tasks", "aria-label": "Filter tasks by name, role or phase", autocomplete: "off" });
+  const search = h("input", {
+    class: "input",
+    type: "search",
+    placeholder: "Filter tasks",
+    "aria-label": "Filter tasks by name, role or phase",
+    autocomplete: "off",
+  });
   const number = h("span", { class: "small muted", role: "status" });
   const empty = h("div", { class: "empty panel", hidden: true }, h("strong", null, "No task fits"));
   const list = new VirtualList(scope, {
@@ -38,7 +44,11 @@ export function tasksTab(place, model, scope, query) {
   });
   const show = () => {
     const wanted = search.value.trim().toLowerCase();
-    const fits = model.view.tasks.filter((task) => (FILTERS[state] ?? FILTERS[""])(task) && `${task.name} ${task.role ?? ""} ${task.action} ${task.phase}`.toLowerCase().includes(wanted));
+    const fits = model.view.tasks.filter(
+      (task) =>
+        (FILTERS[state] ?? FILTERS[""])(task) &&
+        `${task.name} ${task.role ?? ""} ${task.action} ${task.phase}`.toLowerCase().includes(wanted),
+    );
     number.textContent = plural(fits.length, "task");
     empty.hidden = fits.length > 0;
     list.root.hidden = fits.length === 0;
@@ -46,23 +56,50 @@ export function tasksTab(place, model, scope, query) {
     list.show(fits);
   };
   place.append(
-    h("div", { class: "filters" }, h("div", { class: "search" }, icon("search"), search),
-      segmented("State", [["", "All"], ["active", "Active"], ["waiting", "Waiting"], ["failed", "Failed"], ["ended", "Ended"]], state, (value) => {
-        state = value;
-        setQuery({ state });
-        show();
-      }),
-      number),
+    h(
+      "div",
+      { class: "filters" },
+      h("div", { class: "search" }, icon("search"), search),
+      segmented(
+        "State",
+        [
+          ["", "All"],
+          ["active", "Active"],
+          ["waiting", "Waiting"],
+          ["failed", "Failed"],
+          ["ended", "Ended"],
+        ],
+        state,
+        (value) => {
+          state = value;
+          setQuery({ state });
+          show();
+        },
+      ),
+      number,
+    ),
     list.root,
     empty,
   );
   search.addEventListener("input", show);
   const step = (/** @type {number} */ by) => {
-    const links = /** @type {HTMLElement[]} */ ([...list.root.querySelectorAll("a[data-main]")].sort((a, b) => /** @type {any} */ (a).closest(".virtual-row").offsetTop - /** @type {any} */ (b).closest(".virtual-row").offsetTop));
+    const links = /** @type {HTMLElement[]} */ (
+      [...list.root.querySelectorAll("a[data-main]")].sort(
+        (a, b) =>
+          /** @type {any} */ (a).closest(".virtual-row").offsetTop - /** @type {any} */ (b).closest(".virtual-row").offsetTop,
+      )
+    );
     const at = links.indexOf(/** @type {HTMLElement} */ (document.activeElement));
     links[Math.min(Math.max(at + by, 0), links.length - 1)]?.focus();
   };
-  shortcuts("Tasks", [["j", "Next task", () => step(1)], ["k", "Previous task", () => step(-1)]], scope);
+  shortcuts(
+    "Tasks",
+    [
+      ["j", "Next task", () => step(1)],
+      ["k", "Previous task", () => step(-1)],
+    ],
+    scope,
+  );
   model.watch(show, scope);
 }
 
@@ -71,12 +108,30 @@ export function tasksTab(place, model, scope, query) {
  * @param {import("../model/types.js").TaskView} task
  */
 function row(project, task) {
-  const why = task.status !== "COMPLETED" && task.failure ? task.failure.message : task.waits_for ?? task.doing?.what ?? "";
-  return h("div", { class: "task-row" },
+  const why = task.status !== "COMPLETED" && task.failure ? task.failure.message : (task.waits_for ?? task.doing?.what ?? "");
+  return h(
+    "div",
+    { class: "task-row" },
     h("a", { class: "clip", href: taskHref(project, task.name), data: { main: "" }, title: task.name }, task.name),
     h("span", null, taskBadge(task.status)),
-    h("span", { class: `clip ${task.failure && task.status !== "COMPLETED" ? "tone-bad" : "muted"}`, title: why || undefined }, why),
-    h("span", { class: "clip muted task-what" }, `${sentence(task.phase)} · ${task.role ?? task.action}${task.attempt > 1 ? ` · attempt ${task.attempt}` : ""}`),
-    h("span", { class: "muted number" }, task.started && task.ended && TASK_ENDED.has(task.status) ? duration(task.ended - task.started) : TASK_ENDED.has(task.status) || task.status === "PENDING" ? "" : sinceTime(task.since)),
+    h(
+      "span",
+      { class: `clip ${task.failure && task.status !== "COMPLETED" ? "tone-bad" : "muted"}`, title: why || undefined },
+      why,
+    ),
+    h(
+      "span",
+      { class: "clip muted task-what" },
+      `${sentence(task.phase)} · ${task.role ?? task.action}${task.attempt > 1 ? ` · attempt ${task.attempt}` : ""}`,
+    ),
+    h(
+      "span",
+      { class: "muted number" },
+      task.started && task.ended && TASK_ENDED.has(task.status)
+        ? duration(task.ended - task.started)
+        : TASK_ENDED.has(task.status) || task.status === "PENDING"
+          ? ""
+          : sinceTime(task.since),
+    ),
   );
 }

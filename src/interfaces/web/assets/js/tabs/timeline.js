@@ -35,10 +35,11 @@ export function timelineTab(place, model, scope) {
     class: "timeline panel",
     key: (/** @type {Lane} */ lane) => lane.name ?? "",
     signature: (lane) => JSON.stringify([lane, span, zoom]),
-    render: (lane) => laneRow(lane, span, model.id, (nodes) => {
-      details.hidden = false;
-      fill(details, h("div", { class: "row wrap" }, nodes));
-    }),
+    render: (lane) =>
+      laneRow(lane, span, model.id, (nodes) => {
+        details.hidden = false;
+        fill(details, h("div", { class: "row wrap" }, nodes));
+      }),
   });
   list.root.prepend(head);
 
@@ -67,16 +68,36 @@ export function timelineTab(place, model, scope) {
     draw();
     list.root.scrollLeft = middle * laneWidth(clientWidth, zoom) - clientWidth / 2;
   };
-  list.root.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey) return;
-    event.preventDefault();
-    setZoom(zoom * Math.exp(-event.deltaY * 0.01));
-  }, { passive: false });
-  const button = (/** @type {string} */ label, /** @type {import("../parts/icons.js").IconName} */ shape, /** @type {() => void} */ act) =>
-    h("button", { class: "button icon-only", type: "button", "aria-label": label, title: label, on: { click: act } }, icon(shape));
+  list.root.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      setZoom(zoom * Math.exp(-event.deltaY * 0.01));
+    },
+    { passive: false },
+  );
+  const button = (
+    /** @type {string} */ label,
+    /** @type {import("../parts/icons.js").IconName} */ shape,
+    /** @type {() => void} */ act,
+  ) =>
+    h(
+      "button",
+      { class: "button icon-only", type: "button", "aria-label": label, title: label, on: { click: act } },
+      icon(shape),
+    );
   place.append(
-    h("div", { class: "filters" },
-      h("div", { class: "row" }, button("Zoom in", "plus", () => setZoom(zoom * 2)), button("Zoom out", "minus", () => setZoom(zoom / 2)), button("Show all", "fit", () => setZoom(1))),
+    h(
+      "div",
+      { class: "filters" },
+      h(
+        "div",
+        { class: "row" },
+        button("Zoom in", "plus", () => setZoom(zoom * 2)),
+        button("Zoom out", "minus", () => setZoom(zoom / 2)),
+        button("Show all", "fit", () => setZoom(1)),
+      ),
       legend(),
     ),
     refusal,
@@ -110,7 +131,8 @@ function lanesOf(timeline) {
   };
   for (const attempt of timeline.attempts) lane(attempt.task).attempts.push(attempt);
   for (const wait of timeline.waits) lane(wait.task).waits.push(wait);
-  const begin = (/** @type {Lane} */ { attempts, waits }) => Math.min(attempts[0]?.started ?? Infinity, waits[0]?.since ?? Infinity);
+  const begin = (/** @type {Lane} */ { attempts, waits }) =>
+    Math.min(attempts[0]?.started ?? Infinity, waits[0]?.since ?? Infinity);
   return [...lanes.values()].sort((a, b) => (a.name === null ? -1 : b.name === null ? 1 : begin(a) - begin(b)));
 }
 
@@ -120,7 +142,10 @@ function lanesOf(timeline) {
  */
 function spanOf(model, timeline) {
   const { created, changed } = model.view.project;
-  const ends = [...timeline.attempts.map((row) => row.ended ?? row.started), ...timeline.waits.map((row) => row.until ?? row.since)];
+  const ends = [
+    ...timeline.attempts.map((row) => row.ended ?? row.started),
+    ...timeline.waits.map((row) => row.until ?? row.since),
+  ];
   const to = model.ended ? ends.reduce((most, end) => Math.max(most, end), changed) : Date.now();
   return { from: created, to: Math.max(to, created + 1) };
 }
@@ -135,42 +160,108 @@ function laneRow(lane, span, project, tell) {
   /** What comes behind the action inside an attempt: checks and the merge. */
   const later = (/** @type {import("../model/types.js").AttemptRow} */ attempt) => {
     const own = { from: attempt.started, to: Math.max(attempt.ended ?? span.to, attempt.started + 1) };
-    return attempt.steps.filter(({ step }) => step > 0).map((step) => {
-      const left = share(own, step.started);
-      return h("i", { class: "step-part", style: { left: `${left}%`, width: `${share(own, step.ended ?? own.to) - left}%` } });
-    });
+    return attempt.steps
+      .filter(({ step }) => step > 0)
+      .map((step) => {
+        const left = share(own, step.started);
+        return h("i", { class: "step-part", style: { left: `${left}%`, width: `${share(own, step.ended ?? own.to) - left}%` } });
+      });
   };
-  const bar = (/** @type {number} */ from, /** @type {number | undefined} */ to, /** @type {import("../core/dom.js").Props} */ props, /** @type {string} */ label, /** @type {() => import("../core/dom.js").Children} */ words, /** @type {HTMLElement[]} */ parts = []) => {
+  const bar = (
+    /** @type {number} */ from,
+    /** @type {number | undefined} */ to,
+    /** @type {import("../core/dom.js").Props} */ props,
+    /** @type {string} */ label,
+    /** @type {() => import("../core/dom.js").Children} */ words,
+    /** @type {HTMLElement[]} */ parts = [],
+  ) => {
     const left = share(span, from);
-    return h("button", { ...props, type: "button", tabindex: -1, title: label, "aria-label": label, style: { left: `${left}%`, width: `max(3px, ${share(span, to ?? span.to) - left}%)` }, on: { click: () => tell(words()) } }, parts);
+    return h(
+      "button",
+      {
+        ...props,
+        type: "button",
+        tabindex: -1,
+        title: label,
+        "aria-label": label,
+        style: { left: `${left}%`, width: `max(3px, ${share(span, to ?? span.to) - left}%)` },
+        on: { click: () => tell(words()) },
+      },
+      parts,
+    );
   };
   const name = lane.name ?? "project";
   const waits = lane.waits.map((wait) => {
     const look = WAITS[wait.cause] ?? { word: wait.cause, tone: "idle" };
     const long = duration((wait.until ?? Date.now()) - wait.since);
-    return bar(wait.since, wait.until, { class: "wait-bar", data: { tone: look.tone, cause: wait.cause } }, `${name} waited: ${look.word}, ${long}`, () => [
-      h("strong", null, name), h("span", null, `waited for ${look.word.toLowerCase()}`), h("span", { class: "muted" }, `${long}, from ${exactTime(wait.since)}${wait.until ? ` to ${exactTime(wait.until)}` : ", still"}`),
-    ]);
+    return bar(
+      wait.since,
+      wait.until,
+      { class: "wait-bar", data: { tone: look.tone, cause: wait.cause } },
+      `${name} waited: ${look.word}, ${long}`,
+      () => [
+        h("strong", null, name),
+        h("span", null, `waited for ${look.word.toLowerCase()}`),
+        h(
+          "span",
+          { class: "muted" },
+          `${long}, from ${exactTime(wait.since)}${wait.until ? ` to ${exactTime(wait.until)}` : ", still"}`,
+        ),
+      ],
+    );
   });
   const attempts = lane.attempts.map((attempt) => {
     const look = attemptLook(attempt.end);
     const long = duration((attempt.ended ?? Date.now()) - attempt.started);
-    return bar(attempt.started, attempt.ended, { class: "attempt-bar", data: { tone: look.tone } }, `${name}, attempt ${attempt.attempt}: ${look.word}, ${long}`, () => [
-      h("strong", null, name), `attempt ${attempt.attempt}`, attemptBadge(attempt.end),
-      h("span", { class: "muted", title: moment(attempt.started) }, `${long}, from ${exactTime(attempt.started)}`),
-      attempt.steps.map((step) => h("span", { class: "mono small" }, `${step.step} ${step.kind} ${step.duration_ms === undefined ? "" : duration(step.duration_ms)}${step.exit === undefined ? "" : ` exit ${step.exit}`}`)),
-      attempt.failure && h("span", { class: "tone-bad wrap-anywhere" }, attempt.failure.message),
-      h("a", { href: taskHref(project, name) }, "Open the task"),
-    ], later(attempt));
+    return bar(
+      attempt.started,
+      attempt.ended,
+      { class: "attempt-bar", data: { tone: look.tone } },
+      `${name}, attempt ${attempt.attempt}: ${look.word}, ${long}`,
+      () => [
+        h("strong", null, name),
+        `attempt ${attempt.attempt}`,
+        attemptBadge(attempt.end),
+        h("span", { class: "muted", title: moment(attempt.started) }, `${long}, from ${exactTime(attempt.started)}`),
+        attempt.steps.map((step) =>
+          h(
+            "span",
+            { class: "mono small" },
+            `${step.step} ${step.kind} ${step.duration_ms === undefined ? "" : duration(step.duration_ms)}${step.exit === undefined ? "" : ` exit ${step.exit}`}`,
+          ),
+        ),
+        attempt.failure && h("span", { class: "tone-bad wrap-anywhere" }, attempt.failure.message),
+        h("a", { href: taskHref(project, name) }, "Open the task"),
+      ],
+      later(attempt),
+    );
   });
-  return h("div", { class: "timeline-row" },
-    h("span", { class: "timeline-label clip" }, lane.name ? h("a", { href: taskHref(project, lane.name), title: lane.name }, lane.name) : h("strong", null, "project")),
+  return h(
+    "div",
+    { class: "timeline-row" },
+    h(
+      "span",
+      { class: "timeline-label clip" },
+      lane.name ? h("a", { href: taskHref(project, lane.name), title: lane.name }, lane.name) : h("strong", null, "project"),
+    ),
     h("span", { class: "timeline-lane" }, waits, attempts),
   );
 }
 
 function legend() {
   /** @type {[string, string, string][]} */
-  const entries = [["attempt-bar", "good", "completed"], ["attempt-bar", "bad", "failed"], ["attempt-bar", "active", "running"], ["attempt-bar step-legend", "good", "checks and merge"], ...Object.values(WAITS).filter(({ word }) => ["Worker", "Backoff", "Provider", "Approval", "Signal", "Doubt"].includes(word)).map(({ word, tone }) => /** @type {[string, string, string]} */ (["wait-bar", tone, word.toLowerCase()]))];
-  return h("ul", { class: "legend", "aria-label": "Colours" }, entries.map(([shape, tone, word]) => h("li", null, h("i", { class: shape, data: { tone, cause: word } }), word)));
+  const entries = [
+    ["attempt-bar", "good", "completed"],
+    ["attempt-bar", "bad", "failed"],
+    ["attempt-bar", "active", "running"],
+    ["attempt-bar step-legend", "good", "checks and merge"],
+    ...Object.values(WAITS)
+      .filter(({ word }) => ["Worker", "Backoff", "Provider", "Approval", "Signal", "Doubt"].includes(word))
+      .map(({ word, tone }) => /** @type {[string, string, string]} */ (["wait-bar", tone, word.toLowerCase()])),
+  ];
+  return h(
+    "ul",
+    { class: "legend", "aria-label": "Colours" },
+    entries.map(([shape, tone, word]) => h("li", null, h("i", { class: shape, data: { tone, cause: word } }), word)),
+  );
 }
