@@ -211,6 +211,8 @@ describe("work", () => {
     watch.lenient = false;
     server.cli("approve", "lost-1");
     await page.locator(".project-head .badge", { hasText: "Done" }).waitFor();
+    const last = JSON.parse(server.cli("show", "lost-1", "--json")).seq;
+    await page.locator(".record-seq", { hasText: String(last) }).waitFor();
     const shown = await page.locator(".record-seq").allTextContents();
     const numbers = shown.map(Number).sort((x, y) => x - y);
     assert.deepEqual(
@@ -218,7 +220,7 @@ describe("work", () => {
       numbers.map((_, at) => numbers[0] + at),
       "no record is missing and none is there twice",
     );
-    assert.equal(numbers.at(-1), JSON.parse(server.cli("show", "lost-1", "--json")).seq);
+    assert.equal(numbers.at(-1), last);
     await context.close();
   });
 

@@ -97,8 +97,7 @@ export class Stream {
       this.missed = true;
       this.become("lost");
       if (source.readyState === EventSource.CLOSED) {
-        const timer = setTimeout(() => this.connect(), RETRY_MS);
-        this.scope.own(() => clearTimeout(timer));
+        this.scope.after(RETRY_MS, () => this.connect());
       }
     });
     this.become(this.state === "lost" ? "lost" : "connecting");

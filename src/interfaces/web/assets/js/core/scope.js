@@ -6,6 +6,8 @@ export class Scope {
     this.controller = new AbortController();
     /** @type {(() => void)[]} */
     this.ends = [];
+    /** @type {Set<number>} */
+    this.timers = new Set();
   }
 
   /** Aborted when the scope ends; for requests and listeners. */
@@ -26,6 +28,21 @@ export class Scope {
   own(end) {
     if (this.over) end();
     else this.ends.push(end);
+  }
+
+  /**
+   * Calls `act` after `ms`, unless the scope ends before.
+   *
+   * @param {number} ms
+   * @param {() => void} act
+   */
+  after(ms, act) {
+    if (this.over) return;
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      act();
+    }, ms);
+    this.timers.add(timer);
   }
 
   /**
@@ -52,6 +69,7 @@ export class Scope {
   end() {
     if (this.over) return;
     this.controller.abort();
+    for (const timer of this.timers) clearTimeout(timer);
     for (const end of this.ends.splice(0).reverse()) end();
   }
 }
@@ -95,8 +113,7 @@ export function gently(scope, work, least) {
     if (wanted) return;
     wanted = true;
     const wait = Math.max(60, last + pause - performance.now());
-    const timer = setTimeout(run, wait);
-    scope.own(() => clearTimeout(timer));
+    scope.after(wait, run);
   };
   return ask;
 }

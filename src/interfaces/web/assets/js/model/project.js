@@ -9,6 +9,7 @@ import { kindOf } from "./record_words.js";
 import { ENDED } from "./status.js";
 
 const LEAST_MS = 700;
+const BURST_MS = 50;
 
 /** The state that a record puts its task in. @type {Record<string, string>} */
 const STATUS_AFTER = {
@@ -37,6 +38,7 @@ export class ProjectModel {
     this.view = /** @type {any} */ (null);
     /** @type {import("./types.js").Reason[]} */
     this.reasons = [];
+    this.telling = false;
     /** How often each phase was entered. @type {Map<string, number>} */
     this.rounds = new Map();
     /** @type {Set<() => void>} */
@@ -149,17 +151,27 @@ export class ProjectModel {
 
   /** @param {import("./types.js").RecordView} record */
   take(record) {
-    if (record.seq <= this.view.seq) return;
     this.enter(record.event);
+    // The view may be ahead of the stream: then what the record says stands in it, and only readers of records want it.
+    if (record.seq > this.view.seq) this.apply(record);
+    for (const reader of this.readers) reader(record);
+    this.refresh();
+  }
+
+  /** @param {import("./types.js").RecordView} record */
+  apply(record) {
     const [kind, body] = kindOf(record.event);
     const task = this.view.tasks[body.task];
     const status = STATUS_AFTER[kind];
-    if (task && status && task.status !== status) {
-      this.view.tasks[body.task] = { ...task, status, since: record.at, waits_for: null };
+    if (!task || !status || task.status === status) return;
+    this.view.tasks[body.task] = { ...task, status, since: record.at, waits_for: null };
+    // Records come in bursts; pages are told once for each.
+    if (this.telling) return;
+    this.telling = true;
+    this.scope.after(BURST_MS, () => {
+      this.telling = false;
       this.changed();
-    }
-    for (const reader of this.readers) reader(record);
-    this.refresh();
+    });
   }
 
   /** @param {any} event */
