@@ -1,5 +1,7 @@
 /** A day's work in the browser: start, watch, decide, look at a failure, repair, fork, compare; and all of it without a mouse. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { launch, open, screenshot } from "./support/browser.js";
 import { Server, until } from "./support/server.js";
@@ -128,7 +130,7 @@ describe("work", () => {
     await page.getByRole("menuitem", { name: "Send a signal…" }).click();
     await page.locator("dialog").getByLabel("Name").fill("knock");
     await page.getByLabel("Payload").fill('{"by": 1}');
-    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.locator("dialog").getByRole("button", { name: "Send" }).click();
     await page.getByText("1 completed").waitFor();
     await page.getByRole("button", { name: "More" }).click();
     await page.getByRole("menuitem", { name: "Cancel…" }).click();
@@ -166,6 +168,7 @@ describe("work", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL("**/projects/hello-*");
     await page.getByText("Greeted Grace. Go on?").first().waitFor();
+    await page.getByText("1 awaiting approval").waitFor();
     await page.locator("canvas.graph-canvas").focus();
     await page.keyboard.press("ArrowRight");
     await until("the first task is chosen", async () => /greet/.test((await page.locator("#announcer").textContent()) ?? ""));
@@ -246,6 +249,42 @@ describe("work", () => {
     await until("it is done", () => statusOf("rest-1") === "DONE");
     assert.equal(await page.locator(".project-head .badge").first().textContent(), "Build");
     await see(false);
+    await page.locator(".project-head .badge", { hasText: "Done" }).waitFor();
+    watch.clear();
+    await context.close();
+  });
+
+  test("output comes while it is written", async () => {
+    const { page, watch, context } = await open(browser, server);
+    const flag = join(server.place, "flag-1");
+    server.cli("run", "workflows/slow.yaml", "--id", "slow-1", "--detach", "-i", `flag=${flag}`);
+    await page.goto(`${server.url}/projects/slow-1/tasks/publish/output`);
+    await page.locator(".terminal-line", { hasText: "first" }).waitFor();
+    await page.getByText("attempt 1, step 0, running").waitFor();
+    assert.equal(await page.locator(".terminal-line", { hasText: "last" }).count(), 0);
+    writeFileSync(flag, "");
+    await page.locator(".terminal-line", { hasText: "last" }).waitFor();
+    await page.locator(".badge", { hasText: "Completed" }).waitFor();
+    watch.clear();
+    await context.close();
+  });
+
+  test("a doubt is settled by a person", async () => {
+    const { page, watch, context } = await open(browser, server);
+    server.cli("run", "workflows/slow.yaml", "--id", "slow-2", "--detach", "-i", `flag=${join(server.place, "flag-2")}`);
+    await page.goto(`${server.url}/projects/slow-2/tasks/publish/output`);
+    await page.locator(".terminal-line", { hasText: "first" }).waitFor();
+    watch.lenient = true;
+    await server.stop("SIGKILL");
+    await server.start();
+    await page.goto(`${server.url}/projects/slow-2`);
+    await page.getByText("1 in doubt").waitFor();
+    watch.lenient = false;
+    await screenshot(page, "doubt");
+    await page.getByRole("button", { name: "Settle" }).click();
+    await page.getByLabel("The step in doubt").selectOption({ label: "happened: go on" });
+    await screenshot(page, "doubt-settled");
+    await page.locator("dialog").getByRole("button", { name: "Resume" }).click();
     await page.locator(".project-head .badge", { hasText: "Done" }).waitFor();
     watch.clear();
     await context.close();

@@ -78,6 +78,7 @@ files! {
     "js/parts/task_summary.js",
     "js/parts/terminal.js",
     "js/parts/time_axis.js",
+    "js/parts/unblock.js",
     "js/parts/value.js",
     "js/parts/virtual_list.js",
     "js/tabs/artifacts.js",

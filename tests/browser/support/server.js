@@ -36,6 +36,7 @@ export class Server {
     git("init", "-q", "-b", "main");
     git("add", ".");
     git("commit", "-qm", "start");
+    this.cli("trust", "--yes");
   }
 
   /** @param {string[]} words */

@@ -76,6 +76,20 @@ tasks:
   open: {needs: [knock, outside], run: echo open}
 `;
 
+/** Writes a line, and another one once a file is there; what it does must not happen twice. */
+const SLOW = `name: slow
+description: Waits for a file in its middle.
+inputs:
+  flag: {type: string, required: true}
+tasks:
+  publish:
+    effect: once
+    run: |
+      echo first
+      until [ -e {{ inputs.flag | sh }} ]; do sleep 0.05; done
+      echo last
+`;
+
 /** A thousand tasks behind a question, in layers that need each other. */
 function wide() {
   const lines = [
@@ -96,7 +110,14 @@ function wide() {
 /** @param {string} folder */
 export function writeWorkflows(folder) {
   mkdirSync(folder, { recursive: true });
-  for (const [name, text] of Object.entries({ hello: HELLO, broken: BROKEN, edit: EDIT, waits: WAITS, wide: wide() })) {
+  for (const [name, text] of Object.entries({
+    hello: HELLO,
+    broken: BROKEN,
+    edit: EDIT,
+    waits: WAITS,
+    slow: SLOW,
+    wide: wide(),
+  })) {
     writeFileSync(join(folder, `${name}.yaml`), text);
   }
 }

@@ -26,6 +26,11 @@ const STATUS_AFTER = {
   BranchOpened: "DEBUGGING",
 };
 
+/** @param {any} what it waits for */
+function awaiting(what) {
+  return kindOf(what)[0] === "Approval" ? "AWAITING_APPROVAL" : "AWAITING_SIGNAL";
+}
+
 export class ProjectModel {
   /**
    * @param {string} id
@@ -162,7 +167,7 @@ export class ProjectModel {
   apply(record) {
     const [kind, body] = kindOf(record.event);
     const task = this.view.tasks[body.task];
-    const status = STATUS_AFTER[kind];
+    const status = kind === "TaskAwaits" ? awaiting(body.what) : STATUS_AFTER[kind];
     if (!task || !status || task.status === status) return;
     this.view.tasks[body.task] = { ...task, status, since: record.at, waits_for: null };
     // Records come in bursts; pages are told once for each.

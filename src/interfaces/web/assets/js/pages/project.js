@@ -16,6 +16,7 @@ import { menu } from "../parts/menu.js";
 import { DIMENSIONS, isCapped, meter } from "../parts/meter.js";
 import { reasonList } from "../parts/reasons.js";
 import { revealTab, tabLinks } from "../parts/tabs.js";
+import { unblock } from "../parts/unblock.js";
 import { artifactsTab } from "../tabs/artifacts.js";
 import { changesTab } from "../tabs/changes.js";
 import { costTab } from "../tabs/cost.js";
@@ -258,22 +259,6 @@ function waitingPart(model) {
   return h(
     "section",
     { class: "waiting", "aria-label": "What it waits for" },
-    reasonList(wanted, { project: model.id, action: (reason) => reasonAction(model, reason), most: 3 }),
+    reasonList(wanted, { project: model.id, action: (reason) => unblock(model, reason.task, reason.waits_for), most: 3 }),
   );
-}
-
-/**
- * @param {ProjectModel} model
- * @param {import("../model/types.js").Reason} reason
- */
-function reasonAction(model, reason) {
-  const isQuestion = reason.command?.includes(" approve ") || (reason.task === null && model.view.gate);
-  if (isQuestion) {
-    const task = reason.task ? `&task=${encodeURIComponent(reason.task)}` : "";
-    return h("a", { class: "button primary", href: `/approvals?project=${encodeURIComponent(model.id)}${task}` }, "Decide");
-  }
-  const { task } = reason;
-  if (task && model.task(task)?.child)
-    return h("a", { class: "button", href: `/projects/${encodeURIComponent(model.task(task)?.child ?? "")}` }, "Open the child");
-  return null;
 }

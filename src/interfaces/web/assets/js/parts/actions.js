@@ -115,8 +115,11 @@ export function retry(model, task) {
   });
 }
 
-/** @param {Model} model */
-export function signal(model) {
+/**
+ * @param {Model} model
+ * @param {string} [name] of the signal that is waited for
+ */
+export function signal(model, name) {
   const payload = field({
     label: "Payload",
     name: "payload",
@@ -125,7 +128,7 @@ export function signal(model) {
   });
   askFor({
     title: `Send a signal to ${model.id}`,
-    fields: [field({ label: "Name", name: "name", required: true }), payload],
+    fields: [field({ label: "Name", name: "name", required: true, value: name }), payload],
     act: "Send",
     run: async (data) => {
       const given = text(data, "payload");

@@ -7,6 +7,7 @@ import { refusedFor, retry } from "./actions.js";
 import { taskBadge } from "./badge.js";
 import { command } from "./command.js";
 import { icon } from "./icons.js";
+import { unblock } from "./unblock.js";
 import { valueView } from "./value.js";
 
 /** @param {string} project @param {string} task @param {string} [tab] */
@@ -60,7 +61,6 @@ export function taskTiming(task) {
 export function taskTrouble(model, task) {
   const reason = model.reasons.find((one) => one.task === task.name);
   const waits = reason?.waits_for ?? task.waits_for;
-  const isAsked = task.status === "AWAITING_APPROVAL";
   const canRetry = task.status === "FAILED" && !model.ended && !refusedFor("operate");
   return [
     waits &&
@@ -75,19 +75,7 @@ export function taskTrouble(model, task) {
           task.due && h("span", null, "goes on by itself ", dueTime(task.due)),
         ),
         reason?.command && h("div", null, command(reason.command)),
-        isAsked &&
-          h(
-            "div",
-            null,
-            h(
-              "a",
-              {
-                class: "button primary small",
-                href: `/approvals?project=${encodeURIComponent(model.id)}&task=${encodeURIComponent(task.name)}`,
-              },
-              "Decide",
-            ),
-          ),
+        waits && h("div", null, unblock(model, task.name, waits)),
       ),
     task.failure &&
       h(
