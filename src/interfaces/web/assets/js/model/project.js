@@ -59,7 +59,8 @@ export class ProjectModel {
   /** Loads it for the first time and begins to follow it. */
   async open() {
     const entered = path(["projects", this.id, "records"], { kind: "PhaseEntered", limit: 500 });
-    const [{ records }] = await Promise.all([get(entered, this.scope.signal), this.load()]);
+    await this.load();
+    const { records } = await get(entered, this.scope.signal);
     for (const record of records) this.enter(record.event);
     this.changed();
     if (this.scope.over || this.ended) return;
@@ -140,10 +141,9 @@ export class ProjectModel {
   }
 
   async load() {
-    const [view, why] = await Promise.all([
-      get(path(["projects", this.id]), this.scope.signal),
-      get(path(["projects", this.id, "why"]), this.scope.signal),
-    ]);
+    // In this order: reasons that are older than the view would stay, for the stream only brings what comes after it.
+    const view = await get(path(["projects", this.id]), this.scope.signal);
+    const why = await get(path(["projects", this.id, "why"]), this.scope.signal);
     if (this.scope.over) return;
     this.view = view;
     this.reasons = why.reasons;
