@@ -119,8 +119,10 @@ pub const DIFF_BYTES: usize = 4 * 1024 * 1024;
 pub const DIFF_FILE_BYTES: i64 = 1024 * 1024;
 /// Largest body of an HTTP request: the largest payload of a signal, escaped, and inputs of a workflow fit.
 pub const API_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// Most HTTP requests that are answered at once; later ones are told to come again.
+/// Most HTTP requests that are answered at once; later ones wait, and are told to come again when that takes too long.
 pub const API_REQUESTS: usize = 256;
+/// How long a request waits to be answered before it is told to come again; those that wait are bounded by their connections.
+pub const API_WAIT_MS: u64 = 10_000;
 /// Most connections to the HTTP server.
 pub const API_CONNECTIONS: usize = 4_096;
 /// Most live streams of events.

@@ -2,15 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
 
+use super::extract::too_large;
 use super::problem::{self, Problem};
 use super::state::Api;
 use super::tokens::Role;
+use crate::domain::limits;
 use crate::interfaces::api::{Fault, FaultKind};
 
 /// The cookie that stands for a token in a browser.
@@ -96,11 +100,34 @@ fn needed(method: &Method, path: &str, is_safe: bool) -> Option<Role> {
     }
 }
 
-/// A place for the time of one request.
+/// A body that says to be past the bound is read away, as far as that is bearable: else its sender hears of nothing but a broken
+/// connection.
+async fn read_away(request: Request) {
+    const MOST_BYTES: usize = 4 * limits::API_BODY_BYTES;
+    let read = async {
+        let (mut stream, mut seen) = (request.into_body().into_data_stream(), 0);
+        while let Some(Ok(piece)) = stream.next().await {
+            seen += piece.len();
+            if seen > MOST_BYTES {
+                return;
+            }
+        }
+    };
+    // Whoever is slower than the head of a request may be is left to the broken connection.
+    let _ = tokio::time::timeout(Duration::from_millis(limits::API_HEAD_MS), read).await;
+}
+
+/// A place for the time of one request, and no body past the bound.
 pub async fn bound(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    match api.places.clone().try_acquire_owned() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => Problem::from(Fault::new(FaultKind::TooMany, "the server is busy")).into_response(),
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > limits::API_BODY_BYTES) {
+        read_away(request).await;
+        return too_large().into_response();
+    }
+    let waiting = api.places.clone().acquire_owned();
+    match tokio::time::timeout(Duration::from_millis(limits::API_WAIT_MS), waiting).await {
+        Ok(Ok(_place)) => next.run(request).await,
+        Ok(Err(_)) | Err(_) => Problem::from(Fault::new(FaultKind::TooMany, "the server is busy")).into_response(),
     }
 }
 

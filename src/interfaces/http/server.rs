@@ -22,7 +22,7 @@ use super::{router, tls};
 use crate::domain::limits;
 
 /// How much of the processor's favour the server gives up for the engine: whoever watches must not slow what they watch.
-const NICE: i32 = 5;
+const NICE: i32 = 10;
 /// Threads of the server's runtime.
 const THREADS: usize = 2;
 /// Between two tries after the system refused a connection (no file descriptors).
