@@ -3,10 +3,7 @@ import { fill, h } from "../core/dom.js";
 import { go } from "../core/router.js";
 import { shortcuts } from "../core/shortcuts.js";
 import { ProjectModel } from "../model/project.js";
-import { TASK_ENDED } from "../model/status.js";
-import { refusedFor, retry } from "../parts/actions.js";
 import { taskBadge } from "../parts/badge.js";
-import { icon } from "../parts/icons.js";
 import { loading } from "../parts/loading.js";
 import { revealTab, tabLinks } from "../parts/tabs.js";
 import { taskFacts, taskHref, taskTiming, taskTrouble } from "../parts/task_summary.js";
@@ -88,7 +85,6 @@ export function taskPage(main, place, scope) {
  */
 function taskHead(model, name, scope) {
   const state = h("span", { class: "row wrap" });
-  const action = h("div", { class: "actions" });
   const trouble = h("div", { class: "stack" });
   const facts = h("div", { class: "task-facts" });
   let drawn = "";
@@ -100,28 +96,6 @@ function taskHead(model, name, scope) {
     fill(state, taskBadge(task.status), taskTiming(task));
     fill(trouble, taskTrouble(model, task));
     fill(facts, taskFacts(model, task));
-    const refused = refusedFor("operate");
-    const canRetry =
-      !model.ended &&
-      (task.status === "FAILED" ||
-        (task.status === "BACKOFF" && !task.due) ||
-        (TASK_ENDED.has(task.status) && task.failure !== null));
-    fill(
-      action,
-      canRetry &&
-        h(
-          "button",
-          {
-            class: "button",
-            type: "button",
-            "aria-disabled": refused ? "true" : undefined,
-            title: refused ?? undefined,
-            on: { click: () => refused || retry(model, name) },
-          },
-          icon("retry"),
-          "Retry",
-        ),
-    );
   }, scope);
   const base = `/projects/${encodeURIComponent(model.id)}`;
   return h(
@@ -138,7 +112,7 @@ function taskHead(model, name, scope) {
         h("li", null, h("a", { href: `${base}/tasks` }, "Tasks")),
       ),
     ),
-    h("div", { class: "page-head" }, h("h1", null, name), state, action),
+    h("div", { class: "page-head" }, h("h1", null, name), state),
     trouble,
     facts,
   );
