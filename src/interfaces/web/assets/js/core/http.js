@@ -51,15 +51,6 @@ export function post(path, body, options = {}) {
 
 /**
  * @param {string} path
- * @param {unknown} body
- * @returns {Promise<any>}
- */
-export function put(path, body) {
-  return send("PUT", path, body, {});
-}
-
-/**
- * @param {string} path
  * @returns {Promise<any>}
  */
 export function remove(path) {

@@ -91,7 +91,7 @@ export function cancel(model) {
 }
 
 /** @param {Model} model */
-export function kill(model) {
+function kill(model) {
   askFor({
     title: `Kill ${model.id}`,
     text: "Everything is stopped at once and nothing is undone. This is final.",
@@ -184,7 +184,7 @@ export function fork(model, at) {
 }
 
 /** @param {Model} model */
-export function compareWith(model) {
+function compareWith(model) {
   askFor({
     title: `Compare ${model.id}`,
     fields: field({ label: "With", name: "with", required: true, hint: "The id of another project." }),
@@ -194,7 +194,7 @@ export function compareWith(model) {
 }
 
 /** @param {Model} model */
-export function deleteProject(model) {
+function deleteProject(model) {
   askFor({
     title: `Delete ${model.id}`,
     text: "Its journal is removed for good. Branches in the repository stay.",

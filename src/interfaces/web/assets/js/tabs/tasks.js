@@ -1,6 +1,6 @@
 /** All tasks as a table: the graph for those who read better than they look. */
 import { sinceTime } from "../core/clock.js";
-import { fill, h } from "../core/dom.js";
+import { h } from "../core/dom.js";
 import { duration, plural } from "../core/format.js";
 import { setQuery } from "../core/router.js";
 import { shortcuts } from "../core/shortcuts.js";
