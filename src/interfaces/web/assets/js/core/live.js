@@ -26,13 +26,13 @@ export function watchConnection(watcher) {
 export class Stream {
   /**
    * @param {import("./scope.js").Scope} scope
-   * @param {(last: string | null) => string} url where to connect, having seen `last`
+   * @param {(last: string | null) => string} address where to connect, having seen `last`
    * @param {{record?: (record: import("../model/types.js").RecordView) => void, ended?: () => void, delta?: (delta: any) => void, again?: () => void}} on
    *   `again`: connected once more after the connection was lost
    */
-  constructor(scope, url, on) {
+  constructor(scope, address, on) {
     this.scope = scope;
-    this.url = url;
+    this.address = address;
     this.on = on;
     /** @type {string | null} */
     this.last = null;
@@ -75,7 +75,7 @@ export class Stream {
   connect() {
     if (this.scope.over) return;
     this.source?.close();
-    const source = new EventSource(this.url(this.last));
+    const source = new EventSource(this.address(this.last));
     this.source = source;
     source.addEventListener("open", () => {
       this.become("live");
