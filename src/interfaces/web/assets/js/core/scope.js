@@ -1,6 +1,8 @@
 /** What lives as long as a page: everything it owns ends when the page is left. */
 import { Problem } from "./http.js";
 
+const MOST_PAUSE_MS = 10_000;
+
 export class Scope {
   constructor() {
     this.controller = new AbortController();
@@ -99,7 +101,8 @@ export function gently(scope, work, least) {
     } finally {
       busy = false;
       last = performance.now();
-      pause = Math.max(least, 3 * (last - began));
+      // A machine that slept in between says nothing of how long the work takes.
+      pause = Math.min(Math.max(least, 3 * (last - began)), MOST_PAUSE_MS);
       const again = wanted;
       wanted = false;
       if (again) ask();
