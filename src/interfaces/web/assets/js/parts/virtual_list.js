@@ -20,8 +20,16 @@ export class VirtualList {
       { class: `virtual ${how.class ?? ""}`.trim(), tabindex: 0, role: "region", "aria-label": how.label },
       this.inner,
     );
-    this.root.addEventListener("scroll", () => this.draw(), { passive: true });
-    const resized = new ResizeObserver(() => this.draw());
+    /** Whether the last row was in sight when somebody scrolled last. */
+    this.isAtEnd = true;
+    this.follows = false;
+    const scrolled = () => {
+      const { scrollTop, clientHeight, scrollHeight } = this.root;
+      this.isAtEnd = scrollTop + clientHeight >= scrollHeight - 2 * how.height;
+      this.draw();
+    };
+    this.root.addEventListener("scroll", scrolled, { passive: true });
+    const resized = new ResizeObserver(() => this.settle());
     resized.observe(this.root);
     scope.own(() => resized.disconnect());
   }
@@ -33,11 +41,15 @@ export class VirtualList {
    * @param {{follow?: boolean}} [options]
    */
   show(items, { follow = false } = {}) {
-    const { scrollTop, clientHeight, scrollHeight } = this.root;
-    const atEnd = scrollTop + clientHeight >= scrollHeight - 2 * this.how.height;
     this.items = items;
+    this.follows = follow;
     this.inner.style.height = `${items.length * this.how.height}px`;
-    if (follow && atEnd) this.root.scrollTop = this.root.scrollHeight;
+    this.settle();
+  }
+
+  /** Draws what is in sight now; who follows is at the end. */
+  settle() {
+    if (this.follows && this.isAtEnd) this.root.scrollTop = this.root.scrollHeight;
     this.draw();
   }
 
