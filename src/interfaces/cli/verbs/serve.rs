@@ -16,7 +16,8 @@ use super::{drive, resume, token};
 use crate::app::{self, HeldHow, Need, Session, git_root};
 use crate::domain::machine::ProjectStatus;
 use crate::interfaces::api::{Explained, Fault};
-use crate::interfaces::http::{Mounts, Page, Parts, Running, Security, check_exposure};
+use crate::interfaces::http::{Asset, Mounts, Page, Parts, Running, Security, check_exposure};
+use crate::interfaces::web;
 
 /// The folder of remembered requests in the home.
 const REQUESTS: &str = "http/requests";
@@ -95,9 +96,13 @@ async fn start(
     Ok(Running::start(arguments.listen, security, parts)?)
 }
 
-/// What other faces bring along: none does yet that is compiled in.
+/// What other faces bring along.
 fn mounts() -> Mounts {
-    Mounts::default()
+    Mounts { assets: Some(asset), ..Mounts::default() }
+}
+
+fn asset(path: &str) -> Option<Asset> {
+    web::asset(path).map(|web::Asset { content_type, etag, bytes }| Asset { content_type, etag, bytes })
 }
 
 /// Takes every project up that has not ended. One that cannot go on without a person is told and does not stop the others.
