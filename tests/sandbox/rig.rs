@@ -76,7 +76,6 @@ pub fn command(world: &World, line: &str, contained: Containment) -> Command {
         key: "p/0/1/0".to_owned(),
         masker: Masker::default(),
         contained,
-        masker: wfctl::telemetry::mask::Masker::default(),
     }
 }
 
