@@ -109,6 +109,8 @@ fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
         sink: sink.clone(),
         source: sink,
         models: Arc::new(NoModels),
+        secrets: Arc::new(wfctl::secrets::Shelf::default()),
+        masks: wfctl::telemetry::mask::Masks::default(),
         indexes: Arc::new(Indexes::new(home.join("indexes"))),
         servers: None,
         clock: Arc::new(SystemClock::default()),

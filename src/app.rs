@@ -11,7 +11,11 @@ mod keeper;
 mod lock;
 mod models;
 mod places;
+mod private;
+mod publishing;
 mod replay;
+mod roles;
+mod sandbox;
 mod servers;
 mod session;
 mod trust;
@@ -21,7 +25,11 @@ pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use models::{ModelProblem, Source as ModelsHere};
+pub use private::PrivateFiles;
+pub use publishing::SinkTried;
 pub use replay::{Counts, Difference, Replayed};
+pub use roles::{RoleText, shipped_roles};
+pub use sandbox::{Came, Escape, Found, Health, Trial, TrialError, Tried};
 pub use session::{Need, Session};
 pub use trust::{Entry as TrustEntry, Standing, Trust, is_in_repository};
 
@@ -37,6 +45,7 @@ use crate::engine::entropy::SystemEntropy;
 use crate::engine::ports::{Clock as _, Entropy as _};
 use crate::interfaces::api::Check;
 use crate::journal::doctor;
+use crate::secrets::Shelf;
 use crate::steps::{self, Containments};
 use crate::telemetry::Log;
 use crate::workspace::{Workspaces, detached};
@@ -52,6 +61,7 @@ pub struct App {
     environment: Environment,
     places: Places,
     log: Log,
+    secrets: Arc<Shelf>,
     clock: Arc<SystemClock>,
     /// What the layers were read from, to read them again.
     sources: Sources,
@@ -81,7 +91,14 @@ impl App {
         let config = Config::new(&layers);
         let asked_for = !matches!(layers.get(Key::Log).origin, crate::config::Origin::Default);
         let log = Log::begin(&config.log, config.log_json, asked_for);
-        Ok(Self { config, layers, environment, places, log, clock, sources })
+        let (declared, own) = (layers.secrets().clone(), environment.config_file());
+        let secrets = Arc::new(Shelf::new(declared, environment.texts(), own.as_deref(), log.masks().clone()));
+        Ok(Self { config, layers, environment, places, log, secrets, clock, sources })
+    }
+
+    /// The secrets that the user has declared.
+    pub fn secrets(&self) -> &Shelf {
+        &self.secrets
     }
 
     /// The settings of the repository around here that do not count, for nobody has agreed to them: the file and its text.
@@ -194,9 +211,29 @@ impl App {
         detached::spawn(&program, &arguments, &log).map_err(|source| Error::io(doing, &program, source))
     }
 
+    /// A folder of the home for small files of a face.
+    pub fn private_files(&self, folder: &str) -> PrivateFiles {
+        PrivateFiles::new(self.places.home.join(folder))
+    }
+
+    /// A secret of 256 bits, as letters and digits.
+    pub fn fresh_secret(&self) -> String {
+        use std::fmt::Write as _;
+        (0..4).fold(String::new(), |mut text, _| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{:016x}", SystemEntropy.next());
+            text
+        })
+    }
+
     /// Opens the home, or a line to the engine that holds it.
     pub async fn open(&self, need: Need, command: &str) -> Result<Session, Error> {
         session::open(self, need, command).await
+    }
+
+    /// Sends an event to everyone who is told of records, or to one of them.
+    pub async fn try_sinks(&self, only: Option<&str>) -> Result<Vec<SinkTried>, Error> {
+        publishing::try_out(self, only).await
     }
 
     /// A line to the engine in another process, waiting for one that was just started.

@@ -198,6 +198,7 @@ pub fn definition(name: &str, tasks: Vec<TaskSpec>) -> Arc<Definition> {
         budget: Default::default(),
         env: Default::default(),
         pass_env: Vec::new(),
+        secrets: Vec::new(),
         retry: RetryRules::default(),
         models: Default::default(),
         merge: Default::default(),

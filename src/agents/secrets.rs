@@ -2,17 +2,10 @@
 //! A [`Secret`] cannot be printed or serialised; whoever sends it says so with [`Secret::expose`].
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::domain::limits;
-
-/// What stands for a secret wherever it would be shown.
-const SHOWN: &str = "[secret]";
-/// Shorter values are not searched for in texts: they would hit innocent words.
-const SHORTEST_SEARCHED: usize = 8;
+use crate::secrets::file;
+pub use crate::secrets::{Secret, SecretsError};
 
 /// Whether a variable of this name holds a secret.
 pub fn holds_secret(name: &str) -> bool {
@@ -29,75 +22,6 @@ pub fn withheld(name: &str) -> bool {
     const DOORS: [&str; 7] = ["AWS_", "AZURE_", "GOOGLE_APPLICATION_", "GH_", "GITHUB_", "KUBE", "SSH_AUTH_SOCK"];
     let upper = name.to_ascii_uppercase();
     holds_secret(&upper) || DOORS.iter().any(|door| upper.starts_with(door))
-}
-
-/// A value that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a value, without the white space around it; `None` when nothing is left.
-    pub fn new(value: &str) -> Option<Self> {
-        let value = value.trim();
-        (!value.is_empty()).then(|| Self(value.to_owned()))
-    }
-
-    /// The value itself, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// `text` without this value in it.
-    pub fn redact(&self, text: &str) -> String {
-        if self.0.len() < SHORTEST_SEARCHED { text.to_owned() } else { text.replace(&self.0, SHOWN) }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SHOWN)
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SHOWN)
-    }
-}
-
-/// What is wrong with a file of secrets. No message shows any of its content.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretsError {
-    /// It cannot be read.
-    #[error("cannot read the secrets file {path}: {cause}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// Others may read it.
-    #[error("the secrets file {path} may be read by others (mode {mode:04o}); run: chmod 600 {path}")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It is longer than a list of keys can be.
-    #[error("the secrets file {path} has more than {} bytes", limits::SMALL_FILE_BYTES)]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is not TOML with one text per name.
-    #[error("the secrets file {path} is not a list of NAME = \"value\" lines (line {line})")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where reading stopped, from 1.
-        line: usize,
-    },
 }
 
 /// Secrets by the name of their environment variable.
@@ -118,32 +42,9 @@ impl Secrets {
     /// Adds those of a TOML file (`OPENAI_API_KEY = "..."`); the environment wins. A file that is not there adds nothing.
     pub fn with_file(mut self, path: &Path) -> Result<Self, SecretsError> {
         self.file = Some(path.to_owned());
-        let unreadable = |cause| SecretsError::Unreadable { path: path.to_owned(), cause };
-        let file = match std::fs::File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
-            Err(error) => return Err(unreadable(error)),
-        };
-        let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(SecretsError::Open { path: path.to_owned(), mode });
-        }
-        let mut text = String::new();
-        file.take(limits::SMALL_FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > limits::SMALL_FILE_BYTES {
-            return Err(SecretsError::TooLong { path: path.to_owned() });
-        }
-        let values: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
-            // The parser's own message quotes the line, and with it the secret.
-            let before = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
-            SecretsError::Malformed { path: path.to_owned(), line }
-        })?;
-        for (name, value) in values {
-            if let Some(secret) = Secret::new(&value) {
-                self.of_file.insert(name.clone(), secret.clone());
-                self.all.entry(name).or_insert(secret);
-            }
+        for (name, secret) in file::read(path)?.unwrap_or_default() {
+            self.of_file.insert(name.clone(), secret.clone());
+            self.all.entry(name).or_insert(secret);
         }
         Ok(self)
     }
@@ -175,9 +76,9 @@ impl Secrets {
         }
     }
 
-    /// `text` without any of these secrets in it.
-    pub fn redact(&self, text: &str) -> String {
-        self.all.values().chain(self.of_file.values()).fold(text.to_owned(), |text, secret| secret.redact(&text))
+    /// All of them by name, for whoever strikes them out of texts.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.all.iter().chain(&self.of_file).map(|(name, secret)| (name.as_str(), secret.expose()))
     }
 }
 
@@ -186,6 +87,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::domain::limits;
 
     fn file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -208,7 +110,7 @@ mod tests {
         for shown in [format!("{secret}"), format!("{secret:?}"), format!("{secrets:#?}")] {
             assert!(!shown.contains("very"), "{shown}");
         }
-        assert_eq!(secrets.redact("wrong key sk-very-secret!"), "wrong key [secret]!");
+        assert_eq!(secret.redact("wrong key sk-very-secret!"), "wrong key [secret]!");
     }
 
     #[test]
@@ -228,7 +130,8 @@ mod tests {
         let (_dir, path) = file("HOUSE = \"of the file!\"\n", 0o600);
         let pairs = [("DB_PASSWORD", "hunter2hunter2"), ("HOME", "/home/somebody"), ("LLM", "key-of-llm")];
         let secrets = environment(&pairs).with_file(&path).unwrap().sensitive(|name| name == "LLM");
-        let text = secrets.redact("hunter2hunter2 /home/somebody key-of-llm of the file!");
+        let text = "hunter2hunter2 /home/somebody key-of-llm of the file!".to_owned();
+        let text = crate::telemetry::mask::Masker::new(secrets.values()).text(text);
         assert_eq!(text, "[secret] /home/somebody [secret] [secret]");
         for name in
             ["GH_HOST", "aws_profile", "SSH_AUTH_SOCK", "npm_config_token", "MY_KEY", "GOOGLE_APPLICATION_CREDENTIALS"]

@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::domain::ids::{Attempt, Digest, ProjectId, StepIx, TaskIx};
+use super::publishing::Publishing;
+use crate::domain::ids::{Attempt, Digest, Epoch, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::BlobRef;
 use crate::domain::time::Millis;
 use crate::domain::view::Summary;
 use crate::engine::archive::Archive;
-use crate::interfaces::api::{self, Adopted, Check, Fault, FaultKind, Removed};
+use crate::engine::ports::Clock;
+use crate::interfaces::api::{
+    self, Adopted, Between, ChangedFile, Check, Comparison, Fault, FaultKind, Removed, Sides, SinkState,
+};
 use crate::journal::blobs::Blobs;
 use crate::journal::doctor::{self, Severity};
 use crate::journal::snapshot::Snapshots;
-use crate::workspace::{Adoption, Workspaces};
+use crate::workspace::{Adoption, ComparedFile, Unpublished, Workspaces};
 
 /// The keeper of an open home.
 pub struct Keeper {
@@ -24,6 +28,10 @@ pub struct Keeper {
     pub workspaces: Arc<Workspaces>,
     pub places: doctor::Places,
     pub logs: PathBuf,
+    /// Of the engine at work; `None` where the home is only read.
+    pub epoch: Option<Epoch>,
+    pub publishing: Arc<Publishing>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Keeper {
@@ -37,7 +45,7 @@ impl Keeper {
         Ok(named)
     }
 
-    fn remove_project(&self, id: &ProjectId, epoch: crate::domain::ids::Epoch) -> Result<(), String> {
+    fn remove_project(&self, id: &ProjectId, epoch: Epoch) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| format!("{id}: {error}");
         if let Ok(loaded) = self.archive.load(id) {
             let base_dir = PathBuf::from(&loaded.project.created.base_dir);
@@ -57,6 +65,42 @@ impl Keeper {
 impl api::Keeper for Keeper {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf {
         crate::steps::live_log(&self.logs, project, task, attempt, step)
+    }
+
+    fn compare(&self, between: &Between<'_>) -> Result<Comparison, String> {
+        let base_dir = Path::new(between.base_dir);
+        let compared = match &between.sides {
+            Sides::Trees(from, to) => {
+                self.workspaces.compare(between.project, base_dir, between.base_commit, [from, to])
+            }
+            Sides::Commit(commit) => Workspaces::compare_commit(base_dir, commit),
+        };
+        let compared = compared.map_err(|failure| failure.message)?;
+        let file = |file: ComparedFile| ChangedFile {
+            path: file.path,
+            old_path: file.old_path,
+            status: file.status.to_owned(),
+            binary: file.binary,
+            additions: file.additions,
+            deletions: file.deletions,
+            patch: file.patch,
+        };
+        Ok(Comparison {
+            files: compared.files.into_iter().map(file).collect(),
+            truncated: compared.truncated,
+            reason: None,
+        })
+    }
+
+    fn delete(&self, id: &ProjectId) -> Result<(), Fault> {
+        let Some(epoch) = self.epoch else {
+            return Err(Fault::new(FaultKind::NotDriving, "the home is only open for reading here"));
+        };
+        if self.workspaces.unpublished(id) != Unpublished::No {
+            let message = format!("what project {id} made is not published yet");
+            return Err(Fault::new(FaultKind::WrongState, message).of(id));
+        }
+        self.remove_project(id, epoch).map_err(|problem| Fault::new(FaultKind::Store, problem).of(id))
     }
 
     fn adopt(&self, adopted: Adopted) -> Result<(), Fault> {
@@ -93,7 +137,22 @@ impl api::Keeper for Keeper {
             place: finding.place,
             next: finding.next.to_owned(),
         };
-        doctor::check(&**self.archive.store(), &self.places, &named).into_iter().map(checked).collect()
+        let mut found: Vec<Check> =
+            doctor::check(&**self.archive.store(), &self.places, &named).into_iter().map(checked).collect();
+        found.extend(self.publishing.check());
+        found
+    }
+
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    fn sinks(&self) -> Result<Vec<SinkState>, Fault> {
+        self.publishing.state()
+    }
+
+    fn resume_sink(&self, sink: &str, skip: bool) -> Result<(), Fault> {
+        self.publishing.resume(sink, skip)
     }
 
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault> {

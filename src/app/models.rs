@@ -22,6 +22,9 @@ use crate::domain::time::Millis;
 use crate::domain::workflow::{ModelsSpec, ProviderSpec};
 use crate::engine::ports::Clock;
 use crate::steps::ModelSource;
+use crate::telemetry::mask::Masks;
+
+mod mask;
 
 /// Beside the user's configuration: keys by the names of their variables, readable by the user alone.
 const SECRETS: &str = "secrets.toml";
@@ -36,8 +39,10 @@ pub struct Source {
     cooling: Cooling,
     made: Mutex<HashMap<Made, Arc<Providers>>>,
     key_names: Mutex<BTreeSet<String>>,
-    /// What is struck out of texts.
-    hidden: Mutex<Vec<Secrets>>,
+    /// What is struck out of all texts: keys of providers are added.
+    masks: Masks,
+    /// What is struck out of what models read besides: what its name gives away as a secret.
+    hidden: Masks,
 }
 
 /// What providers were made from: the pinned specs, and the state of the files beside the configuration.
@@ -54,13 +59,18 @@ impl Source {
         config_file: Option<PathBuf>,
         configured: &ModelsSpec,
         clock: Arc<dyn Clock>,
+        masks: Masks,
     ) -> Self {
         let folder = config_file.and_then(|file| file.parent().map(Path::to_owned));
         let known = presets::PRESETS.iter().filter_map(|preset| preset.key_env).map(str::to_owned);
         let key_names: BTreeSet<String> = known.chain(key_names_of(configured)).collect();
-        let hidden = Secrets::from_environment(&environment).sensitive(|name| key_names.contains(name));
+        let hidden = Masks::default();
+        let sensitive = Secrets::from_environment(&environment).sensitive(|name| key_names.contains(name));
+        hidden.learn(sensitive.values());
+        masks.learn(sensitive.values().filter(|(name, _)| key_names.contains(*name)));
         Self {
-            hidden: Mutex::new(vec![hidden]),
+            masks,
+            hidden,
             environment,
             folder,
             clock,
@@ -88,9 +98,11 @@ impl Source {
         let prices = prices(file(PRICES).as_deref())?;
         let mut key_names = self.key_names.lock().unwrap_or_else(PoisonError::into_inner);
         key_names.extend(key_names_of(spec));
-        let hidden = secrets.sensitive(|name| key_names.contains(name));
+        let sensitive = secrets.sensitive(|name| key_names.contains(name));
+        self.hidden.learn(sensitive.values());
+        let is_known = |name: &str| key_names.contains(name) || secrets.of_file(name).is_some();
+        self.masks.learn(sensitive.values().filter(|(name, _)| is_known(name)));
         drop(key_names);
-        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).push(hidden);
         let settings = spec.providers.iter().map(|(name, spec)| (name.clone(), settings_of(spec))).collect();
         let (wall, monotonic) = (self.clock.clone(), self.clock.clone());
         let clocks =
@@ -139,8 +151,7 @@ impl ModelSource for Source {
     }
 
     fn redact(&self, text: String) -> String {
-        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
-        hidden.iter().fold(text, |text, secrets| secrets.redact(&text))
+        self.masks.now().text(self.hidden.now().text(text))
     }
 
     async fn models(&self, spec: &ModelsSpec, _role: &str, priced: bool) -> Result<Arc<dyn Models>, Failure> {
@@ -154,6 +165,7 @@ impl ModelSource for Source {
             priced,
             prefer: spec.prefer,
             max_latency_ms: spec.max_latency_ms,
+            masks: [self.masks.clone(), self.hidden.clone()],
         }))
     }
 }
@@ -167,6 +179,8 @@ struct Routed {
     priced: bool,
     prefer: Prefer,
     max_latency_ms: Option<u64>,
+    /// What no model is sent, and what of it comes back.
+    masks: [Masks; 2],
 }
 
 /// A walk's history in the router's words.
@@ -284,15 +298,23 @@ impl Models for Routed {
     ) -> Result<ModelReply, ModelFailure> {
         let unsent = |failure| ModelFailure { failure, sent: false, usage: None, partial: String::new() };
         let provider = self.providers.resolve(&request.model).map_err(unsent)?;
+        let masks = self.masks.each_ref().map(Masks::now);
+        let (request, found) = mask::request(&masks, request);
+        if !found.is_empty() {
+            let names = found.join(", ");
+            tracing::warn!(names, model = request.model, task = context.task, "secrets were struck out of a prompt");
+        }
         let began_ms = self.clock.monotonic_ms();
-        let answer = provider.complete(request, context, alive).await;
+        let answer = provider.complete(&request, context, alive).await;
         let now_ms = self.clock.monotonic_ms();
         match answer {
             Ok(reply) => {
+                let reply = mask::reply(&masks, reply);
                 self.cooling.answered(&request.model, now_ms.saturating_sub(began_ms));
                 Ok(reply)
             }
             Err(failed) => {
+                let failed = mask::failure(&masks, failed);
                 self.cooling.failed(&request.model, &failed.failure, now_ms);
                 Err(failed)
             }

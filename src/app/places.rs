@@ -51,6 +51,11 @@ impl Places {
         self.home.join("code")
     }
 
+    /// How far each of those is who are told of records.
+    pub fn bus(&self) -> PathBuf {
+        self.home.join("bus")
+    }
+
     pub fn run(&self) -> PathBuf {
         self.home.join("run")
     }

@@ -15,12 +15,14 @@ use super::error::{Error, HeldHow};
 use super::keeper::Keeper;
 use super::lock::{self, Holder, Lock, Role};
 use super::models;
+use super::publishing::Publishing;
 use super::servers;
 use crate::domain::ids::{Epoch, ProjectId};
 use crate::engine::archive::Archive;
 use crate::engine::entropy::SystemEntropy;
 use crate::engine::{Engine, Handle, Parts};
 use crate::interfaces::api::{Door, Home, Service};
+use crate::interfaces::bus::Bus;
 use crate::interfaces::socket::{Client, ConnectError, Server};
 use crate::journal::blobs::Blobs;
 use crate::journal::sled_store::SledStore;
@@ -68,6 +70,7 @@ struct Here {
     server: Option<Server>,
     snapshots: Option<Arc<SnapshotWriter>>,
     closing: TaskTracker,
+    bus: Option<Arc<Bus>>,
     /// Released last.
     _lock: Lock,
 }
@@ -112,7 +115,13 @@ impl Session {
             None => None,
         };
         here.closing.close();
-        here.closing.wait().await;
+        let bus = here.bus;
+        let told = async {
+            if let Some(bus) = &bus {
+                bus.drain().await;
+            }
+        };
+        tokio::join!(here.closing.wait(), told);
         if let Some(snapshots) = here.snapshots {
             // A panic there would only lose a cache.
             let _ = tokio::task::spawn_blocking(move || snapshots.flush()).await;
@@ -257,6 +266,7 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         detached::hide_memory();
     }
     if need != Need::Read {
+        app.secrets.learn_here();
         let path = app.places.engine_log();
         app.log.to_file(&path).map_err(|source| Error::io("open the log", &path, source))?;
     }
@@ -279,10 +289,14 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
     }
     let workspaces = workspaces(app);
     let closing = TaskTracker::new();
+    let mut taken = None;
+    // Before anything is written, so that nothing is missed.
+    let (publishing, waiting) = Publishing::open(app, base.archive.clone(), need == Need::Drive).await?;
     let engine = match need {
         Need::Read => None,
         Need::Command | Need::Drive => {
             let epoch = base.archive.store().take_over().map_err(Error::store)?;
+            taken = Some(epoch);
             if need == Need::Drive {
                 Closing::new(base.archive.clone(), workspaces.clone()).catch_up().await;
             }
@@ -295,9 +309,20 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         workspaces: workspaces.clone(),
         places: app.places.journal(),
         logs: app.places.logs(),
+        epoch: taken,
+        publishing: publishing.clone(),
+        clock: app.clock.clone(),
     });
     let handle = engine.as_ref().map(|engine| engine.handle().clone());
-    let door: Arc<dyn Door> = Arc::new(Service::new(base.archive, handle, keeper));
+    let bus = match (waiting, &handle) {
+        (Some(waiting), Some(handle)) => {
+            let bus = Arc::new(waiting.start(&handle.watch()));
+            publishing.serve(bus.clone());
+            Some(bus)
+        }
+        (Some(_), None) | (None, _) => None,
+    };
+    let door: Arc<dyn Door> = Arc::new(Service::new(base.archive, handle, keeper).masking(app.log.masks().clone()));
     let server = match &socket {
         Some(path) => {
             let server = Server::listen(path, door.clone());
@@ -305,7 +330,7 @@ async fn own(app: &App, lock: Lock, need: Need, command: &str) -> Result<Session
         }
         None => None,
     };
-    let here = Here { engine, server, snapshots: base.snapshots, closing, _lock: lock };
+    let here = Here { engine, server, snapshots: base.snapshots, closing, bus, _lock: lock };
     Ok(Session { home: Home::new(door, app.environment.user()), workspaces, side: Side::Here(Box::new(here)) })
 }
 
@@ -339,7 +364,10 @@ fn start(
             app.config_file(),
             app.layers.models(),
             app.clock.clone(),
+            app.log.masks().clone(),
         )),
+        secrets: app.secrets.clone(),
+        masks: app.log.masks().clone(),
         indexes: Arc::new(Indexes::new(app.places.code())),
         servers: Some(servers),
         clock: app.clock.clone(),

@@ -8,6 +8,9 @@
 //! | `NO_COLOR` | no colour, whatever its value, unless empty |
 //! | `TERM` | `dumb`: no colour and no redrawing |
 //! | `USER`, `LOGNAME` | who is recorded as the actor of commands |
+//! | `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT` | where HashiCorp Vault is, for secrets that are declared to be there |
+//! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER` | where traces are sent, as OpenTelemetry defines them |
+//! | `REDIS_HOST`, `REDIS_PORT` | the server of a `[bus.redis]` that names none |
 //! | `XDG_RUNTIME_DIR` | where the socket goes when the home's path is too long for one |
 
 use std::collections::BTreeMap;
@@ -15,6 +18,44 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::layers::Key;
+
+/// Where traces are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracesSpec {
+    /// The address for traces.
+    pub url: String,
+    /// Headers that the collector wants.
+    pub headers: Vec<(String, String)>,
+    /// What this program is called there.
+    pub service: String,
+    /// gRPC was asked for, which is not spoken here.
+    pub wants_grpc: bool,
+}
+
+impl TracesSpec {
+    /// What the sink is called.
+    pub const NAME: &str = "otlp";
+}
+
+/// Text in which `%41` stands for `A`, and no white space around it.
+fn unescaped(text: &str) -> String {
+    let bytes = text.trim().as_bytes();
+    let (mut plain, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match hex.filter(|_| bytes[at] == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                at += 3;
+            }
+            None => {
+                plain.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
 
 /// The environment as it was when the process started.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +124,32 @@ impl Environment {
         self.absolute("XDG_RUNTIME_DIR")
     }
 
+    /// Where traces are sent, by the variables of OpenTelemetry; `None` without an endpoint, or where they say not to.
+    pub fn traces(&self) -> Option<TracesSpec> {
+        let is = |name: &str, value: &str| self.text(name).is_some_and(|text| text.eq_ignore_ascii_case(value));
+        if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
+            return None;
+        }
+        let own = self.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").map(str::to_owned);
+        let of_all = self.text("OTEL_EXPORTER_OTLP_ENDPOINT");
+        let url = own.or_else(|| of_all.map(|url| format!("{}/v1/traces", url.trim_end_matches('/'))))?;
+        let headers = self.text("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().split(',');
+        let pair = |text: &str| text.split_once('=').map(|(name, value)| (unescaped(name), unescaped(value)));
+        Some(TracesSpec {
+            url,
+            headers: headers.filter_map(pair).collect(),
+            service: self.text("OTEL_SERVICE_NAME").unwrap_or("wfctl").to_owned(),
+            wants_grpc: is("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        })
+    }
+
+    /// The Redis server that the environment names, and whether it names one.
+    pub fn redis_url(&self) -> (String, bool) {
+        let (host, port) = (self.text("REDIS_HOST"), self.text("REDIS_PORT"));
+        let url = format!("redis://{}:{}", host.unwrap_or("127.0.0.1"), port.unwrap_or("6379"));
+        (url, host.is_some())
+    }
+
     /// The settings that are given as variables.
     pub fn settings(&self) -> Vec<(Key, &'static str, String)> {
         let variables = [
@@ -110,5 +177,25 @@ impl Environment {
     pub fn captured(&self, names: &[String]) -> BTreeMap<String, String> {
         let value = |name: &String| Some((name.clone(), self.0.get(std::ffi::OsStr::new(name))?.to_str()?.to_owned()));
         names.iter().filter_map(value).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_are_sent_where_the_variables_of_opentelemetry_say() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/");
+        let traces =
+            Environment::of([endpoint, ("OTEL_EXPORTER_OTLP_HEADERS", "a=b, authorization=Basic%20eA==,%")]).traces();
+        let traces = traces.unwrap();
+        assert_eq!((traces.url.as_str(), traces.service.as_str()), ("http://127.0.0.1:4318/v1/traces", "wfctl"));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(traces.headers, [pair("a", "b"), pair("authorization", "Basic eA==")]);
+        let own = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://x/traces");
+        assert_eq!(Environment::of([endpoint, own]).traces().unwrap().url, "http://x/traces");
+        assert_eq!(Environment::of([endpoint, ("OTEL_SDK_DISABLED", "true")]).traces(), None);
+        assert_eq!(Environment::of([]).traces(), None);
     }
 }

@@ -5,10 +5,12 @@ use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::bus::{self, BusSpec, NotifySpec};
 use super::env_vars::Environment;
 use super::sandbox;
 use crate::domain::limits;
 use crate::domain::sandbox::Allowance;
+use crate::domain::secret::{self, SecretOrigin};
 use crate::domain::time::parse_duration;
 use crate::domain::tool_server::ToolServer;
 use crate::domain::workflow::{ModelsSpec, did_you_mean};
@@ -156,6 +158,9 @@ pub struct Layers {
     servers: BTreeMap<String, ToolServer>,
     allowance: Allowance,
     untrusted: Option<(PathBuf, String)>,
+    secrets: BTreeMap<String, SecretOrigin>,
+    bus: BusSpec,
+    notify: Vec<NotifySpec>,
 }
 
 /// The table of models in a file.
@@ -164,6 +169,10 @@ const MODELS: &str = "models";
 const SERVERS: &str = "mcpServers";
 /// The table of what commands may reach.
 const SANDBOX: &str = "sandbox";
+/// The table of secrets in a file.
+const SECRETS: &str = "secrets";
+/// The tables of who else is told of records.
+const TELLING: [&str; 2] = ["bus", "notify"];
 
 impl Layers {
     /// Reads every layer. `repository` is the folder whose file counts if `counts` says so of its content; `flags` are those
@@ -179,7 +188,10 @@ impl Layers {
             models: ModelsSpec::default(),
             servers: BTreeMap::new(),
             allowance: Allowance::default(),
+            secrets: BTreeMap::new(),
             untrusted: None,
+            bus: BusSpec::default(),
+            notify: Vec::new(),
         };
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
         let file = |path: &Path| Origin::File(path.to_owned());
@@ -248,6 +260,36 @@ impl Layers {
         self.untrusted.as_ref().map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
+    /// Where the secrets are that the user has declared, by name.
+    pub fn secrets(&self) -> &BTreeMap<String, SecretOrigin> {
+        &self.secrets
+    }
+
+    /// Where records are published, by the person's own configuration.
+    pub fn bus(&self) -> &BusSpec {
+        &self.bus
+    }
+
+    /// Who is notified, by the person's own configuration.
+    pub fn notify(&self) -> &[NotifySpec] {
+        &self.notify
+    }
+
+    /// `[bus]` or `[[notify]]`.
+    fn add_telling(&mut self, name: &str, value: toml::Value, path: &Path) -> Result<(), Error> {
+        let wrong = |problem: String| Error::Syntax { path: path.to_owned(), problem };
+        // Whoever cloned a repository has not agreed to tell anyone of their work.
+        if path.ends_with(REPOSITORY_FILE) {
+            return Err(wrong(format!("[{name}] is read from your own configuration only")));
+        }
+        let read = |error: toml::de::Error| wrong(format!("[{name}]: {}", error.message()));
+        match name {
+            "bus" => self.bus = value.try_into().map_err(read)?,
+            _ => self.notify = value.try_into().map_err(read)?,
+        }
+        bus::check(&self.bus, &self.notify).map_err(wrong)
+    }
+
     fn set(&mut self, key: Key, value: String, origin: Origin) -> Result<(), Error> {
         if let Some(wanted) = key.refuses(&value) {
             return Err(Error::Value { key, value, origin, wanted });
@@ -287,8 +329,17 @@ impl Layers {
                 self.allowance = sandbox::allowance(&self.allowance, value, path)?;
                 continue;
             }
+            if name == SECRETS {
+                self.declare(value, path)?;
+                continue;
+            }
+            if TELLING.contains(&name.as_str()) {
+                self.add_telling(&name, value, path)?;
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let names = Key::ALL.iter().map(|key| key.name()).chain([MODELS, SERVERS, SANDBOX]);
+                let names =
+                    Key::ALL.iter().map(|key| key.name()).chain([MODELS, SERVERS, SANDBOX, SECRETS]).chain(TELLING);
                 let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };
@@ -297,6 +348,29 @@ impl Layers {
                 other => other.to_string(),
             };
             self.set(key, value, origin(path))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a table of secrets. No message repeats a value: whoever wrote a secret there by mistake must not see it in a log.
+    fn declare(&mut self, table: toml::Value, path: &Path) -> Result<(), Error> {
+        let wrong = |problem: String| Error::Syntax { path: path.to_owned(), problem };
+        if path.ends_with(REPOSITORY_FILE) {
+            return Err(wrong(format!(
+                "[{SECRETS}] is read from your own configuration only: a repository may not say which of your secrets there are"
+            )));
+        }
+        let toml::Value::Table(table) = table else {
+            return Err(wrong(format!("[{SECRETS}] is a table of names, each with where its value is")));
+        };
+        for (name, value) in table {
+            if let Some(why) = secret::refused_name(&name) {
+                return Err(wrong(format!("[{SECRETS}]: {name:?}: {why}")));
+            }
+            let origin = value.as_str().ok_or_else(|| format!("it is {}", secret::FORMS)).and_then(str::parse);
+            let origin =
+                origin.map_err(|why| wrong(format!("[{SECRETS}] {name} does not say where the value is: {why}")))?;
+            self.secrets.insert(name, origin);
         }
         Ok(())
     }
@@ -411,12 +485,37 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_declared_by_the_user_and_never_by_a_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = folder.path().join("user.toml");
+        std::fs::write(&user, "[secrets]\nDB = \"env:DATABASE_PASSWORD\"\nKEY = \"vault:kv/a#b\"").unwrap();
+        let environment = Environment::of([("WFCTL_CONFIG", user.to_str().unwrap())]);
+        let read = || Layers::read(&environment, Some(folder.path()), &|_, _| true, &[]);
+        let layers = read().unwrap();
+        assert_eq!(layers.secrets()["DB"], SecretOrigin::Environment("DATABASE_PASSWORD".to_owned()));
+        std::fs::write(folder.path().join(REPOSITORY_FILE), "[secrets]\nHOUSE = \"env:HOUSE\"").unwrap();
+        let refused = read().unwrap_err();
+        assert!(matches!(&refused, Error::Syntax { problem, .. } if problem.contains("your own")), "{refused}");
+        std::fs::remove_file(folder.path().join(REPOSITORY_FILE)).unwrap();
+        for wrong in ["DB = \"hunter2hunter2\"", "DB = 7", "\"A-B\" = \"file\"", "WFCTL_HOME = \"file\""] {
+            std::fs::write(&user, format!("[secrets]\n{wrong}")).unwrap();
+            let refused = read().unwrap_err();
+            assert!(matches!(&refused, Error::Syntax { problem, .. } if problem.contains("[secrets]")), "{refused}");
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let read = |text: &str| {
             std::fs::write(folder.path().join(REPOSITORY_FILE), text).unwrap();
             Layers::read(&Environment::of([]), Some(folder.path()), &all, &[]).unwrap_err()
         };
+        assert!(matches!(read("[bus.redis]"), Error::Syntax { problem, .. } if problem.contains("your own")));
+        assert!(
+            matches!(read("[[notify]]\ncommand = \"x\""), Error::Syntax { problem, .. } if problem.contains("own"))
+        );
         assert!(matches!(read("wokers = 3"), Error::UnknownKey { help: Some(help), .. } if help.contains("workers")));
         assert!(matches!(read("[models]\ndefalt = []"), Error::Syntax { problem, .. } if problem.contains("defalt")));
         assert!(matches!(read("grace = 3"), Error::Value { key: Key::Grace, .. }));

@@ -3,11 +3,13 @@
 //! `defaults.toml` (compiled in) < `~/.config/wfctl/config.toml` < `.wfctl.toml` of the repository < environment < flags.
 //! `env_vars` is the only file of the product that reads the environment.
 
+mod bus;
 pub mod env_vars;
 mod layers;
 mod sandbox;
 
-pub use env_vars::Environment;
+pub use bus::{BusSpec, NotifySpec, RedisSpec, WebhookSpec};
+pub use env_vars::{Environment, TracesSpec};
 pub use layers::{Error, Key, Layers, Origin, Setting};
 
 use std::time::Duration;

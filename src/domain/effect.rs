@@ -99,6 +99,8 @@ pub struct StepOrder {
     pub allowed: Arc<Allowance>,
     /// Environment variables set for it, in name order.
     pub env: Vec<(String, String)>,
+    /// Names of the secrets that it is handed, in name order.
+    pub secrets: Vec<String>,
     /// What was reserved for it.
     pub reserved: Amounts,
     /// The calls that this attempt of an agent has on record.

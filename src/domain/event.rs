@@ -551,3 +551,53 @@ pub enum Event {
         in_doubt: u32,
     },
 }
+
+impl Event {
+    /// The task that it is about; `None` for what is about the project as a whole.
+    pub fn task(&self) -> Option<TaskIx> {
+        match self {
+            Self::Expanded { task, .. }
+            | Self::BranchOpened { task, .. }
+            | Self::TaskReady { task }
+            | Self::TaskStarted { task, .. }
+            | Self::StepStarted { task, .. }
+            | Self::StepFinished { task, .. }
+            | Self::StepInterrupted { task, .. }
+            | Self::Diverged { task, .. }
+            | Self::TaskValidating { task }
+            | Self::TaskAwaits { task, .. }
+            | Self::TaskAnswered { task, .. }
+            | Self::TaskCompleted { task, .. }
+            | Self::TaskBackoff { task, .. }
+            | Self::TaskExhausted { task, .. }
+            | Self::TaskFailed { task, .. }
+            | Self::TaskSkipped { task, .. }
+            | Self::TaskCancelled { task }
+            | Self::TaskInDoubt { task, .. }
+            | Self::DoubtSettled { task, .. }
+            | Self::TaskRetried { task }
+            | Self::CallStarted { task, .. }
+            | Self::CallFinished { task, .. }
+            | Self::CallUncertain { task, .. }
+            | Self::TaskParked { task, .. }
+            | Self::LeaseTaken { task, .. }
+            | Self::LeaseRenewed { task, .. }
+            | Self::LeaseExpired { task } => Some(*task),
+            Self::Created(_)
+            | Self::PhaseEntered { .. }
+            | Self::GateAsked { .. }
+            | Self::GateAnswered { .. }
+            | Self::Held { .. }
+            | Self::Released { .. }
+            | Self::BudgetRaised { .. }
+            | Self::AllowanceRaised { .. }
+            | Self::CancelRequested { .. }
+            | Self::Closed { .. }
+            | Self::TasksAdded { .. }
+            | Self::UndoPlanned { .. }
+            | Self::SignalReceived { .. }
+            | Self::Refused { .. }
+            | Self::Recovered { .. } => None,
+        }
+    }
+}

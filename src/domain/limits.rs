@@ -107,6 +107,48 @@ pub const TRANSCRIPT_PAGE_BYTES: usize = 4 * 1024 * 1024;
 pub const SOCKET_IDLE_MS: u64 = 60_000;
 /// Most clients of the control socket at once.
 pub const SOCKET_CLIENTS: usize = 256;
+/// Commits that a listener may be behind before it has to look for itself what is new.
+pub const COMMITS_TOLD: usize = 1_024;
+/// Most rows (attempts and waits) of the timeline of a project in one answer; the newest ones, the rest is counted.
+pub const TIMELINE_ROWS: usize = 20_000;
+/// Most files of one comparison that are shown.
+pub const DIFF_FILES: usize = 1_000;
+/// Most bytes of the texts of one comparison; files beyond it are named without their text.
+pub const DIFF_BYTES: usize = 4 * 1024 * 1024;
+/// Largest file that is compared line by line.
+pub const DIFF_FILE_BYTES: i64 = 1024 * 1024;
+/// Largest body of an HTTP request: the largest payload of a signal, escaped, and inputs of a workflow fit.
+pub const API_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Most HTTP requests that are answered at once; later ones wait, and are told to come again when that takes too long.
+pub const API_REQUESTS: usize = 256;
+/// How long a request waits to be answered before it is told to come again; those that wait are bounded by their connections.
+pub const API_WAIT_MS: u64 = 10_000;
+/// Most connections to the HTTP server.
+pub const API_CONNECTIONS: usize = 4_096;
+/// Most live streams of events.
+pub const API_STREAMS: usize = 2_048;
+/// How long a connection may take to send the head of a request.
+pub const API_HEAD_MS: u64 = 15_000;
+/// How long open streams and requests have to end when the server stops.
+pub const API_STOP_MS: u64 = 5_000;
+/// Requests a second that one token may make, over a while; twice as many in a burst.
+pub const API_RATE: u32 = 200;
+/// Longest idempotency key.
+pub const API_KEY_BYTES: usize = 200;
+/// How long an idempotency key is remembered: far longer than anybody repeats a request.
+pub const API_KEY_MS: u64 = 30 * 86_400_000;
+/// Most projects, tasks or records of one page of an answer.
+pub const API_PAGE: usize = 1_000;
+/// Most bytes of rendered events of a project that are kept for clients that are nearly up to date; others read the journal.
+pub const STREAM_KEPT_BYTES: usize = 8 * 1024 * 1024;
+/// Clients that read the journal to catch up at the same time; others wait for their turn.
+pub const STREAM_READERS: usize = 4;
+/// A sign of life goes to a client that hears nothing for this long.
+pub const STREAM_BEAT_MS: u64 = 15_000;
+/// Most projects that one cursor over all projects may name.
+pub const STREAM_CURSOR_PROJECTS: usize = 1_000;
+/// Most projects that one WebSocket follows.
+pub const SOCKET_FOLLOWED: usize = 64;
 /// Most records sent to a following client in one go.
 pub const FOLLOW_BATCH_RECORDS: usize = 1_000;
 /// Largest file the engine reads whole into memory for its own use (not workflow files, which have their own bound).
@@ -311,3 +353,23 @@ pub const ROLES: usize = 256;
 pub const CONFIG_FILE_BYTES: u64 = 1024 * 1024;
 /// Most folders in folders of a worktree, or of a commit that a project begins from; each level keeps a file descriptor open.
 pub const TREE_DEPTH: usize = 256;
+/// How long whoever is told of records may take for one answer.
+pub const BUS_ANSWER_MS: u64 = 10_000;
+/// Most records that are read for one sink at once; they are in memory, some KiB each at most.
+pub const BUS_BATCH_RECORDS: usize = 500;
+/// A batch for a message broker ends with the record that would pass this many bytes.
+pub const BUS_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a sink that is up to date waits for more records to come with the first new one.
+pub const BUS_GATHER_MS: u64 = 20;
+/// How far a sink is, is written down at least this often while it is busy.
+pub const BUS_PAGE_MS: u64 = 1_000;
+/// How long an engine that ends waits for sinks that are not done; the next one goes on where they were.
+pub const BUS_DRAIN_MS: u64 = 5_000;
+/// Longest that a sink that failed is left alone before it is tried again.
+pub const BUS_RETRY_MS: u64 = 60_000;
+/// Longest message of a notice.
+pub const NOTICE_CHARS: usize = 2_000;
+/// How long a command that is told of a notice may run.
+pub const NOTICE_COMMAND_MS: u64 = 30_000;
+/// Most budgets told as metrics, one per project and dimension: a monitoring system keeps a series for each.
+pub const METRIC_BUDGETS: usize = 500;

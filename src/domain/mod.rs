@@ -17,6 +17,7 @@ pub mod policy;
 pub mod project;
 pub mod retry;
 pub mod sandbox;
+pub mod secret;
 pub mod time;
 pub mod tool_server;
 pub mod view;

@@ -82,6 +82,9 @@ pub struct TaskView {
     pub status: TaskStatus,
     /// `run`, `approval`, ...
     pub action: String,
+    /// The role of its agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// The last attempt's number; 0 before the first.
     pub attempt: u32,
     /// Names of what it needs.

@@ -15,6 +15,7 @@ use crate::journal::store::{Damaged, Store};
 
 use super::error::Error;
 use super::ports::SnapshotCache;
+use super::pulse::Pulse;
 
 /// How much of a journal is read at a time.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -26,6 +27,7 @@ pub struct Archive {
     vault: Arc<dyn Vault + Send + Sync>,
     snapshots: Option<Arc<dyn SnapshotCache>>,
     definitions: Arc<Mutex<HashMap<Digest, Weak<Definition>>>>,
+    pulse: Arc<Pulse>,
 }
 
 /// A project as committed, with the end of its chain.
@@ -45,12 +47,23 @@ impl Archive {
         vault: Arc<dyn Vault + Send + Sync>,
         snapshots: Option<Arc<dyn SnapshotCache>>,
     ) -> Self {
-        Self { store, vault, snapshots, definitions: Arc::default() }
+        Self { store, vault, snapshots, definitions: Arc::default(), pulse: Arc::default() }
     }
 
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// What the engine over this archive, if there is one, has done lately.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    /// The position of the last record of a project; `None` when nothing is stored of it.
+    pub fn head(&self, id: &ProjectId) -> Result<Option<Seq>, Error> {
+        let Some(frame) = self.store.last_frame(id)? else { return Ok(None) };
+        chain::head_after(id, &frame).map(|head| Some(head.seq)).map_err(|error| from_chain(id, error))
     }
 
     /// Large values.
@@ -71,6 +84,13 @@ impl Archive {
     /// The line of one project.
     pub fn summary(&self, id: &ProjectId) -> Result<Summary, Error> {
         self.store.summary(id)?.ok_or_else(|| Error::UnknownProject(id.clone()))
+    }
+
+    /// The position of its last record; `None` when it has none.
+    pub fn last_seq(&self, id: &ProjectId) -> Result<Option<Seq>, Error> {
+        let Some(last) = self.store.last_frame(id)? else { return Ok(None) };
+        let end = chain::head_after(id, &last).map_err(|error| from_chain(id, error))?;
+        Ok(Some(end.seq))
     }
 
     /// The state of a project: its newest usable snapshot and the records after it, each of them verified.

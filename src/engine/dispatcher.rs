@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::domain::effect::{Effect, StopCause};
-use crate::domain::ids::ProjectId;
+use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::limits;
 
 use super::core::{Core, Reply, Request, Turned};
@@ -23,7 +23,7 @@ pub type ReplyTo = oneshot::Sender<Result<Reply, Error>>;
 /// What reaches the loop from outside.
 pub enum Message {
     /// A request, with where its reply goes.
-    Request(Request, ReplyTo),
+    Request(Box<Request>, ReplyTo),
     /// Stop in order: interrupt what runs, record that, end.
     Shutdown,
 }
@@ -38,6 +38,9 @@ pub struct Progress {
     /// Why the loop ended, once it has.
     pub ended: Option<Arc<str>>,
 }
+
+/// The projects that one commit wrote to, each with its last position.
+pub type Committed = Arc<[(ProjectId, Seq)]>;
 
 /// How often the room on the disk is looked at while there is work.
 const DISK_CHECK_MS: u64 = 1_000;
@@ -55,6 +58,7 @@ pub struct Dispatcher {
     messages: mpsc::Receiver<Message>,
     outcomes: mpsc::UnboundedReceiver<(Request, Option<ReplyTo>)>,
     progress: watch::Sender<Progress>,
+    commits: broadcast::Sender<Committed>,
     closed: Box<dyn Fn(&ProjectId) + Send>,
     disk_checked_ms: u64,
     disk_low: bool,
@@ -72,6 +76,7 @@ impl Dispatcher {
         messages: mpsc::Receiver<Message>,
         outcomes: mpsc::UnboundedReceiver<(Request, Option<ReplyTo>)>,
         progress: watch::Sender<Progress>,
+        commits: broadcast::Sender<Committed>,
         closed: Box<dyn Fn(&ProjectId) + Send>,
     ) -> Self {
         Self {
@@ -82,6 +87,7 @@ impl Dispatcher {
             messages,
             outcomes,
             progress,
+            commits,
             closed,
             disk_checked_ms: 0,
             disk_low: false,
@@ -145,7 +151,7 @@ impl Dispatcher {
             requests.append(&mut outcomes);
             for message in messages.drain(..) {
                 match message {
-                    Message::Request(request, reply_to) => requests.push((request, Some(reply_to))),
+                    Message::Request(request, reply_to) => requests.push((*request, Some(reply_to))),
                     Message::Shutdown => self.begin_stop(),
                 }
             }
@@ -215,6 +221,10 @@ impl Dispatcher {
                 progress.commits += 1;
                 progress.driven = driven;
             });
+        }
+        if !turned.committed.is_empty() && self.commits.receiver_count() > 0 {
+            // Without anybody who listens it is nobody's loss.
+            let _ = self.commits.send(turned.committed.into());
         }
         for id in &turned.closed {
             (self.closed)(id);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::domain::event::Actor;
 use crate::domain::ids::{Epoch, ProjectId, Seq};
@@ -12,7 +12,7 @@ use crate::domain::view::RecordView;
 
 use super::archive::Archive;
 use super::core::{Core, Fork, Reply, Request, Start};
-use super::dispatcher::{Dispatcher, Message, Progress};
+use super::dispatcher::{Committed, Dispatcher, Message, Progress};
 use super::error::Error;
 use super::ports::{Clock, Disk, Entropy, StepRunner};
 use super::worker_pool::WorkerPool;
@@ -49,6 +49,7 @@ pub struct Handle {
     messages: mpsc::Sender<Message>,
     archive: Archive,
     progress: watch::Receiver<Progress>,
+    commits: broadcast::Sender<Committed>,
 }
 
 impl Engine {
@@ -60,17 +61,28 @@ impl Engine {
         let (messages, messages_rx) = mpsc::channel(limits::INPUT_QUEUE);
         let (outcomes, outcomes_rx) = mpsc::unbounded_channel();
         let (progress_tx, progress) = watch::channel(Progress::default());
+        let (commits, _) = broadcast::channel(limits::COMMITS_TOLD);
         let runtime = tokio::runtime::Handle::current();
         let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, runtime, parts.workers);
         let core = Core::new(parts.archive.clone(), parts.clock.clone(), parts.entropy, parts.epoch, parts.workers)
             .starting_ahead(parts.workers.min(limits::STARTS_AHEAD));
-        let dispatcher =
-            Dispatcher::new(core, pool, parts.clock, parts.disk, messages_rx, outcomes_rx, progress_tx, parts.closed);
+        let told = commits.clone();
+        let dispatcher = Dispatcher::new(
+            core,
+            pool,
+            parts.clock,
+            parts.disk,
+            messages_rx,
+            outcomes_rx,
+            progress_tx,
+            told,
+            parts.closed,
+        );
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let thread = std::thread::Builder::new()
             .name("wfctl-engine".to_owned())
             .spawn(move || runtime.block_on(dispatcher.run()))?;
-        Ok(Self { handle: Handle { messages, archive: parts.archive, progress }, thread: Some(thread) })
+        Ok(Self { handle: Handle { messages, archive: parts.archive, progress, commits }, thread: Some(thread) })
     }
 
     /// A line to it.
@@ -93,7 +105,7 @@ impl Engine {
 impl Handle {
     async fn ask(&self, request: Request) -> Result<Reply, Error> {
         let (reply_to, reply) = oneshot::channel();
-        let sent = self.messages.send(Message::Request(request, reply_to)).await;
+        let sent = self.messages.send(Message::Request(Box::new(request), reply_to)).await;
         if sent.is_err() {
             return Err(self.stopped());
         }
@@ -156,6 +168,11 @@ impl Handle {
         self.progress.borrow().clone()
     }
 
+    /// The same as it changes, for whoever must not keep the engine from ending.
+    pub fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
     /// Marks everything committed so far as seen, so that [`Handle::changed`] waits for what comes after.
     pub fn seen(&mut self) {
         self.progress.borrow_and_update();
@@ -164,6 +181,12 @@ impl Handle {
     /// Resolves when something new is committed, or the loop has ended; false in the latter case.
     pub async fn changed(&mut self) -> bool {
         self.progress.changed().await.is_ok() && self.progress.borrow().ended.is_none()
+    }
+
+    /// What is committed from here on, commit by commit. Whoever is too slow is told so and reads the archive: the loop waits
+    /// for nobody.
+    pub fn commits(&self) -> broadcast::Receiver<Committed> {
+        self.commits.subscribe()
     }
 
     /// Resolves when the loop has ended, with the reason if it was not told to.

@@ -11,11 +11,12 @@ pub mod entropy;
 pub mod error;
 pub mod handle;
 pub mod ports;
+pub mod pulse;
 mod scheduler;
 mod timers;
 mod worker_pool;
 
 pub use core::{Fork, Start};
-pub use dispatcher::Progress;
+pub use dispatcher::{Committed, Progress};
 pub use error::{Error, StoreError};
 pub use handle::{Engine, Handle, Parts};

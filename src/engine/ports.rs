@@ -18,6 +18,10 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Millis;
     /// Milliseconds since some fixed moment; never goes back.
     fn monotonic_ms(&self) -> u64;
+    /// The same in microseconds, for what is measured and not decided by.
+    fn monotonic_us(&self) -> u64 {
+        self.monotonic_ms().saturating_mul(1000)
+    }
 }
 
 /// A source of randomness.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tracing::Instrument as _;
 
 use crate::domain::call::CallInput;
 use crate::domain::effect::{StepOrder, StopCause};
@@ -126,7 +127,11 @@ impl WorkerPool {
                 while before.over.changed().await.is_ok() {}
             }
             let (attempt, step) = (order.attempt, order.step);
-            let outcome = Box::new(pool.supervise(order, &handle, control, permit).await);
+            // Whatever is logged about it says which it was, at any level.
+            let named = tracing::error_span!(
+                "step", project = %key.0, task = %order.name, attempt = attempt.0, step = step.0
+            );
+            let outcome = Box::new(pool.supervise(order, &handle, control, permit).instrument(named).await);
             let is_mine = |entry: &Entry| Arc::ptr_eq(&entry.handle, &handle);
             if pool.lock().get(&key).is_some_and(is_mine) {
                 let (id, task) = key.clone();

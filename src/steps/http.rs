@@ -2,7 +2,7 @@
 //!
 //! Within one step a request is only sent again when it surely never left (no connection); everything else is the engine's
 //! to retry. Requests that may change something carry the step's key as `Idempotency-Key`. Messages never show credentials or
-//! the query of a URL.
+//! the query of a URL. Headers may name secrets (`$NAME`) that the step is handed.
 
 use std::ffi::OsString;
 use std::sync::OnceLock;
@@ -20,9 +20,11 @@ use crate::domain::effect::{StepOrder, StepRequest};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::payload::Payload;
+use crate::domain::secret;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{HttpSpec, OutputFormat};
 use crate::engine::ports::StepControl;
+use crate::secrets::Secret;
 use crate::workspace::excerpt;
 
 /// See <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
@@ -36,17 +38,37 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Client {
     made: OnceLock<Result<reqwest::Client, String>>,
+    /// For requests with secrets in them: it follows no redirect to another host.
+    steadfast: OnceLock<Result<reqwest::Client, String>>,
 }
 
 impl Client {
-    fn get(&self, environment: &[(OsString, OsString)]) -> Result<&reqwest::Client, Failure> {
-        self.made.get_or_init(|| make(environment)).as_ref().map_err(|problem| {
+    fn get(&self, environment: &[(OsString, OsString)], has_secrets: bool) -> Result<&reqwest::Client, Failure> {
+        let (made, redirects) = match has_secrets {
+            true => (&self.steadfast, same_place()),
+            false => (&self.made, reqwest::redirect::Policy::limited(limits::HTTP_REDIRECTS)),
+        };
+        made.get_or_init(|| make(environment, redirects)).as_ref().map_err(|problem| {
             Failure::new(FailureClass::Internal, format!("cannot set up the HTTP client: {problem}"))
         })
     }
 }
 
-fn make(environment: &[(OsString, OsString)]) -> Result<reqwest::Client, String> {
+/// Redirects within the scheme, host and port that the workflow named: nobody else is sent its secrets.
+fn same_place() -> reqwest::redirect::Policy {
+    reqwest::redirect::Policy::custom(|attempt| {
+        let stays = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+        match (stays, attempt.previous().len() > limits::HTTP_REDIRECTS) {
+            (false, _) => {
+                attempt.error("a redirect to another host, which must not be sent the secrets of the request")
+            }
+            (true, true) => attempt.error("too many redirects"),
+            (true, false) => attempt.follow(),
+        }
+    })
+}
+
+fn make(environment: &[(OsString, OsString)], redirects: reqwest::redirect::Policy) -> Result<reqwest::Client, String> {
     // An error means that it is installed already.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let variable = |names: [&str; 2]| {
@@ -58,7 +80,7 @@ fn make(environment: &[(OsString, OsString)]) -> Result<reqwest::Client, String>
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("wfctl/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::limited(limits::HTTP_REDIRECTS))
+        .redirect(redirects)
         .retry(reqwest::retry::never())
         .no_proxy();
     if let Some(proxy) = variable(["http_proxy", "HTTP_PROXY"]) {
@@ -91,9 +113,11 @@ impl HttpStep<'_> {
     }
 
     async fn exchange(&self, spec: &HttpSpec, output: OutputFormat, control: &StepControl) -> Result<Done, Failure> {
-        let request = self.request(spec)?;
+        let handed = self.settings.secrets.get(&self.order.secrets).await?;
+        let request = self.request(spec, &handed)?;
         let shown = shown(request.url());
-        let client = self.client.get(&self.settings.environment)?;
+        let client = self.client.get(&self.settings.environment, !handed.is_empty())?;
+        let masker = self.settings.masks.now();
         let transport = |error: reqwest::Error| {
             let class = match () {
                 () if error.is_redirect() => FailureClass::HttpClient,
@@ -116,6 +140,7 @@ impl HttpStep<'_> {
             }
             body.extend_from_slice(&chunk);
         }
+        let body = masker.bytes(&body);
         let log = if body.len() >= value::KEPT_BYTES { self.whole(&body)? } else { None };
         let result = if is_expected(status, &spec.expect) {
             value::of(&body, output).and_then(|value| self.settings.keep(&value))
@@ -137,7 +162,7 @@ impl HttpStep<'_> {
         }
     }
 
-    fn request(&self, spec: &HttpSpec) -> Result<reqwest::Request, Failure> {
+    fn request(&self, spec: &HttpSpec, handed: &[(String, Secret)]) -> Result<reqwest::Request, Failure> {
         let malformed = |problem: String| Failure::new(FailureClass::Malformed, problem);
         let url = Url::parse(&spec.url).map_err(|error| malformed(format!("the URL is not valid: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -149,7 +174,10 @@ impl HttpStep<'_> {
         for (name, value) in &spec.headers {
             let problem = || malformed(format!("header {name:?} is not valid"));
             let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| problem())?;
-            headers.insert(parsed, HeaderValue::from_str(value).map_err(|_| problem())?);
+            let filled = filled(value, handed);
+            let mut value = HeaderValue::from_str(&filled).map_err(|_| problem())?;
+            value.set_sensitive(filled != *spec.headers[name]);
+            headers.insert(parsed, value);
         }
         if !matches!(method, Method::GET | Method::HEAD) && !headers.contains_key(IDEMPOTENCY_KEY) {
             let key = HeaderValue::from_str(&self.order.key());
@@ -170,6 +198,20 @@ impl HttpStep<'_> {
         *request.headers_mut() = headers;
         Ok(request)
     }
+}
+
+/// A header's value with `$NAME` and `${NAME}` of what the step is handed replaced; any other `$` stays.
+fn filled(value: &str, handed: &[(String, Secret)]) -> String {
+    let names: Vec<String> = handed.iter().map(|(name, _)| name.clone()).collect();
+    let (mut filled, mut from) = (String::new(), 0);
+    for (at, name) in secret::mentions(value, &names) {
+        let secret = handed.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.expose());
+        filled.push_str(&value[from..at.start]);
+        filled.push_str(secret.unwrap_or_default());
+        from = at.end;
+    }
+    filled.push_str(&value[from..]);
+    filled
 }
 
 /// Sends `request`, again while no connection can be made, for at most [`CONNECT_RETRIES`].

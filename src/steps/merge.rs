@@ -162,6 +162,15 @@ pub(super) async fn commit(
         Some(tree) => tree.clone(),
         None => workspaces.tree_of(base_dir, &base).await?,
     };
+    let masker = settings.masks.now();
+    if !masker.is_empty() {
+        let found = workspaces.known_secrets(base_dir, &base, &tree, masker).await?;
+        if let Some(first) = found.first() {
+            let message =
+                format!("the work holds a secret and is not committed: {first}; take it out, then retry the task");
+            return Err(Failure::new(FailureClass::Validation, message));
+        }
+    }
     let order = TaskCommit {
         base_dir: base_dir.to_owned(),
         project: project.clone(),

@@ -6,11 +6,13 @@ mod containment;
 mod http;
 mod merge;
 mod runner;
+mod secrets;
 mod shell;
 mod sink;
 mod value;
 
 pub use agent::{ModelSource, NoModels};
-pub use containment::{Containments, Places};
+pub use containment::{ByHand, Containments, Places, Uncontained};
 pub use runner::{Runner, Settings, live_log};
+pub use secrets::SecretSource;
 pub use sink::{MemorySink, PayloadSink};

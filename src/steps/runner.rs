@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tracing::Instrument as _;
 
 use super::agent::{AgentStep, ModelSource, Shell};
 use super::containment::Containments;
 use super::http::{Client, HttpStep};
 use super::merge::MergeStep;
+use super::secrets::SecretSource;
 use super::shell::ShellStep;
 use super::sink::PayloadSink;
 use crate::agents::mcp::Servers;
@@ -25,6 +27,7 @@ use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::payload::{BlobRef, Payload, PayloadSource};
 use crate::domain::sandbox::Attestation;
 use crate::engine::ports::{Clock, StepControl, StepRunner};
+use crate::telemetry::mask::{Masker, Masks};
 use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
 use crate::workspace::{Workspaces, checks};
@@ -55,6 +58,10 @@ pub struct Settings {
     pub indexes: Arc<Indexes>,
     /// Servers of tools for agents; `None` where nobody is asked, in a replay.
     pub servers: Option<Arc<Servers>>,
+    /// Secrets that steps are handed by name.
+    pub secrets: Arc<dyn SecretSource>,
+    /// Values that are struck out of all that steps say.
+    pub masks: Masks,
     /// Measures durations and signs of life.
     pub clock: Arc<dyn Clock>,
 }
@@ -83,6 +90,7 @@ impl Runner {
     }
 
     async fn outcome(&self, order: StepOrder, control: StepControl) -> Done {
+        self.settings.secrets.learn().await;
         match &order.request {
             StepRequest::Run { .. } => ShellStep { settings: &self.settings, order: &order }.run(control).await,
             StepRequest::Http { .. } => {
@@ -130,8 +138,10 @@ impl Settings {
         found.map_err(|error| Failure::new(FailureClass::Internal, format!("no checks are found: {error}")))
     }
 
-    /// Keeps a value that was made by `value.rs`.
+    /// Keeps a value that was made by `value.rs`, without known secrets: JSON may have spelt out what its text did not show.
     pub(super) fn keep(&self, value: &[u8]) -> Result<Payload, Failure> {
+        let masker = self.masks.now();
+        let value = &*masker.json(value);
         // A small value touches no disk; a large one is worth a thread's attention for the moment that a sync takes.
         let kept = match Payload::inline(value) {
             Some(payload) => Ok(payload),
@@ -180,17 +190,19 @@ impl StepRunner for Arc<Runner> {
     async fn run(&self, order: StepOrder, control: StepControl) -> StepOutcome {
         let start_ms = self.settings.clock.monotonic_ms();
         let runner = self.clone();
-        let task = tokio::spawn(async move { runner.outcome(order, control).await });
+        let task = tokio::spawn(async move { runner.outcome(order, control).await }.in_current_span());
         let done = task.await.unwrap_or_else(|error| {
             let message = match error.try_into_panic() {
                 Ok(panic) => format!("the step panicked: {}", panic_message(panic.as_ref())),
                 Err(_) => "the step was dropped by the runtime".to_owned(),
             };
+            let message = self.settings.masks.now().text(message);
             tracing::error!(message, "a step did not end in order");
             Failure::new(FailureClass::Internal, message).into()
         });
+        let masker = self.settings.masks.now();
         StepOutcome {
-            result: done.result,
+            result: done.result.map_err(|failure| masked(&masker, failure)),
             log: done.log,
             code: done.code,
             duration_ms: self.settings.clock.monotonic_ms().saturating_sub(start_ms),
@@ -199,6 +211,11 @@ impl StepRunner for Arc<Runner> {
             ran_under: done.ran_under,
         }
     }
+}
+
+/// A failure without known secrets in its message.
+pub(super) fn masked(masker: &Masker, failure: Failure) -> Failure {
+    Failure { message: masker.text(failure.message), ..failure }
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -5,23 +5,31 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use super::containment::inherited;
+use super::containment::passed_on;
 use super::runner::{Done, Settings, off_the_loop, stopped};
 use super::value;
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
-use crate::domain::sandbox::{Allowance, Backend};
+use crate::domain::sandbox::Allowance;
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
+use crate::secrets::Secret;
 use crate::workspace::process::{self, Command, End, Report};
-use crate::workspace::{Lease, command_line, excerpt, git, leftovers};
+use crate::workspace::{Lease, command_line, excerpt, leftovers};
 
 /// Shells and `env` report a program that cannot be executed, or is not there, with these.
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 /// Shells report death by signal n as 128 + n; the highest signal of Linux is 64.
 const SIGNAL_CODES: std::ops::RangeInclusive<i32> = 129..=192;
+
+/// Where a command runs, and what it is handed there.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    lease: &'p Lease,
+    handed: &'p [(String, Secret)],
+}
 
 /// One step of kind `run`.
 pub(super) struct ShellStep<'r> {
@@ -34,17 +42,22 @@ impl ShellStep<'_> {
         let StepRequest::Run { command, probe, output } = &self.order.request else {
             return Failure::new(FailureClass::Internal, "this is not a command").into();
         };
+        let handed = match self.settings.secrets.get(&self.order.secrets).await {
+            Ok(handed) => handed,
+            Err(failure) => return failure.into(),
+        };
         let lease = match self.settings.workspaces.prepare(&self.order.project, &self.order.workspace).await {
             Ok(lease) => lease,
             Err(failure) => return failure.into(),
         };
+        let place = Place { lease: &lease, handed: &handed };
         let mut done = match probe {
-            Some(probe) if self.order.maybe_ran => match self.adopted(probe, *output, &lease, &control).await {
+            Some(probe) if self.order.maybe_ran => match self.adopted(probe, *output, place, &control).await {
                 Ok(Some(done)) => done,
-                Ok(None) => self.executed(command, *output, &lease, &control).await,
+                Ok(None) => self.executed(command, *output, place, &control).await,
                 Err(failure) => failure.into(),
             },
-            Some(_) | None => self.executed(command, *output, &lease, &control).await,
+            Some(_) | None => self.executed(command, *output, place, &control).await,
         };
         match self.settings.workspaces.finish(lease).await {
             Ok(tree) => done.tree = tree,
@@ -60,10 +73,10 @@ impl ShellStep<'_> {
         &self,
         probe: &str,
         output: OutputFormat,
-        lease: &Lease,
+        place: Place<'_>,
         control: &StepControl,
     ) -> Result<Option<Done>, Failure> {
-        let report = self.process(probe, lease, control).await.map_err(Unstarted::failure)?;
+        let report = self.process(probe, place, control).await.map_err(Unstarted::failure)?;
         match report.end {
             End::Exited(0) => Ok(Some(self.kept(report, output))),
             // Not being able to ask is not a "no": the effect might be repeated.
@@ -78,8 +91,8 @@ impl ShellStep<'_> {
         }
     }
 
-    async fn executed(&self, command: &str, output: OutputFormat, lease: &Lease, control: &StepControl) -> Done {
-        match self.process(command, lease, control).await {
+    async fn executed(&self, command: &str, output: OutputFormat, place: Place<'_>, control: &StepControl) -> Done {
+        match self.process(command, place, control).await {
             Ok(report) => self.kept(report, output),
             Err(error) => {
                 let code = match &error {
@@ -96,14 +109,15 @@ impl ShellStep<'_> {
         }
     }
 
-    async fn process(&self, line: &str, lease: &Lease, control: &StepControl) -> Result<Report, Unstarted> {
+    async fn process(&self, line: &str, place: Place<'_>, control: &StepControl) -> Result<Report, Unstarted> {
         let settings = self.settings;
         let (order, mut stop) = (self.order, control.clone());
-        let environment = step_environment(settings, order, &order.allowed);
-        let contained = settings.containments.of(order, &order.allowed, lease.dir(), environment).await?;
+        let dir = place.lease.dir();
+        let environment = step_environment(settings, order, &order.allowed, place.handed);
+        let contained = settings.containments.of(order, &order.allowed, dir, environment).await?;
         let command = Command {
             line: line.to_owned(),
-            dir: lease.dir().to_owned(),
+            dir: dir.to_owned(),
             env: contained.environment,
             log: Some(settings.live_log(&order.project, order.task, order.attempt, order.step)),
             log_bytes_max: limits::BLOB_BYTES,
@@ -112,6 +126,7 @@ impl ShellStep<'_> {
             shutdown_grace: settings.shutdown_grace,
             key: order.key(),
             contained: contained.containment,
+            masker: settings.masks.now(),
         };
         let alive = || control.alive(settings.clock.monotonic_ms());
         Ok(process::run(&command, Some(&settings.leftovers), stop.stopped(), alive).await?)
@@ -173,12 +188,13 @@ impl Unstarted {
     }
 }
 
-/// What of the engine's environment a command inherits (all but its own variables when it is not contained), then the step's, then
-/// what every step is told; later ones win.
+/// What of the engine's environment a command inherits (all but its own variables and those that open secrets when it is not
+/// contained), then the step's, then the secrets that it is handed, then what every step is told; later ones win.
 pub(super) fn step_environment(
     settings: &Settings,
     order: &StepOrder,
     allowed: &Allowance,
+    handed: &[(String, Secret)],
 ) -> Vec<(OsString, OsString)> {
     let told = [
         (leftovers::STEP_VARIABLE, order.key()),
@@ -189,23 +205,16 @@ pub(super) fn step_environment(
     ];
     // An unattended git must neither ask for a password nor open an editor.
     let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
-    let passes = |(name, _): &&(OsString, OsString)| !is_own(name) && !git::is_local_variable(name);
-    let mut environment: Vec<(OsString, OsString)> = match allowed.backend {
-        Backend::None => settings.environment.iter().filter(passes).cloned().collect(),
-        _ => inherited(&settings.environment, &allowed.env).filter(passes).cloned().collect(),
-    };
+    let mut environment = passed_on(&settings.environment, allowed, &settings.secrets.withheld());
     let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
     let added = added.chain(order.env.iter().cloned());
+    let added = added.chain(handed.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned())));
     let added = added.chain(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
     for (name, value) in added {
         environment.retain(|(known, _)| *known != *name);
         environment.push((name.into(), value.into()));
     }
     environment
-}
-
-fn is_own(name: &OsString) -> bool {
-    name.as_encoded_bytes().starts_with(b"WFCTL_")
 }
 
 /// Why a command that ended did not succeed.

@@ -1,5 +1,6 @@
 //! Where a command's output goes: both streams into one log file in order of arrival, stdout into the value, the ends of
-//! both into memory for messages. Nothing in here waits.
+//! both into memory for messages. Known secrets are struck out before anything is kept, in each stream and once more in the log,
+//! in which the two meet. Nothing in here waits.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use crate::domain::limits;
+use crate::telemetry::mask::{self, Masker};
 
 /// Which of the two streams a chunk came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,24 @@ pub(super) struct Capture {
     stdout_bytes: u64,
     stdout_tail: Tail,
     stderr_tail: Tail,
+    masks: Masking,
+}
+
+/// What is held back of each stream and of the log, until it is known to be no secret.
+#[derive(Debug)]
+struct Masking {
+    stdout: mask::Stream,
+    stderr: mask::Stream,
+    log: mask::Stream,
+    /// Nothing is known that could be struck out.
+    is_off: bool,
+}
+
+impl Masking {
+    fn with(masker: &Masker) -> Self {
+        let stream = || mask::Stream::new(masker.clone());
+        Self { stdout: stream(), stderr: stream(), log: stream(), is_off: masker.is_empty() }
+    }
 }
 
 impl Capture {
@@ -44,11 +64,41 @@ impl Capture {
             stdout_bytes: 0,
             stdout_tail: Tail::default(),
             stderr_tail: Tail::default(),
+            masks: Masking::with(&Masker::default()),
         }
+    }
+
+    /// The same with known secrets struck out of all that it takes in from here on.
+    pub fn masked(mut self, masker: &Masker) -> Self {
+        self.masks = Masking::with(masker);
+        self
     }
 
     /// Takes in what arrived on `stream`.
     pub fn take(&mut self, stream: Stream, chunk: &[u8]) -> io::Result<Room> {
+        if self.masks.is_off {
+            return self.keep(stream, chunk);
+        }
+        let mut piece = Vec::with_capacity(chunk.len());
+        match stream {
+            Stream::Stdout => self.masks.stdout.push(chunk, &mut piece),
+            Stream::Stderr => self.masks.stderr.push(chunk, &mut piece),
+        }
+        self.keep(stream, &piece)
+    }
+
+    /// Nothing more arrives: takes in what was held back.
+    pub fn flush(&mut self) -> io::Result<Room> {
+        let (mut stdout, mut stderr, mut log) = (Vec::new(), Vec::new(), Vec::new());
+        self.masks.stdout.finish(&mut stdout);
+        self.masks.stderr.finish(&mut stderr);
+        let rooms = [self.keep(Stream::Stdout, &stdout)?, self.keep(Stream::Stderr, &stderr)?];
+        self.masks.log.finish(&mut log);
+        let last = self.log.append(&log)?;
+        Ok(if rooms.contains(&Room::Full) { Room::Full } else { last })
+    }
+
+    fn keep(&mut self, stream: Stream, chunk: &[u8]) -> io::Result<Room> {
         match stream {
             Stream::Stdout => {
                 self.stdout_bytes += chunk.len() as u64;
@@ -58,7 +108,12 @@ impl Capture {
             }
             Stream::Stderr => self.stderr_tail.push(chunk),
         }
-        self.log.append(chunk)
+        if self.masks.is_off {
+            return self.log.append(chunk);
+        }
+        let mut said = Vec::with_capacity(chunk.len());
+        self.masks.log.push(chunk, &mut said);
+        self.log.append(&said)
     }
 
     /// The end of stderr until now.
@@ -117,6 +172,9 @@ struct Log {
 
 impl Log {
     fn append(&mut self, chunk: &[u8]) -> io::Result<Room> {
+        if chunk.is_empty() {
+            return Ok(Room::Left);
+        }
         let room = usize::try_from(self.bytes_max - self.bytes).unwrap_or(usize::MAX);
         let kept = &chunk[..chunk.len().min(room)];
         if let Some(path) = &self.path {
@@ -165,6 +223,26 @@ mod tests {
         assert_eq!(std::fs::read(path).unwrap(), b"ab!cd");
         assert_eq!((captured.stdout.as_slice(), captured.stdout_bytes), (b"abc".as_slice(), 4));
         assert_eq!(captured.stderr_tail, b"!");
+    }
+
+    #[test]
+    fn a_secret_is_struck_out_wherever_it_is_cut_and_also_where_the_streams_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let masker = Masker::new([("A", "hunter2hunter2")]);
+        let mut capture = Capture::new(Some(path.clone()), limits::BLOB_BYTES, 100).masked(&masker);
+        capture.take(Stream::Stdout, b"! hunter2h").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"! ", "what may become a secret is not even in the live log");
+        capture.take(Stream::Stdout, b"unter2 b\n").unwrap();
+        capture.take(Stream::Stderr, b"! hunter2").unwrap();
+        capture.take(Stream::Stdout, b": hunter2").unwrap();
+        assert_eq!(capture.flush().unwrap(), Room::Left);
+        let captured = capture.finish();
+        assert_eq!(captured.stdout, b"! [secret] b\n: hunter2");
+        assert_eq!((captured.stdout_bytes, captured.stdout.len()), (22, 22));
+        assert_eq!(captured.stderr_tail, b"! hunter2");
+        // The end of stdout and that of stderr are no secret in themselves.
+        assert_eq!(std::fs::read(path).unwrap(), b"! [secret] b\n! : [secret]");
     }
 
     #[test]

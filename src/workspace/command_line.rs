@@ -96,7 +96,7 @@ pub fn resolve(line: &str, dir: &Path, path: Option<&OsStr>) -> Result<Program, 
 }
 
 /// Looks `name` up as `execvp` does: in `path` unless it contains a slash.
-pub(super) fn find(name: &str, dir: &Path, path: Option<&OsStr>) -> Result<PathBuf, Error> {
+pub fn find(name: &str, dir: &Path, path: Option<&OsStr>) -> Result<PathBuf, Error> {
     if name.contains('/') {
         let program = dir.join(name);
         return match executable(&program) {

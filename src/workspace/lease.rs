@@ -7,11 +7,14 @@ use super::files;
 use super::git::{
     self, ConflictContext, LandOrder, Landed, Pools, Prepared, Queue, TaskCommit, Unpublished, Worktree, blocking,
 };
+use super::secrets::{Finding, scan_known};
 use crate::domain::effect::WorkspaceOrder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ProjectId;
+use crate::domain::limits;
 use crate::domain::time::Millis;
 use crate::domain::workflow::WorkspaceKind;
+use crate::telemetry::mask::Masker;
 
 /// All places that the steps of one home run in.
 #[derive(Debug)]
@@ -159,6 +162,26 @@ impl Workspaces {
         blocking(move || git::changed_files(&base_dir, &from, &to)).await
     }
 
+    /// Known secrets in what a tree has and the tree of the commit `base` has not.
+    pub async fn known_secrets(
+        &self,
+        base_dir: &Path,
+        base: &str,
+        tree: &str,
+        masker: Masker,
+    ) -> Result<Vec<Finding>, Failure> {
+        let (base_dir, base, tree) = (base_dir.to_owned(), base.to_owned(), tree.to_owned());
+        blocking(move || {
+            let from = git::tree_of(&base_dir, &base)?;
+            let mut found = Vec::new();
+            git::visit_changed(&base_dir, &from, &tree, limits::BLOB_BYTES, |path, content| {
+                found.extend(scan_known(path, content, &masker));
+            })?;
+            Ok(found)
+        })
+        .await
+    }
+
     /// The tree of a commit.
     pub async fn tree_of(&self, base_dir: &Path, commit: &str) -> Result<String, Failure> {
         let (base_dir, commit) = (base_dir.to_owned(), commit.to_owned());
@@ -188,6 +211,23 @@ impl Workspaces {
     /// integration branch where its records have it. Errors: `workspace`, naming what git has no longer. Blocks.
     pub fn adopt(&self, base_dir: &Path, adoption: &git::Adoption) -> Result<(), Failure> {
         self.pools.adopt(base_dir, adoption).map_err(Failure::from)
+    }
+
+    /// What the files of `to` have that those of `from` have not: merged trees of a project each, nothing for its base commit.
+    /// Blocks.
+    pub fn compare(
+        &self,
+        project: &ProjectId,
+        base_dir: &Path,
+        base_commit: Option<&str>,
+        between: [&[String]; 2],
+    ) -> Result<git::Compared, Failure> {
+        self.pools.compare(project, base_dir, base_commit, between).map_err(Failure::from)
+    }
+
+    /// What a commit has that the one it was made from has not. Blocks.
+    pub fn compare_commit(base_dir: &Path, commit: &str) -> Result<git::Compared, Failure> {
+        git::compare_commit(base_dir, commit).map_err(Failure::from)
     }
 
     /// The projects that have worktrees in this home.

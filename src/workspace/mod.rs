@@ -28,7 +28,7 @@ mod procfs;
 
 pub use duplicate::duplicate;
 pub use git::{
-    Adoption, ConflictContext, ConflictPath, Flaky, Gate, GateReport, LandOrder, Landed, MergeFault, MergeRequest,
-    Merged, Prepared, Queue, Side, TaskCommit, Unpublished,
+    Adoption, Compared, ComparedFile, ConflictContext, ConflictPath, Flaky, Gate, GateReport, LandOrder, Landed,
+    MergeFault, MergeRequest, Merged, Prepared, Queue, Side, TaskCommit, Unpublished,
 };
 pub use lease::{Lease, Workspaces};

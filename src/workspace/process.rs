@@ -32,12 +32,15 @@ use super::leftovers::Leftovers;
 use super::sandbox::{self, Containment, Line};
 use crate::domain::effect::StopCause;
 use crate::domain::sandbox::Attestation;
+use crate::telemetry::mask::Masker;
 
 /// How long a command's output is waited for after its leader exited, before its other members are killed: what a
 /// `> >(tee log)` still has to say.
 const DRAIN: Duration = Duration::from_millis(100);
 /// Between two looks at whether members of a stopped group are gone before their grace is over.
 const GRACE_POLL: Duration = Duration::from_millis(20);
+/// How often a sandbox that ended without a word is made.
+const SANDBOX_TRIES: u32 = 3;
 /// One read; the size of a Linux pipe, so that a chatty command needs few system calls.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -62,6 +65,8 @@ pub struct Command {
     pub shutdown_grace: Duration,
     /// The step it belongs to, for [`Leftovers`].
     pub key: String,
+    /// Strikes known secrets out of all that it says.
+    pub masker: Masker,
     /// What keeps it in its place.
     pub contained: Containment,
 }
@@ -133,9 +138,17 @@ pub async fn run(
 ) -> Result<Report, Error> {
     check_environment(&command.env)?;
     let env = git::guarded(&command.env, &command.dir).await?;
-    let mut running = Running::spawn(command, &env, leftovers)?;
-    let ended = running.watch(command, stop, &alive).await;
-    running.finish(ended).await
+    let mut stop = std::pin::pin!(stop);
+    let mut tries = 1;
+    loop {
+        let mut running = Running::spawn(command, &env, leftovers)?;
+        let ended = running.watch(command, &mut stop, &alive).await;
+        match running.finish(ended).await {
+            // Nothing was started: a file that was to be covered went away while the mounts were made.
+            Err(Error::Sandbox(sandbox::Error::Silent { .. })) if tries < SANDBOX_TRIES => tries += 1,
+            done => return done,
+        }
+    }
 }
 
 /// Why watching a command came to an end.
@@ -185,7 +198,8 @@ impl<'l> Running<'l> {
             group,
             stdout: Pipe::open(stdout.map(OwnedFd::from)).map_err(Error::Watch)?,
             stderr: Pipe::open(stderr.map(OwnedFd::from)).map_err(Error::Watch)?,
-            capture: Capture::new(command.log.clone(), command.log_bytes_max, command.value_bytes_max),
+            capture: Capture::new(command.log.clone(), command.log_bytes_max, command.value_bytes_max)
+                .masked(&command.masker),
             leftovers,
             line,
             name,
@@ -208,16 +222,15 @@ impl<'l> Running<'l> {
     async fn watch(
         &mut self,
         command: &Command,
-        stop: impl Future<Output = StopCause>,
+        stop: &mut (impl Future<Output = StopCause> + Unpin),
         alive: &impl Fn(),
     ) -> io::Result<Cause> {
-        let mut stop = std::pin::pin!(stop);
         let mut exited = std::pin::pin!(self.group.leader_exited());
         let mut phase = Phase::Running;
         loop {
             let wait = tokio::select! {
                 biased;
-                cause = &mut stop, if phase.can_be_stopped() => Wait::Stop(cause),
+                cause = &mut *stop, if phase.can_be_stopped() => Wait::Stop(cause),
                 read = self.stdout.read(), if self.stdout.is_open() => Wait::Read(Stream::Stdout, read?),
                 read = self.stderr.read(), if self.stderr.is_open() => Wait::Read(Stream::Stderr, read?),
                 exit = &mut exited, if !phase.leader_is_gone() => { exit?; Wait::Exit }
@@ -276,7 +289,11 @@ impl<'l> Running<'l> {
         let (status, ended) = (status.map_err(Error::Watch)?, ended.map_err(Error::Watch)?);
         // The group is dead: what it wrote is in the pipes and can be read without waiting.
         let rest = drain(&mut stdout, Stream::Stdout, &mut capture)
-            .and_then(|room| drain(&mut stderr, Stream::Stderr, &mut capture).map(|other| (room, other)));
+            .and_then(|room| drain(&mut stderr, Stream::Stderr, &mut capture).map(|other| (room, other)))
+            .and_then(|rooms| match capture.flush()? {
+                Room::Left => Ok(rooms),
+                Room::Full => Ok((Room::Full, Room::Full)),
+            });
         let (ran_under, own_end) = match told {
             None => (Attestation::none(), code_or_signal(status)),
             // Without a word of its end it was killed together with its sandbox.

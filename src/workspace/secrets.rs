@@ -17,6 +17,7 @@ pub use diff::scan_diff;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::limits;
+use crate::telemetry::mask::Masker;
 
 /// The comment that lets a line pass.
 pub const ALLOWED: &str = "wfctl:allow-secret";
@@ -72,6 +73,8 @@ kinds! {
     Url = "url-password";
     /// A literal that is assigned to a name such as `password`.
     Assigned = "assigned-secret";
+    /// The value of a secret of the person's, in whatever form.
+    Known = "known-secret";
 }
 
 /// A secret, and where. It never contains the secret itself.
@@ -100,6 +103,15 @@ pub fn scan(file: &str, content: &[u8]) -> Vec<Finding> {
     }
     let text = String::from_utf8_lossy(content);
     scan_lines(file, (1..).zip(text.lines()))
+}
+
+/// The values of known secrets in a file, also in a binary one; no comment lets them pass.
+pub fn scan_known(file: &str, content: &[u8], masker: &Masker) -> Vec<Finding> {
+    let line = |at: usize| content[..at].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+    let found = masker.find(content).into_iter().take(limits::SECRET_FINDINGS);
+    found
+        .map(|hit| finding(file, line(hit.span.start), SecretKind::Known, format!("the value of {}", hit.name)))
+        .collect()
 }
 
 /// The secrets in several files, in the order given.

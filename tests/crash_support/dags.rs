@@ -89,6 +89,7 @@ impl Graph {
             budget: Default::default(),
             env: Default::default(),
             pass_env: Vec::new(),
+            secrets: Vec::new(),
             retry: RetryRules::default(),
             models: Default::default(),
             merge: Default::default(),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agents;
+mod bus;
 mod by_hand;
 mod crash;
 mod fork;
@@ -13,11 +14,16 @@ mod mcp;
 mod mcp_client;
 mod mcp_http;
 mod mcp_servers;
+mod metrics;
+mod receiver;
 mod replay;
 mod rig;
 mod safety;
+mod sandboxed;
 mod scripted;
 mod second_shell;
+mod secrets;
+mod traces;
 mod trust;
 mod verbs;
 mod workflows;

@@ -80,6 +80,7 @@ pub fn phases(phases: Vec<PhaseSpec>) -> Definition {
         budget: Caps::default(),
         env: Default::default(),
         pass_env: Vec::new(),
+        secrets: Vec::new(),
         retry: RetryRules::default(),
         models: Default::default(),
         merge: Default::default(),

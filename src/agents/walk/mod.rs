@@ -24,7 +24,7 @@ mod worksite;
 pub use driver::run;
 pub use models::{Came, Choice, History, Models, Policy, Tried, needs_waiting};
 pub use order::{AgentEnd, AgentOrder, Artifact, Limits};
-pub use worksite::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
+pub use worksite::{Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite};
 
 #[cfg(test)]
 mod tests;

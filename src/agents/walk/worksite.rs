@@ -77,6 +77,18 @@ pub struct CheckReport {
     pub text: String,
     /// Names of the checks that failed.
     pub failing: Vec<String>,
+    /// How many tests ran, and how many of them passed only when they were run again.
+    #[serde(default)]
+    pub tests: TestTally,
+}
+
+/// Tests of all checks together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TestTally {
+    /// Those that ran.
+    pub ran: u64,
+    /// Of these, those that failed and passed when run again.
+    pub flaky: u64,
 }
 
 /// Where an agent works.

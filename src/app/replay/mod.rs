@@ -173,6 +173,7 @@ async fn run(
     let leftovers = Leftovers::open(run_dir.clone(), &stage::home_id(own_home))
         .map_err(|source| error::Error::io("open", &run_dir, source))?;
     let places = Places::new(id, &app.places.home, Path::new(&created.base_dir), own_home, &own_dir);
+    app.secrets.learn_here();
     let stage = Stage {
         environment: app.environment.all().map(|(name, value)| (name.clone(), value.clone())).collect(),
         home: own_home.to_owned(),
@@ -183,6 +184,8 @@ async fn run(
         containments: Arc::new(app.containments(own_home)),
         leftovers: Arc::new(leftovers),
         store,
+        secrets: app.secrets.clone(),
+        masks: app.log.masks().clone(),
         clock: app.clock.clone(),
     };
     let course = Course::new(records, definition, stage, places, tell);

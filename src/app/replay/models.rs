@@ -19,6 +19,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::payload::PayloadSource;
 use crate::domain::workflow::ModelsSpec;
 use crate::steps::ModelSource;
+use crate::telemetry::mask::{Masker, Masks};
 
 /// Asked for when the records have no further call; the comparison finds that there is one too many.
 const NOBODY: &str = "recorded/nobody";
@@ -123,16 +124,19 @@ impl Models for Played {
 /// The models of one step.
 pub struct Source {
     played: Option<Arc<Played>>,
-    hidden: Secrets,
+    masks: Masks,
+    /// What is struck out of what models read besides.
+    hidden: Masker,
 }
 
 impl Source {
     /// `environment` as the engine would have it: the same secrets are struck out of the same texts.
-    pub fn new(played: Option<Arc<Played>>, environment: &[(OsString, OsString)]) -> Self {
+    pub fn new(played: Option<Arc<Played>>, environment: &[(OsString, OsString)], masks: &Masks) -> Self {
         let text = |value: &OsString| value.to_str().map(str::to_owned);
         let texts = environment.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
         let keys = key_names();
-        Self { played, hidden: Secrets::from_environment(&texts).sensitive(|name| keys.contains(name)) }
+        let hidden = Secrets::from_environment(&texts).sensitive(|name| keys.contains(name));
+        Self { played, masks: masks.clone(), hidden: Masker::new(hidden.values()) }
     }
 }
 
@@ -147,7 +151,7 @@ impl ModelSource for Source {
     }
 
     fn redact(&self, text: String) -> String {
-        self.hidden.redact(&text)
+        self.masks.now().text(self.hidden.text(text))
     }
 
     async fn models(&self, _: &ModelsSpec, role: &str, _: bool) -> Result<Arc<dyn Models>, Failure> {

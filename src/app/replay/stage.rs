@@ -19,7 +19,9 @@ use crate::domain::payload::{BlobRef, PayloadSource, UnreadablePayload};
 use crate::domain::project;
 use crate::engine::clock::SystemClock;
 use crate::engine::ports::{CallDenied, CallPort, Clock as _, StepHandle, StepRunner as _, step_control};
+use crate::secrets::Shelf;
 use crate::steps::{Containments, Runner, Settings};
+use crate::telemetry::mask::Masks;
 use crate::workspace::Workspaces;
 use crate::workspace::leftovers::Leftovers;
 
@@ -59,6 +61,9 @@ pub struct Stage {
     pub containments: Arc<Containments>,
     pub leftovers: Arc<Leftovers>,
     pub store: Arc<Store>,
+    /// The same secrets are handed out, and struck out of the same texts, as the engine would.
+    pub secrets: Arc<Shelf>,
+    pub masks: Masks,
     pub clock: Arc<SystemClock>,
 }
 
@@ -96,7 +101,9 @@ impl Stage {
             leftovers: self.leftovers.clone(),
             sink: Arc::new(self.store.own.clone()),
             source: self.store.clone(),
-            models: Arc::new(Source::new(models, &self.environment)),
+            models: Arc::new(Source::new(models, &self.environment, &self.masks)),
+            secrets: self.secrets.clone(),
+            masks: self.masks.clone(),
             indexes: Arc::new(crate::workspace::index::Indexes::new(self.home.join("code"))),
             servers: None,
             clock: self.clock.clone(),

@@ -334,6 +334,7 @@ pub(super) fn branch_spec(of: &TaskSpec, default: &RetryRules) -> Option<Arc<Tas
     spec.sandbox.clone_from(&of.sandbox);
     spec.with = of.with.clone();
     spec.env = of.env.clone();
+    spec.secrets = of.secrets.clone();
     spec.timeout = of.timeout;
     spec.priority = of.priority.saturating_add(1).min(10);
     let mut rules = of.retry.as_deref().unwrap_or(default).clone();
@@ -381,6 +382,7 @@ pub(super) fn undo_spec(of: &TaskSpec) -> Option<Arc<TaskSpec>> {
     spec.sandbox.clone_from(&of.sandbox);
     spec.with = of.with.clone();
     spec.env = of.env.clone();
+    spec.secrets = of.secrets.clone();
     spec.timeout = of.timeout;
     spec.retry.clone_from(&of.retry);
     Some(Arc::new(spec))

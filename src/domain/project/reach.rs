@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::event::Event;
 use crate::domain::ids::TaskIx;
 use crate::domain::limits;
-use crate::domain::sandbox::{Allowance, Hosts, SandboxSpec};
+use crate::domain::sandbox::{Allowance, SandboxSpec};
 use crate::domain::workflow::Definition;
 
 use super::input::{Refusal, RefusalKind};
@@ -63,7 +63,7 @@ impl Allowance {
     #[must_use]
     pub fn and_more(&self, more: &SandboxSpec) -> Self {
         let mut all = self.clone();
-        all.network.extend(&more.network.clone().unwrap_or_else(Hosts::default));
+        all.network.extend(&more.network.clone().unwrap_or_default());
         all.git = more.git.map_or(all.git, |git| git.max(all.git));
         all.caches = more.caches.map_or(all.caches, |caches| caches.max(all.caches));
         for (mine, theirs) in
@@ -79,6 +79,7 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::sandbox::Hosts;
 
     #[test]
     fn more_takes_nothing_away() {

@@ -7,6 +7,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::TaskIx;
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
+use crate::domain::secret;
 use crate::domain::workflow::{
     Action, AgentSpec, Context, ExpressionError, HttpSpec, Mentions, TaskValue, is_template, mentions,
 };
@@ -18,6 +19,16 @@ fn unevaluated(what: &str, text: &str) -> impl FnOnce(ExpressionError) -> Failur
     let shown: String = text.chars().take(120).collect();
     let what = what.to_owned();
     move |error| Failure::new(FailureClass::Expression, format!("{what} {shown:?} cannot be evaluated: {error}"))
+}
+
+/// Refuses a header that names a secret only because of the values in it: what comes from outside must not ask for one.
+fn smuggled(handed: &[String], header: &str, template: &str, rendered: &str) -> Result<(), Failure> {
+    let count = |text: &str| secret::mentions(text, handed).count();
+    if count(rendered) <= count(template) {
+        return Ok(());
+    }
+    let message = format!("the header {header} names a secret in a value that was put into it, not in the workflow");
+    Err(Failure::new(FailureClass::Expression, message))
 }
 
 impl Taking<'_> {
@@ -71,8 +82,11 @@ impl Taking<'_> {
             }
             Action::Http(http) => {
                 let mut headers = http.headers.clone();
-                for value in headers.values_mut() {
-                    *value = self.render(ix, value)?;
+                let handed = self.project.definition.secrets_of(spec);
+                for (name, value) in &mut headers {
+                    let rendered = self.render(ix, value)?;
+                    smuggled(&handed, name, value, &rendered)?;
+                    *value = rendered;
                 }
                 let body = http.body.as_ref().map(|body| self.render_value(ix, body)).transpose()?;
                 let request = HttpSpec {

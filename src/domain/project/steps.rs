@@ -171,6 +171,7 @@ impl Taking<'_> {
             allowed,
             workspace,
             env,
+            secrets: self.project.definition.secrets_of(&task.spec),
             reserved: Amounts::ONE_CALL,
             calls: if step.0 == 0 { task.calls().to_vec() } else { Vec::new() },
             request,

@@ -100,6 +100,16 @@ impl Project {
         trees.into_iter().cloned().collect()
     }
 
+    /// What a comparison is made of: the trees that a task's last attempt started from and the one that it `left` its files in;
+    /// without a task, what the project began from (nothing: its base commit) and all that it made. `None`: no files yet.
+    pub fn compared_trees(&self, task: Option<TaskIx>, left: Option<String>) -> Option<(Vec<String>, Vec<String>)> {
+        if !self.tracks_trees() {
+            return None;
+        }
+        let Some(ix) = task else { return Some((Vec::new(), self.outcome_trees())) };
+        left.map(|tree| (self.start_trees(ix), vec![tree]))
+    }
+
     /// The same without the head of the integration branch, which goes on while later phases run.
     fn unmerged_trees(&self) -> Vec<String> {
         let head = self.core.integration.as_ref().map(|head| &head.tree);

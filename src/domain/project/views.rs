@@ -6,6 +6,7 @@ use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::payload::{Payload, PayloadSource};
 use crate::domain::view::{ProjectView, Question, Summary, TaskView};
+use crate::domain::workflow::Action;
 
 use super::state::{Project, Task};
 
@@ -100,6 +101,10 @@ impl Project {
             phase: task.phase,
             status: task.status,
             action: if task.spec.foreach.is_some() { "foreach" } else { task.spec.action.keyword() }.to_owned(),
+            role: match &task.spec.action {
+                Action::Agent(agent) => Some(agent.role.clone()),
+                _ => None,
+            },
             attempt: task.attempt.0,
             needs: task.needs.iter().map(|need| self.task(*need).name.to_string()).collect(),
             since: task.since,

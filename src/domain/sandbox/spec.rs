@@ -13,8 +13,14 @@ const ALL: &str = "*";
 
 /// Hosts that commands may reach, through the engine's proxy. Empty: no network at all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "BTreeSet<String>")]
 pub struct Hosts(BTreeSet<String>);
+
+impl From<BTreeSet<String>> for Hosts {
+    fn from(patterns: BTreeSet<String>) -> Self {
+        Self::of(patterns)
+    }
+}
 
 impl Hosts {
     /// These patterns: `host`, `host:port`, `*.suffix`, or `*` for a network without any limits.

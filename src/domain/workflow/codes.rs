@@ -85,6 +85,7 @@ codes! {
     UnknownFilter = "WF0142", "an unknown filter", "The filter after `|` does not exist. Besides those of minijinja there are `sh` (quote for a shell), `fromjson` and `tojson`.";
     BadUrl = "WF0143", "not an http URL", "Requests go to `http://` and `https://` URLs only.";
     BadTime = "WF0144", "not a point in time", "`until` takes a time as of RFC 3339 with its zone: `2026-11-20T08:00:00Z` or `2026-11-20T09:00:00+01:00`.";
+    Secrets = "WF0145", "secrets where nothing takes them", "`secrets` names what the commands of a `run` task and the headers of an `http` task are handed. An agent is handed none: it runs what a model wrote. Children name their own.";
     ChildLoad = "WF0150", "a child workflow that cannot be read", "The file of a child workflow was not found or cannot be read. Paths are relative to the file that names them.";
     ChildCycle = "WF0151", "a workflow that contains itself", "The child workflow leads back to a file that is being read already, so that the project would start itself forever. The message shows the path.";
     ChildDepth = "WF0152", "children nested too deeply", "Workflows call child workflows deeper, or more of them, than wfctl accepts.";

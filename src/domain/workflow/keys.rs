@@ -120,6 +120,11 @@ pub static WORKFLOW: Object = Object {
             Shape::List(&Shape::Text),
             "Environment variables captured at the start. They are journaled, so never name secrets.",
         ),
+        key(
+            "secrets",
+            Shape::List(&Shape::Text),
+            "Secrets of yours that its commands and requests are handed, by name.",
+        ),
         key("retry", Shape::Object(&RETRY), "When failed tasks are tried again."),
         key("models", Shape::Object(&MODELS), "Which models the agents use, and where they are."),
         key("merge", Shape::Object(&MERGE), "How the work of tasks with `merge` comes together."),
@@ -490,6 +495,11 @@ pub static TASK: Object = Object {
         ),
         key("with", Shape::Map(&Shape::Any), "Values for the templates of this task, read as `with.NAME`."),
         key("env", Shape::Map(&Shape::Scalar), "Environment of its commands, added to the workflow's."),
+        key(
+            "secrets",
+            Shape::List(&Shape::Text),
+            "Secrets of yours that it is handed, by name: as variables of its commands, as `$NAME` in headers of its request.",
+        ),
         key("timeout", Shape::Either(&[Shape::Duration, Shape::Object(&TIMEOUT)]), "Time limits per attempt."),
         key(
             "sandbox",

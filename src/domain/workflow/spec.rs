@@ -4,7 +4,7 @@
 //! text. New fields get a serde default, so that definitions pinned by older releases keep opening.
 //! Reading people's YAML is `decode.rs`; rules that span several fields are `validate.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct Definition {
     /// Environment variables captured at the start and readable as `env.NAME`; they are journaled, so never secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass_env: Vec<String>,
+    /// Names of secrets that every task with a command or a request of the workflow's own is handed; never their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// The policy for `test -> build` and other loop-backs stands in the phases; this is for tasks.
     #[serde(default)]
     pub retry: RetryRules,
@@ -326,6 +329,9 @@ pub struct TaskSpec {
     /// Environment for its commands, added to the workflow's; values are templates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Names of secrets that it is handed besides the workflow's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Time limits per attempt.
     #[serde(default)]
     pub timeout: Timeouts,
@@ -391,6 +397,7 @@ impl TaskSpec {
             merge: false,
             with: BTreeMap::new(),
             env: BTreeMap::new(),
+            secrets: Vec::new(),
             timeout: Timeouts::default(),
             sandbox: None,
             retry: None,
@@ -636,5 +643,22 @@ impl Definition {
     /// All tasks with their phase, in file order: their positions are the indices of the project's first tasks.
     pub fn tasks(&self) -> impl Iterator<Item = (Phase, &Arc<TaskSpec>)> {
         self.phases.iter().flat_map(|spec| spec.tasks.iter().map(move |task| (spec.phase, task)))
+    }
+
+    /// The secrets that a task is handed: in name order, each once. What a model wrote is run by agents' tasks, and what it
+    /// changed is checked by them, so they are handed none.
+    pub fn secrets_of(&self, task: &TaskSpec) -> Vec<String> {
+        if !matches!(task.action, Action::Run(_) | Action::Http(_)) {
+            return Vec::new();
+        }
+        let names: BTreeSet<&String> = self.secrets.iter().chain(&task.secrets).collect();
+        names.into_iter().cloned().collect()
+    }
+
+    /// Every secret that the workflow or a child of it names.
+    pub fn all_secrets(&self) -> BTreeSet<String> {
+        let of_tasks = self.tasks().flat_map(|(_, task)| task.secrets.iter().cloned());
+        let of_children = self.children.values().flat_map(|child| child.all_secrets());
+        self.secrets.iter().cloned().chain(of_tasks).chain(of_children).collect()
     }
 }

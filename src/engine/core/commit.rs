@@ -24,12 +24,20 @@ impl<R> Core<R> {
             }
         }
         if !appends.is_empty() {
-            self.archive.store().commit(self.epoch, &appends)?;
+            let began_us = self.clock.monotonic_us();
+            let committed = self.archive.store().commit(self.epoch, &appends);
+            let pulse = self.archive.pulse();
+            pulse.committed(self.clock.monotonic_us().saturating_sub(began_us), committed.as_ref().err());
+            committed?;
         }
         let mut records = 0;
         for (slot, head) in heads {
             if let Some(live) = self.slots[slot as usize].as_mut() {
+                if head.seq > live.head.seq {
+                    self.turn.committed.push((live.project.id.clone(), head.seq));
+                }
                 records += head.seq.0 - live.head.seq.0;
+                self.archive.pulse().moved(&live.project.id, head.seq);
                 live.head = head;
                 live.pending.clear();
             }
@@ -81,6 +89,7 @@ impl<R> Core<R> {
             closed: std::mem::take(&mut self.turn.closed),
             abandoned: std::mem::take(&mut self.turn.abandoned),
             records,
+            committed: std::mem::take(&mut self.turn.committed),
         }
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::domain::call::CallInput;
 use crate::domain::effect::{ChildOrder, Effect};
 use crate::domain::event::{Actor, Created, Event, HoldReason, StepOutcome};
-use crate::domain::ids::{Attempt, Epoch, ProjectId, StepIx, TaskIx};
+use crate::domain::ids::{Attempt, Epoch, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::ProjectStatus;
 use crate::domain::project::{Command, Decided, Input, Project, Refusal, RefusalKind, SNAPSHOT_FORMAT, Turn};
@@ -162,6 +162,8 @@ pub struct Turned<R> {
     pub abandoned: Vec<ProjectId>,
     /// How many records were appended.
     pub records: u64,
+    /// The projects that they belong to, each with its last position.
+    pub committed: Vec<(ProjectId, Seq)>,
 }
 
 struct Live {
@@ -203,6 +205,7 @@ struct TurnState<R> {
     internal: VecDeque<Internal>,
     closed: Vec<ProjectId>,
     abandoned: Vec<ProjectId>,
+    committed: Vec<(ProjectId, Seq)>,
     /// Slots loaded in this turn.
     visitors: Vec<u32>,
 }
@@ -246,6 +249,7 @@ impl<R> Core<R> {
                 internal: VecDeque::new(),
                 closed: Vec::new(),
                 abandoned: Vec::new(),
+                committed: Vec::new(),
                 visitors: Vec::new(),
             },
         }

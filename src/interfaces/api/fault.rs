@@ -74,8 +74,39 @@ pub enum FaultKind {
     HomeBusy,
     /// The home is only open for reading.
     NotDriving,
+    /// A face was asked without a token that it knows.
+    NoToken,
+    /// The token is for a role that may not do that.
+    NotAllowed,
+    /// A page of another site asks, or under a name that is not this server's.
+    Foreign,
+    /// More is asked than can be answered; nothing was done.
+    TooMany,
+    /// A key that makes a request idempotent was used for another one.
+    KeyReused,
+    /// A face has nothing under that name.
+    NoRoute,
     /// The other side speaks another protocol, or not at all any more: whether it was done is unknown.
     Connection,
+}
+
+/// What a fault means to people.
+#[derive(Debug, Clone, Default)]
+pub struct Explained {
+    /// The stable code.
+    pub code: String,
+    /// A few words.
+    pub title: String,
+    /// What went wrong this time.
+    pub message: String,
+    /// What lies behind it, outermost first.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub next: Option<String>,
+    /// Of a workflow file: every problem.
+    pub diagnostics: Option<serde_json::Value>,
+    /// Of inputs: every problem.
+    pub inputs: Option<serde_json::Value>,
 }
 
 impl Fault {

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::Door;
 use super::artifacts::{Artifact, Content};
+use super::comparison::Comparison;
 use super::cost::Cost;
 use super::fault::{Fault, FaultKind};
 use super::request::{
-    Answer, Check, ForkRequest, LogPage, LogPiece, Progress, Removed, Request, StartRequest, Verified,
+    Answer, Check, ForkRequest, Head, LogPage, LogPiece, Progress, Removed, Request, StartRequest, Verified,
 };
+use super::sinks::SinkState;
+use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
 use crate::domain::limits;
@@ -184,6 +187,33 @@ impl Home {
         answered!(answer, Answer::Transcript(transcript) => *transcript)
     }
 
+    /// When its attempts and waits were, of all tasks or of one.
+    pub async fn timeline(&self, id: &ProjectId, task: Option<String>) -> Result<Timeline, Fault> {
+        let answer = self.door.call(Request::Timeline { id: id.clone(), task }).await?;
+        answered!(answer, Answer::Timeline(timeline) => *timeline)
+    }
+
+    /// What it, or one of its tasks, changed in the files of its repository.
+    pub async fn compare(&self, id: &ProjectId, task: Option<String>) -> Result<Comparison, Fault> {
+        let answer = self.door.call(Request::Compare { id: id.clone(), task }).await?;
+        answered!(answer, Answer::Compared(comparison) => *comparison)
+    }
+
+    /// The names of its tasks, by index.
+    pub async fn names(&self, id: &ProjectId) -> Result<Vec<String>, Fault> {
+        answered!(self.door.call(Request::Names { id: id.clone() }).await?, Answer::Names { names } => names)
+    }
+
+    /// Where the journals of all projects end.
+    pub async fn heads(&self) -> Result<Vec<Head>, Fault> {
+        answered!(self.door.call(Request::Heads).await?, Answer::Heads { heads } => heads)
+    }
+
+    /// Removes a project that has ended; what only it names goes with the next `gc`.
+    pub async fn delete(&self, id: &ProjectId) -> Result<(), Fault> {
+        answered!(self.door.call(Request::Delete { id: id.clone() }).await?, Answer::Deleted => ())
+    }
+
     /// Proves a project's journal.
     pub async fn verify(&self, id: &ProjectId) -> Result<Verified, Fault> {
         answered!(self.door.call(Request::Verify { id: id.clone() }).await?, Answer::Verified(verified) => verified)
@@ -192,6 +222,22 @@ impl Home {
     /// Checks everything that is stored.
     pub async fn check(&self) -> Result<Vec<Check>, Fault> {
         answered!(self.door.call(Request::Check).await?, Answer::Checked { findings } => findings)
+    }
+
+    /// How far those are who are told of records.
+    pub async fn sinks(&self) -> Result<Vec<SinkState>, Fault> {
+        answered!(self.door.call(Request::Sinks).await?, Answer::Sinks { sinks } => sinks)
+    }
+
+    /// Lets one of them try again, or pass over the record that it does not take; how far they are then.
+    pub async fn resume_sink(&self, sink: &str, skip: bool) -> Result<Vec<SinkState>, Fault> {
+        let request = Request::ResumeSink { sink: sink.to_owned(), skip };
+        answered!(self.door.call(request).await?, Answer::Sinks { sinks } => sinks)
+    }
+
+    /// Numbers for a monitoring system, in the text format of Prometheus.
+    pub async fn metrics(&self) -> Result<String, Fault> {
+        answered!(self.door.call(Request::Metrics).await?, Answer::Metrics { text } => text)
     }
 
     /// Removes what has ended before a moment.

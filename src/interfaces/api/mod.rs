@@ -4,22 +4,32 @@
 //! `dyn Door` and cannot tell which of the two it is.
 
 mod artifacts;
+mod comparison;
 mod cost;
 mod fault;
 mod home;
 mod lines;
 mod logs;
+mod names;
 mod request;
 mod service;
+mod sinks;
+mod timeline;
 mod transcript;
 
 pub use artifacts::{Artifact, Content};
+pub use comparison::{ChangedFile, Comparison};
 pub use cost::{Cost, Latency, Row, Tally};
-pub use fault::{Fault, FaultKind};
+pub use fault::{Explained, Fault, FaultKind};
 pub use home::{Home, Pinned, Why};
 pub use lines::Line;
-pub use request::{Answer, Check, ForkRequest, LogPage, LogPiece, Progress, Removed, Request, StartRequest, Verified};
-pub use service::{Adopted, Keeper, Service};
+pub use names::{Directory, TaskNames};
+pub use request::{
+    Answer, Check, ForkRequest, Head, LogPage, LogPiece, Progress, Removed, Request, StartRequest, Verified,
+};
+pub use service::{Adopted, Between, Keeper, Service, Sides};
+pub use sinks::SinkState;
+pub use timeline::{AttemptEnd, AttemptRow, StepRow, Timeline, WaitCause, WaitRow};
 pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 
 use async_trait::async_trait;

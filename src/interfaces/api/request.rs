@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::artifacts::{Artifact, Content};
+use super::comparison::Comparison;
 use super::cost::Cost;
+use super::sinks::SinkState;
+use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::budget::Caps;
 use crate::domain::ids::{Digest, Epoch, ProjectId, Seq};
 use crate::domain::project::{Command, RecoveryItem};
+use crate::domain::time::Millis;
 use crate::domain::view::{ProjectView, Reason, RecordView, Summary};
 use crate::domain::workflow::Definition;
 
@@ -133,6 +137,34 @@ pub enum Request {
         /// Which piece.
         wanted: WantedTranscript,
     },
+    /// When its attempts and waits were, of all tasks or of one.
+    Timeline {
+        /// The project.
+        id: ProjectId,
+        /// Only this task.
+        #[serde(default)]
+        task: Option<String>,
+    },
+    /// What it changed in the files of its repository, or one of its tasks did.
+    Compare {
+        /// The project.
+        id: ProjectId,
+        /// Only this task.
+        #[serde(default)]
+        task: Option<String>,
+    },
+    /// The names of its tasks, by index.
+    Names {
+        /// The project.
+        id: ProjectId,
+    },
+    /// The last positions of all projects, in id order.
+    Heads,
+    /// Remove a project that has ended.
+    Delete {
+        /// The project.
+        id: ProjectId,
+    },
     /// Prove a project's whole journal.
     Verify {
         /// The project.
@@ -140,6 +172,17 @@ pub enum Request {
     },
     /// Check everything that is stored.
     Check,
+    /// How far those are who are told of records.
+    Sinks,
+    /// Numbers for a monitoring system.
+    Metrics,
+    /// Let one of them try again.
+    ResumeSink {
+        /// Its name.
+        sink: String,
+        /// Pass over the record that it does not take.
+        skip: bool,
+    },
     /// Remove ended projects that have not changed since `before_ms`, and what nobody names any more.
     Remove {
         /// Wall time in milliseconds.
@@ -255,12 +298,38 @@ pub enum Answer {
     Artifact(Box<Content>),
     /// To [`Request::Transcript`].
     Transcript(Box<Transcript>),
+    /// To [`Request::Timeline`].
+    Timeline(Box<Timeline>),
+    /// To [`Request::Compare`].
+    Compared(Box<Comparison>),
+    /// To [`Request::Names`].
+    Names {
+        /// By index.
+        names: Vec<String>,
+    },
+    /// To [`Request::Heads`].
+    Heads {
+        /// In id order.
+        heads: Vec<Head>,
+    },
+    /// To [`Request::Delete`].
+    Deleted,
     /// To [`Request::Verify`].
     Verified(Verified),
     /// To [`Request::Check`].
     Checked {
         /// What is not as it should be.
         findings: Vec<Check>,
+    },
+    /// To [`Request::Sinks`] and [`Request::ResumeSink`].
+    Sinks {
+        /// In the order of the configuration.
+        sinks: Vec<SinkState>,
+    },
+    /// To [`Request::Metrics`].
+    Metrics {
+        /// In the text format of Prometheus.
+        text: String,
     },
     /// To [`Request::Remove`].
     Removed(Removed),
@@ -293,6 +362,19 @@ pub enum LogPiece {
         /// Most bytes.
         most: usize,
     },
+}
+
+/// Where the journal of a project ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The project.
+    pub project: ProjectId,
+    /// When it was created.
+    pub created: Millis,
+    /// The position of its last record.
+    pub seq: Seq,
+    /// Whether it has ended.
+    pub terminal: bool,
 }
 
 /// A piece of a step's output.

@@ -7,10 +7,13 @@ use async_trait::async_trait;
 
 use super::Door;
 use super::artifacts;
+use super::comparison::{self, Comparison};
 use super::cost;
 use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
-use super::request::{Answer, Check, ForkRequest, Progress, Removed, Request, StartRequest, Verified};
+use super::request::{Answer, Check, ForkRequest, Head, Progress, Removed, Request, StartRequest, Verified};
+use super::sinks::SinkState;
+use super::timeline;
 use super::transcript;
 use crate::domain::event::Actor;
 use crate::domain::ids::{Attempt, ProjectId, Seq, StepIx, TaskIx};
@@ -21,7 +24,9 @@ use crate::domain::view::Summary;
 use crate::domain::workflow::WorkspaceKind;
 use crate::engine::archive::Archive;
 use crate::engine::{Fork, Handle, Start};
+use crate::interfaces::metrics::Metrics;
 use crate::journal::reader;
+use crate::telemetry::mask::Masks;
 
 /// What only the keeper of the home can do, because it knows its files. All of it may block.
 pub trait Keeper: Send + Sync + 'static {
@@ -29,10 +34,42 @@ pub trait Keeper: Send + Sync + 'static {
     fn live_log(&self, project: &ProjectId, task: TaskIx, attempt: Attempt, step: StepIx) -> PathBuf;
     /// Checks everything that is stored.
     fn check(&self) -> Vec<Check>;
+    /// What the files on one side have that those on the other have not; an error says what git has no longer.
+    fn compare(&self, between: &Between<'_>) -> Result<Comparison, String>;
+    /// Removes a project that has ended while an engine is at work.
+    fn delete(&self, id: &ProjectId) -> Result<(), Fault>;
+    /// The time.
+    fn now(&self) -> Millis;
+    /// How far those are who are told of records.
+    fn sinks(&self) -> Result<Vec<SinkState>, Fault>;
+    /// Lets one of them try again, or pass over the record that it does not take.
+    fn resume_sink(&self, sink: &str, skip: bool) -> Result<(), Fault>;
     /// Gives a fork its share of the trees of the project that it is forked from.
     fn adopt(&self, adopted: Adopted) -> Result<(), Fault>;
     /// Removes ended projects that have not changed since `before`, and what nobody names any more.
     fn remove(&self, before: Millis, dry_run: bool) -> Result<Removed, Fault>;
+}
+
+/// What is compared.
+#[derive(Debug, Clone)]
+pub enum Sides {
+    /// Merged trees on each side, nothing for the base commit: before, and after.
+    Trees(Vec<String>, Vec<String>),
+    /// A commit with the one that it was made from.
+    Commit(String),
+}
+
+/// A comparison in the repository of a project.
+#[derive(Debug, Clone)]
+pub struct Between<'b> {
+    /// Whose trees they are.
+    pub project: &'b ProjectId,
+    /// The folder that it was started for.
+    pub base_dir: &'b str,
+    /// The commit that it began from.
+    pub base_commit: Option<&'b str>,
+    /// What is compared.
+    pub sides: Sides,
 }
 
 /// What a fork needs in the repository.
@@ -52,12 +89,51 @@ pub struct Service {
     archive: Archive,
     engine: Option<Handle>,
     keeper: Arc<dyn Keeper>,
+    masks: Masks,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
     /// Over an archive; without an engine it only reads.
     pub fn new(archive: Archive, engine: Option<Handle>, keeper: Arc<dyn Keeper>) -> Self {
-        Self { archive, engine, keeper }
+        let metrics = Arc::new(Metrics::new(archive.clone()));
+        Self { archive, engine, keeper, masks: Masks::default(), metrics }
+    }
+
+    /// The same with known secrets kept out of what comes in: a start that carries one is refused, for it would not be what was
+    /// meant without it; comments, signals, answers and added tasks lose it.
+    #[must_use]
+    pub fn masking(mut self, masks: Masks) -> Self {
+        self.masks = masks;
+        self
+    }
+
+    fn without_secrets(&self, request: Request) -> Result<Request, Fault> {
+        let masker = self.masks.now();
+        let takes_texts = matches!(
+            request,
+            Request::Start { .. } | Request::Fork { .. } | Request::Resume { .. } | Request::Command { .. }
+        );
+        if masker.is_empty() || !takes_texts {
+            return Ok(request);
+        }
+        let defect =
+            |error: serde_json::Error| Fault::new(FaultKind::Defect, format!("a request has no JSON form: {error}"));
+        let mut value = serde_json::to_value(&request).map_err(defect)?;
+        if !masker.value(&mut value) {
+            return Ok(request);
+        }
+        if matches!(request, Request::Start { .. }) {
+            let text = serde_json::to_vec(&request).map_err(defect)?;
+            let names: Vec<String> = masker.names_in(&text).iter().map(ToString::to_string).collect();
+            let message = format!(
+                "the workflow or its inputs carry the value of a secret ({}), and all of it would be recorded; name it under \
+                 `secrets` instead",
+                names.join(", ")
+            );
+            return Err(Fault::new(FaultKind::Invalid, message));
+        }
+        serde_json::from_value(value).map_err(defect)
     }
 
     fn engine(&self) -> Result<&Handle, Fault> {
@@ -112,6 +188,28 @@ impl Service {
         Ok(Answer::Started { id, existed })
     }
 
+    async fn delete(&self, id: ProjectId) -> Result<Answer, Fault> {
+        self.engine()?;
+        let keeper = self.keeper.clone();
+        self.read(move |archive| {
+            let summary = archive.summary(&id)?;
+            if !summary.status.is_terminal() {
+                let message = format!("project {id} has not ended");
+                return Err(Fault::new(FaultKind::WrongState, message).of(&id));
+            }
+            // The parent reads how it ended when it is resumed, and would run it again if it were gone.
+            if let Some(parent) = &summary.parent
+                && archive.summary(parent).is_ok_and(|parent| !parent.status.is_terminal())
+            {
+                let message = format!("project {id} is a child of {parent}, which has not ended");
+                return Err(Fault::new(FaultKind::WrongState, message).of(&id));
+            }
+            keeper.delete(&id)
+        })
+        .await?;
+        Ok(Answer::Deleted)
+    }
+
     async fn records(&self, id: ProjectId, from: Seq, limit: usize, wait: bool) -> Result<Answer, Fault> {
         let mut engine = self.engine.clone();
         loop {
@@ -140,7 +238,7 @@ impl Service {
 #[async_trait]
 impl Door for Service {
     async fn call(&self, request: Request) -> Result<Answer, Fault> {
-        match request {
+        match self.without_secrets(request)? {
             Request::Progress => {
                 let driven = self.engine.as_ref().map_or(0, |engine| engine.progress().driven);
                 let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -207,10 +305,45 @@ impl Door for Service {
                 let page = move |archive: &Archive| transcript::page(archive, &id, &wanted);
                 self.read(page).await.map(|page| Answer::Transcript(Box::new(page)))
             }
+            Request::Timeline { id, task } => {
+                let read = move |archive: &Archive| timeline::timeline(archive, &id, task.as_deref());
+                self.read(read).await.map(|timeline| Answer::Timeline(Box::new(timeline)))
+            }
+            Request::Compare { id, task } => {
+                let keeper = self.keeper.clone();
+                let read = move |archive: &Archive| comparison::compare(archive, &*keeper, &id, task.as_deref());
+                self.read(read).await.map(|comparison| Answer::Compared(Box::new(comparison)))
+            }
+            Request::Names { id } => {
+                let names = move |archive: &Archive| {
+                    let project = archive.load_to_read(&id)?.0;
+                    Ok(project.tasks().iter().map(|task| task.name.to_string()).collect())
+                };
+                self.read(names).await.map(|names| Answer::Names { names })
+            }
+            Request::Heads => self.read(heads).await.map(|heads| Answer::Heads { heads }),
+            Request::Delete { id } => self.delete(id).await,
             Request::Verify { id } => self.read(move |archive| verify(archive, &id)).await,
             Request::Check => {
                 let keeper = self.keeper.clone();
                 self.read(move |_| Ok(Answer::Checked { findings: keeper.check() })).await
+            }
+            Request::Sinks => {
+                let keeper = self.keeper.clone();
+                self.read(move |_| Ok(Answer::Sinks { sinks: keeper.sinks()? })).await
+            }
+            Request::Metrics => {
+                let (keeper, metrics) = (self.keeper.clone(), self.metrics.clone());
+                let render = move |_: &Archive| metrics.render(keeper.now(), &keeper.sinks()?);
+                self.read(render).await.map(|text| Answer::Metrics { text })
+            }
+            Request::ResumeSink { sink, skip } => {
+                let keeper = self.keeper.clone();
+                let resume = move |_: &Archive| {
+                    keeper.resume_sink(&sink, skip)?;
+                    Ok(Answer::Sinks { sinks: keeper.sinks()? })
+                };
+                self.read(resume).await
             }
             Request::Remove { before_ms, dry_run } => {
                 if self.engine.is_some() {
@@ -230,6 +363,17 @@ fn actor(by: String) -> Actor {
         Some(name) => Actor::Api(name.to_owned()),
         None => Actor::User(by),
     }
+}
+
+/// Where all journals end. What cannot be read has no end.
+fn heads(archive: &Archive) -> Result<Vec<Head>, Fault> {
+    let mut heads = Vec::new();
+    for summary in archive.summaries()?.into_iter().flatten() {
+        let Ok(Some(seq)) = archive.last_seq(&summary.id) else { continue };
+        let terminal = summary.status.is_terminal();
+        heads.push(Head { project: summary.id, created: summary.created, seq, terminal });
+    }
+    Ok(heads)
 }
 
 /// Hints name the project that was meant.

@@ -105,16 +105,28 @@ pub enum Verb {
     Mcp(Mcp),
     /// Check everything that is stored
     Doctor(Doctor),
+    /// Run one command as commands of projects are run: contained, without network, to try it out
+    Sandbox(Sandbox),
+    /// Print numbers for a monitoring system, in the text format of Prometheus
+    Metrics(Metrics),
+    /// Tell who is told of records, and whether they take them
+    Bus(Bus),
     /// Remove ended projects and what nobody names any more
     Gc(Gc),
     /// Explain an error code
     Explain(Explain),
     /// Show the settings
     Config(Config),
+    /// List, set, check or remove secrets that workflows can name
+    Secrets(Secrets),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page
     Man,
+    /// Serve the home over HTTP: an API, live events, a web interface
+    Serve(Serve),
+    /// Print a token for the server
+    Token(Token),
     /// Print the version
     Version,
     /// The engine in the background
@@ -134,6 +146,58 @@ pub struct Demo {
     /// The id of the project
     #[arg(long)]
     pub id: Option<String>,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; beyond this machine only with --tls-cert and --tls-key
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7171")]
+    pub listen: std::net::SocketAddr,
+    /// A certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A name that the server is asked by, beside addresses and localhost; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// A folder that projects may be started in; may be given several times [default: the git repository around here, else here]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Vec<PathBuf>,
+    /// A folder of workflows that may be started; may be given several times [default: workflows and .wfctl/workflows of --dir]
+    #[arg(long, value_name = "DIR")]
+    pub workflows: Vec<PathBuf>,
+    /// Requests a second that one token may make
+    #[arg(long, value_name = "N", default_value_t = crate::domain::limits::API_RATE)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: u32,
+    /// Print a unit for systemd that serves from here after each start of the machine, and do nothing
+    #[arg(long)]
+    pub print_unit: bool,
+}
+
+/// `token`.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// What its bearer may do
+    #[arg(long, value_enum, default_value_t = TokenRole::Operate)]
+    pub role: TokenRole,
+    /// Put another one in its place; the one before is void at once
+    #[arg(long)]
+    pub rotate: bool,
+}
+
+/// What the bearer of a token may do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TokenRole {
+    /// Look at everything
+    Read,
+    /// Start, answer and steer projects
+    Operate,
+    /// Remove projects too
+    Admin,
 }
 
 /// `init`.
@@ -671,6 +735,60 @@ pub struct Doctor {
     /// Heal what can be healed; damaged projects are put aside, nothing is deleted
     #[arg(long)]
     pub repair: bool,
+    /// Show what keeps commands in their place on this machine, and try to get out of it
+    #[arg(long, conflicts_with = "repair")]
+    pub sandbox: bool,
+}
+
+/// `sandbox`.
+#[derive(Debug, Args)]
+pub struct Sandbox {
+    /// What keeps it in its place [default: what your configuration says, else the strongest that works here]
+    #[arg(long, visible_alias = "sandbox", value_name = "NAME", help_heading = "Sandbox", value_parser = ["auto", "bwrap", "native", "docker", "podman"])]
+    pub backend: Option<String>,
+    #[command(flatten)]
+    pub allow: Allow,
+    /// Tell what it ran under
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "CMD")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// `metrics`.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Print a dashboard for Grafana instead
+    #[arg(long)]
+    pub grafana: bool,
+}
+
+/// `bus`.
+#[derive(Debug, Args)]
+pub struct Bus {
+    #[command(subcommand)]
+    pub what: BusWhat,
+}
+
+/// What is done with those who are told of records.
+#[derive(Debug, Subcommand)]
+pub enum BusWhat {
+    /// Tell how far each of them is, and what is wrong
+    Status,
+    /// Send an event to all of them, or to one, and tell what came of it
+    Test {
+        /// Its name [default: all]
+        sink: Option<String>,
+    },
+    /// Let one that was given up try again
+    Resume {
+        /// Its name
+        sink: String,
+        /// Pass over the record that it does not take
+        #[arg(long)]
+        skip: bool,
+    },
 }
 
 /// `gc`.
@@ -706,6 +824,56 @@ pub enum ConfigWhat {
         /// Also where each comes from
         #[arg(long)]
         origin: bool,
+    },
+}
+
+/// `secrets`.
+#[derive(Debug, Args)]
+pub struct Secrets {
+    #[command(subcommand)]
+    pub what: SecretsWhat,
+}
+
+const SET_HELP: &str = "The value is read from stdin, or asked for without showing it when that is a terminal; it is never an argument,
+which other processes could see. It goes to secrets.toml beside your configuration (mode 0600), or with --keyring to the keyring
+entry that the secret is declared with (keyring:service/user; service wfctl, user NAME when it is not declared yet).
+
+A workflow can name a secret once it is declared in [secrets] of your configuration:
+  [secrets]
+  DB_PASSWORD = \"file\"                       # secrets.toml
+  DEPLOY_KEY  = \"env:DEPLOY_KEY\"             # the environment of wfctl
+  NPM_TOKEN   = \"keyring:wfctl/NPM_TOKEN\"    # built with --features keyring
+  API_KEY     = \"vault:kv/team/api#key\"      # built with --features vault; VAULT_ADDR, VAULT_TOKEN or ~/.vault-token";
+
+/// What is done with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretsWhat {
+    /// List the declared ones: where each is, and whether it is there
+    List,
+    /// Keep a value
+    #[command(after_help = SET_HELP)]
+    Set {
+        /// The name
+        name: String,
+        /// In the keyring instead of secrets.toml
+        #[arg(long)]
+        keyring: bool,
+    },
+    /// Tell which can be had
+    Check {
+        /// The names [default: all that are declared]
+        names: Vec<String>,
+        /// And all that this workflow names
+        #[arg(long, value_name = "WORKFLOW")]
+        workflow: Option<String>,
+    },
+    /// Forget a value
+    Remove {
+        /// The name
+        name: String,
+        /// In the keyring instead of secrets.toml
+        #[arg(long)]
+        keyring: bool,
     },
 }
 

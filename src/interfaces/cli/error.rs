@@ -16,7 +16,9 @@ use crate::domain::ids::ProjectId;
 use crate::domain::sandbox::Excess;
 use crate::domain::view::Summary;
 use crate::domain::workflow::{Diagnostics, InputProblem};
-use crate::interfaces::api::{Fault, FaultKind};
+use crate::interfaces::api::{Explained, Fault, FaultKind};
+use crate::interfaces::http::ServeError;
+use crate::secrets::{Missing, SecretsError};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +33,19 @@ pub enum Error {
     },
     /// Commands ask for more than a person allows.
     #[error("the commands of `{workflow}` ask for more than they may reach: {}", told(.excess))]
-    NotAllowed {
+    BeyondAllowance {
         /// The workflow.
         workflow: String,
         /// What is not allowed.
         excess: Vec<Excess>,
+    },
+    /// Nothing here can keep a command in its place.
+    #[error("{why}")]
+    NoSandbox {
+        /// What is missing, for each backend that was tried.
+        why: String,
+        /// What to do.
+        remedies: Vec<&'static str>,
     },
     /// A workflow file is refused.
     #[error("{0}")]
@@ -91,6 +101,12 @@ pub enum Error {
     /// A project that has ended cannot go on.
     #[error("project {} is {}; there is nothing to resume", .0.id, .0.status)]
     Ended(Box<Summary>),
+    /// Secrets that a workflow needs, or that were asked about.
+    #[error("{}", listed(.0))]
+    Secrets(Vec<Missing>),
+    /// A file of secrets that cannot be used.
+    #[error(transparent)]
+    SecretsFile(#[from] SecretsError),
     /// A code without a page.
     #[error("there is no code `{0}`")]
     UnknownCode(String),
@@ -110,6 +126,9 @@ pub enum Error {
     /// What was asked of it.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// There is no server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The system refused.
     #[error("cannot {doing}")]
     System {
@@ -145,7 +164,8 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Usage { .. } | Self::Workflow(_) | Self::Inputs { .. } => Code::Usage,
-            Self::NotAllowed { .. } => Code::NotAllowed,
+            Self::BeyondAllowance { .. } => Code::BeyondAllowance,
+            Self::NoSandbox { .. } => Code::NoSandbox,
             Self::NoWorkflow { .. } => Code::NoWorkflow,
             Self::File { .. } => Code::File,
             Self::Untrusted(_) => Code::Untrusted,
@@ -154,9 +174,12 @@ impl Error {
             Self::Ambiguous { .. } => Code::AmbiguousId,
             Self::Ended(_) => Code::Terminal,
             Self::UnknownCode(_) => Code::UnknownCode,
+            Self::Secrets(_) | Self::SecretsFile(_) => Code::Secrets,
             Self::NotVerified { .. } => Code::NotVerified,
             Self::App(error) => of_app(error),
             Self::Fault(fault) => of_fault(fault.kind),
+            Self::Serve(ServeError::Exposed { .. } | ServeError::Certificate(_)) => Code::Exposed,
+            Self::Serve(ServeError::Listen { .. } | ServeError::Start(_)) => Code::NotListening,
             Self::System { .. } => Code::File,
             Self::Internal(_) | Self::ClosedPipe => Code::Defect,
         }
@@ -180,9 +203,16 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } | Self::NoWorkflow { hint, .. } => Some(hint.clone()),
-            Self::NotAllowed { excess, .. } => {
+            Self::BeyondAllowance { excess, .. } => {
                 let flags: Vec<&str> = excess.iter().map(|excess| excess.flag.as_str()).collect();
                 Some(format!("If you agree, say so: {}", flags.join(" ")))
+            }
+            Self::NoSandbox { remedies, .. } if remedies.is_empty() => {
+                Some("See what this machine can do with `wfctl doctor --sandbox`.".to_owned())
+            }
+            Self::NoSandbox { remedies, .. } => {
+                let ways = remedies.join("; or ");
+                Some(format!("One of these helps: {ways}. `wfctl doctor --sandbox` tries it again."))
             }
             Self::UnknownProject { nearest: Some(id), .. } => Some(format!("Did you mean {id}?")),
             Self::UnknownProject { nearest: None, .. } => Some("See them all with `wfctl list --all`.".to_owned()),
@@ -191,6 +221,11 @@ impl Error {
                 Some(format!("Type more of one of: {}", ids.join(", ")))
             }
             Self::Ended(summary) => Some(format!("See how it ended with `wfctl show {}`.", summary.id)),
+            Self::Secrets(missing) => {
+                let names: Vec<&str> = missing.iter().map(|missing| missing.name.as_str()).collect();
+                Some(format!("Ask again with `wfctl secrets check {}`.", names.join(" ")))
+            }
+            Self::SecretsFile(_) => None,
             Self::UnknownCode(_) => Some("List all codes with `wfctl explain`.".to_owned()),
             Self::NotVerified { .. } => Some("Look at the whole home with `wfctl doctor`.".to_owned()),
             Self::Untrusted(files) => {
@@ -201,9 +236,34 @@ impl Error {
             Self::Exists(_) => Some("Name another file.".to_owned()),
             Self::App(error) => hint_of_app(error),
             Self::Fault(fault) => hint_of_fault(fault),
+            Self::Serve(error) => hint_of_serve(error),
             Self::Workflow(_) | Self::Inputs { .. } | Self::File { .. } | Self::System { .. } => None,
             Self::Internal(_) => Some("Please report this, with engine.log of the home.".to_owned()),
             Self::ClosedPipe => None,
+        }
+    }
+
+    /// For another face: the same code, text and hint.
+    pub fn explained(&self) -> Explained {
+        let page = self.code().page();
+        let is_text = matches!(self, Self::Workflow(_) | Self::Inputs { .. });
+        Explained {
+            code: page.code.to_owned(),
+            title: page.title.to_owned(),
+            message: match self {
+                Self::Workflow(_) => "the workflow is refused".to_owned(),
+                other => other.to_string(),
+            },
+            causes: if is_text { Vec::new() } else { self.causes() },
+            next: self.hint(),
+            diagnostics: match self {
+                Self::Workflow(found) => Some(json!({"shown": found.shown, "more": found.more})),
+                _ => None,
+            },
+            inputs: match self {
+                Self::Inputs { problems, .. } => Some(json!(problems)),
+                _ => None,
+            },
         }
     }
 
@@ -258,6 +318,11 @@ fn untrusted(files: &[PathBuf]) -> String {
     format!("not trusted, and {verb} with a repository: {}", named.join(", "))
 }
 
+/// All of them in one line each.
+fn listed(missing: &[Missing]) -> String {
+    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 fn inputs_text(problems: &[InputProblem], paint: &dyn Fn(Tone, &str) -> String) -> String {
     let mut lines = Vec::new();
     for problem in problems {
@@ -308,6 +373,12 @@ fn of_fault(kind: FaultKind) -> Code {
         FaultKind::HomeBusy => Code::HomeBusy,
         FaultKind::NotDriving => Code::WrongState,
         FaultKind::Connection => Code::Connection,
+        FaultKind::NoToken => Code::NoToken,
+        FaultKind::NotAllowed => Code::NotAllowed,
+        FaultKind::Foreign => Code::Foreign,
+        FaultKind::TooMany => Code::TooMany,
+        FaultKind::KeyReused => Code::KeyReused,
+        FaultKind::NoRoute => Code::NoRoute,
     }
 }
 
@@ -347,6 +418,22 @@ fn hint_of_app(error: &app::Error) -> Option<String> {
     }
 }
 
+fn hint_of_serve(error: &ServeError) -> Option<String> {
+    match error {
+        ServeError::Exposed { .. } => Some(
+            "Give --tls-cert and --tls-key, or listen at 127.0.0.1 and reach it through `ssh -L 7171:127.0.0.1:7171`."
+                .to_owned(),
+        ),
+        ServeError::Certificate(_) => {
+            Some("Both files are PEM: the chain with the server's own first, and its key.".to_owned())
+        }
+        ServeError::Listen { .. } => {
+            Some("Another server may have it; choose another one with --listen ADDRESS:PORT.".to_owned())
+        }
+        ServeError::Start(_) => None,
+    }
+}
+
 fn hint_of_fault(fault: &Fault) -> Option<String> {
     let of = |verb: &str| match &fault.project {
         Some(id) => format!("`wfctl {verb} {id}`"),
@@ -376,6 +463,14 @@ fn hint_of_fault(fault: &Fault) -> Option<String> {
             Some(hint.to_owned())
         }
         FaultKind::Defect => Some("Please report this, with engine.log of the home.".to_owned()),
+        FaultKind::NoToken => {
+            Some("Print a token with `wfctl token`; send it as `Authorization: Bearer TOKEN`.".to_owned())
+        }
+        FaultKind::NotAllowed => Some("Print one for another role with `wfctl token --role operate`.".to_owned()),
+        FaultKind::Foreign => Some("Name the host with `wfctl serve --allow-host NAME` if it is yours.".to_owned()),
+        FaultKind::TooMany => Some("Ask again in a second, and less often.".to_owned()),
+        FaultKind::KeyReused => Some("Use another Idempotency-Key for another request.".to_owned()),
+        FaultKind::NoRoute => Some("The routes are described in /openapi.json.".to_owned()),
         FaultKind::Limit | FaultKind::Invalid | FaultKind::Store | FaultKind::NotDriving => None,
     }
 }

@@ -25,6 +25,8 @@ pub enum Exit {
     Defect,
     /// Interrupted by a signal; the project can be resumed.
     Interrupted,
+    /// Not wfctl's own: the code of the command that it ran, for `sandbox`.
+    OfCommand(u8),
 }
 
 impl Exit {
@@ -57,6 +59,7 @@ impl Exit {
             Self::Damaged => 8,
             Self::Defect => 70,
             Self::Interrupted => 130,
+            Self::OfCommand(code) => code,
         }
     }
 
@@ -76,6 +79,7 @@ impl Exit {
             Self::Damaged => "something stored is damaged, or cannot be written",
             Self::Defect => "a defect of wfctl",
             Self::Interrupted => "interrupted by a signal; the project can be resumed",
+            Self::OfCommand(_) => "what the command ended with",
         }
     }
 }

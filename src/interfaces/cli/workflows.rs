@@ -83,6 +83,20 @@ pub fn exists(name: &str) -> bool {
         || shipped(name).is_some()
 }
 
+/// Reads and checks a workflow whose text is at hand, and tells which files were read for it. `origin` is what paths of children are
+/// relative to.
+pub fn check(
+    terminal: &Terminal,
+    origin: &str,
+    text: &[u8],
+    path: Option<&Path>,
+) -> Result<(Definition, Vec<Source>), Error> {
+    let files = Files { terminal, read: RefCell::default() };
+    files.note(path, text);
+    let (definition, _) = workflow::read(text, origin, &files).map_err(Error::Workflow)?;
+    Ok((definition, files.read.into_inner()))
+}
+
 /// The name for messages, the bytes and the file of a workflow.
 type Located = (String, Vec<u8>, Option<PathBuf>);
 
@@ -149,7 +163,8 @@ fn is_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-fn shipped(name: &str) -> Option<&'static str> {
+/// The text of a shipped workflow.
+pub fn shipped(name: &str) -> Option<&'static str> {
     SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
@@ -174,7 +189,7 @@ fn candidates(name: &str) -> Vec<PathBuf> {
 }
 
 /// At most one byte more than a workflow may have, so that a huge file is refused and not read.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     if path.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());

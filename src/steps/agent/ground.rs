@@ -10,7 +10,9 @@ use super::super::runner::Settings;
 use super::process::{Running, Shell, Witness};
 use crate::agents::mcp;
 use crate::agents::tools::{self, Site, ToolFault, Toolbox};
-use crate::agents::walk::{Brief, CheckReport, Offered, Standing, ToolResult, ToolRun, WholeOutputs, Worksite};
+use crate::agents::walk::{
+    Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite,
+};
 use crate::domain::chat::ToolCall;
 use crate::domain::effect::{StepOrder, StepRequest, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
@@ -18,7 +20,7 @@ use crate::domain::limits;
 use crate::domain::sandbox::{Allowance, Attestation};
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
-use crate::workspace::checks::{self, Check, CheckResult, Status};
+use crate::workspace::checks::{self, Check, CheckResult, Counts, Status};
 use crate::workspace::index::{Indexes, Map};
 use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, Workspaces, secrets};
 
@@ -156,7 +158,9 @@ impl Worksite for Ground<'_> {
             failing.push("checks are gone".to_owned());
         }
         let text = self.settings.models.redact(text);
-        Ok(CheckReport { green: report.green && marked.is_empty() && gone.is_empty(), text, failing })
+        let count = |of: fn(&Counts) -> usize| report.checks.iter().map(|check| of(&check.counts) as u64).sum();
+        let tests = TestTally { ran: count(|it| it.passed + it.failed + it.flaky), flaky: count(|it| it.flaky) };
+        Ok(CheckReport { green: report.green && marked.is_empty() && gone.is_empty(), text, failing, tests })
     }
 
     async fn commit(&self, message: &str) -> Result<String, Failure> {
@@ -195,13 +199,20 @@ impl Ground<'_> {
     async fn secrets(&self) -> Result<CheckResult, Failure> {
         let began_ms = self.settings.clock.monotonic_ms();
         let (changed, root) = (self.changed_files().await?, self.lease.dir().to_owned());
+        let masker = self.settings.masks.now();
         let scanned = tokio::task::spawn_blocking(move || {
             let Ok(boundary) = Boundary::open(&root) else { return Vec::new() };
             let read =
                 |path: &String| boundary.path(path).and_then(|it| boundary.read(&it, limits::SMALL_FILE_BYTES)).ok();
             let contents: Vec<(&String, Vec<u8>)> =
                 changed.iter().filter_map(|path| Some((path, read(path)?))).collect();
-            secrets::scan_files(contents.iter().map(|(path, content)| (path.as_str(), content.as_slice())))
+            let mut found: Vec<secrets::Finding> =
+                contents.iter().flat_map(|(path, content)| secrets::scan_known(path, content, &masker)).collect();
+            found.extend(secrets::scan_files(
+                contents.iter().map(|(path, content)| (path.as_str(), content.as_slice())),
+            ));
+            found.truncate(limits::SECRET_FINDINGS);
+            found
         });
         let findings = scanned
             .await

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 
-use super::super::runner::Settings;
+use super::super::runner::{Settings, masked};
 use super::diary::Diary;
 use crate::agents::{Calls, Denied};
 use crate::domain::call::{CallInput, CallIntent, CallKind, CallOutcome, RecordedCall};
@@ -68,6 +68,12 @@ impl<'l> Line<'l> {
             sent.await.map_err(denied)?;
         }
         Ok(())
+    }
+
+    /// A failure may quote what was sent. (A value is masked where it is kept.)
+    fn masked(&self, outcome: CallOutcome) -> CallOutcome {
+        let masker = self.settings.masks.now();
+        CallOutcome { result: outcome.result.map_err(|failure| masked(&masker, failure)), ..outcome }
     }
 
     fn tell_begin(&self, intent: &CallIntent) {
@@ -135,11 +141,13 @@ impl Calls for Line<'_> {
     }
 
     async fn end(&self, ix: CallIx, outcome: CallOutcome) -> Result<(), Denied> {
+        let outcome = self.masked(outcome);
         self.tell_end(ix, Some(CallKind::Model), &outcome);
         self.send(CallInput::End(ix, Box::new(outcome)))
     }
 
     async fn note(&self, calls: Vec<(CallIntent, CallOutcome)>) -> Result<(), Denied> {
+        let calls: Vec<_> = calls.into_iter().map(|(intent, outcome)| (intent, self.masked(outcome))).collect();
         for (intent, outcome) in &calls {
             self.tell_begin(intent);
             if outcome.result.is_err() {
@@ -157,6 +165,13 @@ impl Calls for Line<'_> {
     }
 
     fn keep(&self, value: &[u8]) -> Result<Payload, Failure> {
+        // Everything that a model reads or says is kept first, and read back from there: a prompt, a reply, an output.
+        let names = self.settings.masks.now().names_in(value);
+        if !names.is_empty() {
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            let step = self.order.key();
+            tracing::warn!(step, secrets = names.join(", "), "secrets were struck out of what an agent reads or says");
+        }
         self.settings.keep(value)
     }
 
@@ -247,7 +262,7 @@ mod tests {
         let (sender, asked) = mpsc::unbounded_channel();
         let (_handle, control) = step_control(0);
         let control = control.recording(Arc::new(Slow(sender)));
-        let diary = Diary::open(&rig.live_log());
+        let diary = Diary::open(&rig.live_log(), &rig.runner.settings.masks);
         check(Line::new(&rig.runner.settings, &order, &control, &diary), asked).await;
     }
 

@@ -87,12 +87,9 @@ impl AgentStep {
         let checks = self.settings.checks_of(lease.dir()).await?;
         let (with, conflict) = self.meet(request, &lease).await?;
         let began = Began { tree: lease.checkpoint().await?, conflict, checks };
-        let diary = Diary::open(&self.settings.live_log(
-            &self.order.project,
-            self.order.task,
-            self.order.attempt,
-            self.order.step,
-        ));
+        let order = &self.order;
+        let live = self.settings.live_log(&order.project, order.task, order.attempt, order.step);
+        let diary = Diary::open(&live, &self.settings.masks);
         let line = Line::new(&self.settings, &self.order, control, &diary);
         let models = self.settings.models.models(&spec_of(request), &role.name, request.priced).await?;
         let agent = self.order_of(request, role, with)?;

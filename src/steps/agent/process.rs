@@ -111,6 +111,7 @@ impl<'s> Shell<'s> {
             shutdown_grace: settings.shutdown_grace,
             key: self.order.key(),
             contained: contained.containment,
+            masker: settings.masks.now(),
         };
         let mut control = self.control.clone();
         let stop = async {
@@ -185,7 +186,7 @@ fn environment(settings: &Settings, order: &StepOrder, allowed: &Allowance) -> V
         let text = name.to_string_lossy();
         secrets::withheld(&text) || keys.contains(&*text)
     };
-    step_environment(settings, order, allowed).into_iter().filter(|(name, _)| !secret(name)).collect()
+    step_environment(settings, order, allowed, &[]).into_iter().filter(|(name, _)| !secret(name)).collect()
 }
 
 #[async_trait]

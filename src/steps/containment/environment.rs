@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use crate::domain::sandbox::{Allowance, Backend};
+use crate::workspace::git;
+
 /// Inherited by every command.
 const USUAL: &[&str] = &[
     "PATH",
@@ -67,8 +70,28 @@ const USUAL: &[&str] = &[
 /// The beginning of the names of a locale's parts.
 const LOCALE: &str = "LC_";
 
-/// What a command inherits of `environment`; `more` was allowed by name.
-pub(in crate::steps) fn inherited<'e>(
+/// What a command inherits of `environment`: when it is not contained all of it, but never wfctl's own variables, those that
+/// lead git elsewhere, and those that open secrets, which are `withheld`.
+pub(in crate::steps) fn passed_on(
+    environment: &[(OsString, OsString)],
+    allowed: &Allowance,
+    withheld: &BTreeSet<String>,
+) -> Vec<(OsString, OsString)> {
+    let is_withheld = |name: &OsString| name.to_str().is_some_and(|name| withheld.contains(name));
+    let passes =
+        |(name, _): &&(OsString, OsString)| !is_own(name) && !git::is_local_variable(name) && !is_withheld(name);
+    match allowed.backend {
+        Backend::None => environment.iter().filter(passes).cloned().collect(),
+        _ => inherited(environment, &allowed.env).filter(passes).cloned().collect(),
+    }
+}
+
+fn is_own(name: &OsString) -> bool {
+    name.as_encoded_bytes().starts_with(b"WFCTL_")
+}
+
+/// What a contained command inherits of `environment`; `more` was allowed by name.
+fn inherited<'e>(
     environment: &'e [(OsString, OsString)],
     more: &'e BTreeSet<String>,
 ) -> impl Iterator<Item = &'e (OsString, OsString)> {

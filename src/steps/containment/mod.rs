@@ -1,13 +1,16 @@
 //! What keeps the commands of steps in their place: from what a person allowed to the paths, hosts and variables of one command.
 //!
 //! `places` says which paths are shown and hidden, `tools` knows where tool chains keep things, `environment` which variables
-//! are inherited. How a policy is enforced is `workspace/sandbox/`. Fails closed: no sandbox, no command.
+//! are inherited, `by_hand` is for a command without a project. How a policy is enforced is `workspace/sandbox/`. Fails closed:
+//! no sandbox, no command.
 
+mod by_hand;
 mod environment;
 mod places;
 mod tools;
 
-pub(super) use environment::inherited;
+pub use by_hand::{ByHand, Uncontained};
+pub(super) use environment::passed_on;
 pub use places::Places;
 
 use std::collections::BTreeMap;
@@ -18,8 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::domain::effect::StepOrder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::sandbox::{Allowance, Backend, Hosts};
+use crate::domain::workflow::WorkspaceKind;
 use crate::workspace::sandbox::proxy::{Allowed, Proxy};
-use crate::workspace::sandbox::{Containment, Limits, Network, Place, Policy, Sandbox};
+use crate::workspace::sandbox::{self, Containment, Limits, Network, Place, Policy, Sandbox};
 
 /// Sandboxes and proxies of one engine, each made when it is first needed.
 pub struct Containments {
@@ -34,6 +38,22 @@ pub(super) struct Contained {
     pub containment: Containment,
     /// Its whole environment.
     pub environment: Vec<(OsString, OsString)>,
+}
+
+/// Where a command belongs, as far as its paths depend on it.
+#[derive(Debug, Clone, Copy)]
+struct Ground<'g> {
+    /// The name of the folder with package caches of its own.
+    owner: &'g str,
+    kind: WorkspaceKind,
+    base_dir: &'g Path,
+}
+
+impl<'g> Ground<'g> {
+    fn of(order: &'g StepOrder) -> Self {
+        let workspace = &order.workspace;
+        Self { owner: order.project.as_str(), kind: workspace.kind, base_dir: Path::new(&*workspace.base_dir) }
+    }
 }
 
 impl Containments {
@@ -53,8 +73,20 @@ impl Containments {
         if allowed.backend == Backend::None {
             return Ok(Contained { containment: Containment::Open, environment });
         }
-        let sandbox = self.sandbox(allowed.backend).await?;
-        let view = self.places.view(order, allowed, dir, &environment)?;
+        let sandbox = self.sandbox(allowed.backend).await.map_err(|error| failed(error.to_string()))?;
+        let (policy, environment) = self.policy(Ground::of(order), allowed, dir, environment)?;
+        Ok(Contained { containment: Containment::Sandbox { sandbox, policy: Arc::new(policy) }, environment })
+    }
+
+    /// What the command may reach, and its environment with the variables that lead it there.
+    fn policy(
+        &self,
+        ground: Ground<'_>,
+        allowed: &Allowance,
+        dir: &Path,
+        mut environment: Vec<(OsString, OsString)>,
+    ) -> Result<(Policy, Vec<(OsString, OsString)>), Failure> {
+        let view = self.places.view(ground, allowed, dir, &environment)?;
         let limits = allowed.limits;
         let policy = Policy {
             writable: view.writable,
@@ -72,23 +104,22 @@ impl Containments {
                 disk_bytes: limits.scratch_bytes,
             },
         };
-        let mut environment = environment;
         for (name, value) in view.variables {
             environment.retain(|(known, _)| *known != name);
             environment.push((name, value));
         }
-        Ok(Contained { containment: Containment::Sandbox { sandbox, policy: Arc::new(policy) }, environment })
+        Ok((policy, environment))
     }
 
     /// The backend `wanted`, tried once. One that does not work is tried again the next time: somebody may have installed it.
-    async fn sandbox(&self, wanted: Backend) -> Result<Arc<Sandbox>, Failure> {
+    async fn sandbox(&self, wanted: Backend) -> Result<Arc<Sandbox>, sandbox::Error> {
         let mut chosen = self.chosen.lock().await;
         if let Some(sandbox) = chosen.get(wanted.name()) {
             return Ok(sandbox.clone());
         }
         let place =
             Place { stage: &self.places.stage, path: self.places.path.as_deref(), untrusted: &self.places.untrusted() };
-        let sandbox = Sandbox::choose(wanted, &place).await.map_err(|error| failed(error.to_string()))?;
+        let sandbox = Sandbox::choose(wanted, &place).await?;
         let sandbox = Arc::new(sandbox);
         tracing::info!(backend = sandbox.backend().name(), under = %sandbox.found(), "commands run in a sandbox");
         chosen.insert(wanted.name(), sandbox.clone());

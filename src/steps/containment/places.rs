@@ -4,8 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{failed, tools};
-use crate::domain::effect::StepOrder;
+use super::{Ground, failed, tools};
 use crate::domain::failure::Failure;
 use crate::domain::sandbox::{Allowance, Caches, GitAccess};
 use crate::domain::workflow::WorkspaceKind;
@@ -62,7 +61,7 @@ impl Places {
 
     pub(super) fn view(
         &self,
-        order: &StepOrder,
+        ground: Ground<'_>,
         allowed: &Allowance,
         dir: &Path,
         environment: &[(OsString, OsString)],
@@ -70,11 +69,11 @@ impl Places {
         let mut view = View::default();
         self.hide(&mut view);
         self.show_tools(&mut view, environment);
-        self.caches(&mut view, order, allowed)?;
-        let base_dir = Path::new(&*order.workspace.base_dir);
+        let base_dir = ground.base_dir;
         view.readable.extend(allowed.readable.iter().map(|path| self.absolute(path, base_dir)));
         view.writable.push(dir.to_owned());
-        self.repository(&mut view, order.workspace.kind, allowed.git, base_dir, dir);
+        self.caches(&mut view, ground, allowed)?;
+        self.repository(&mut view, ground.kind, allowed.git, base_dir, dir);
         for path in &allowed.writable {
             let path = self.absolute(path, base_dir);
             if !path.exists() {
@@ -113,7 +112,7 @@ impl Places {
         }
     }
 
-    fn caches(&self, view: &mut View, order: &StepOrder, allowed: &Allowance) -> Result<(), Failure> {
+    fn caches(&self, view: &mut View, ground: Ground<'_>, allowed: &Allowance) -> Result<(), Failure> {
         let Some(home) = &self.user_home else { return Ok(()) };
         let paths = tools::CACHES.iter().map(|cache| home.join(cache));
         match allowed.caches {
@@ -121,7 +120,7 @@ impl Places {
             Caches::None => view.hidden.extend(paths),
             Caches::Project => {
                 view.hidden.extend(paths);
-                let own = self.caches.join(order.project.as_str());
+                let own = self.caches.join(ground.owner);
                 for (variable, name) in tools::OWN_CACHES {
                     let folder = own.join(name);
                     files::private_dir(&folder)

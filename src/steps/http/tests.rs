@@ -11,7 +11,7 @@ use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::FailureClass;
 use crate::domain::limits;
 use crate::domain::workflow::{HttpSpec, OutputFormat};
-use crate::steps::runner::testing::{NOW, Rig, failure};
+use crate::steps::runner::testing::{NOW, Rig, TOKEN, failure};
 
 /// What the server does with each connection once it has read the request's head.
 #[derive(Clone)]
@@ -167,4 +167,44 @@ async fn what_is_no_request_is_refused() {
 fn dates() {
     assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(NOW));
     assert_eq!(http_date("Sunday, 06-Nov-94 08:49:37 GMT"), None);
+}
+
+/// An order with these headers, which is handed the secret `TOKEN`.
+fn with_token(rig: &Rig, url: &str, header: &str) -> StepOrder {
+    let mut order = order(rig, "GET", url);
+    if let StepRequest::Http { request, .. } = &mut order.request {
+        request.headers.insert("x-key".to_owned(), header.to_owned());
+    }
+    order.secrets = vec!["TOKEN".to_owned()];
+    order
+}
+
+#[tokio::test]
+async fn a_header_is_given_the_secret_that_it_names_and_the_body_comes_back_without_it() {
+    let rig = Rig::new();
+    let (url, seen) = served(response("200 OK", "", &format!("{{\"you_said\": \"{TOKEN}\"}}"))).await;
+    let outcome = rig.run(with_token(&rig, &url, "Bearer $TOKEN $OTHER ${TOKEN}!")).await;
+    assert_eq!(rig.value(&outcome), json!({"you_said": "[secret]"}));
+    assert!(seen.lock().unwrap()[0].contains(&format!("x-key: bearer {TOKEN} $other {TOKEN}!\r\n")));
+    let mut order = with_token(&rig, &url, "$TOKEN");
+    order.secrets.clear();
+    rig.run(order).await;
+    assert!(seen.lock().unwrap()[1].contains("x-key: $token\r\n"), "what it is not handed stays a text");
+    let (url, _) = served(response("400 Bad", "", &format!("{TOKEN} is wrong"))).await;
+    let failure = failure(&rig.run(with_token(&rig, &url, "$TOKEN")).await);
+    assert!(failure.message.contains("[secret] is wrong") && !failure.message.contains(TOKEN), "{failure}");
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_host_is_not_sent_the_secret() {
+    let rig = Rig::new();
+    let (elsewhere, seen) = served(response("200 OK", "", "caught")).await;
+    let (url, _) = served(response("302 Found", &format!("location: {elsewhere}\r\n"), "")).await;
+    let failure = failure(&rig.run(with_token(&rig, &url, "$TOKEN")).await);
+    assert_eq!(failure.class, FailureClass::HttpClient);
+    assert!(failure.message.contains("another host"), "{failure}");
+    assert!(seen.lock().unwrap().is_empty());
+    // Without secrets, redirects lead on as ever.
+    let outcome = rig.run(order(&rig, "GET", &url)).await;
+    assert_eq!(rig.value(&outcome), json!("caught"));
 }

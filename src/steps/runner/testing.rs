@@ -17,7 +17,9 @@ use crate::domain::sandbox::{Allowance, Backend};
 use crate::domain::time::Millis;
 use crate::domain::workflow::{EffectClass, Timeouts, WorkspaceKind};
 use crate::engine::ports::{Clock, StepControl, StepHandle, StepRunner as _, step_control};
+use crate::secrets::Shelf;
 use crate::steps::{Containments, MemorySink, NoModels, PayloadSink, Places};
+use crate::telemetry::mask::Masks;
 use crate::workspace::Workspaces;
 use crate::workspace::index::Indexes;
 use crate::workspace::leftovers::Leftovers;
@@ -38,6 +40,16 @@ impl Clock for Still {
     }
 }
 
+/// The value of the one secret of a [`Rig`], `TOKEN`, which the engine has as `TOKEN_OF_ENGINE`.
+pub(in crate::steps) const TOKEN: &str = "hunter2/hunter2+token";
+
+fn shelf(masks: &Masks) -> Shelf {
+    let declared = [("TOKEN", "env:TOKEN_OF_ENGINE"), ("GONE", "env:GONE")];
+    let declared = declared.map(|(name, origin)| (name.to_owned(), origin.parse().unwrap())).into();
+    let environment = [("TOKEN_OF_ENGINE".to_owned(), TOKEN.to_owned())].into();
+    Shelf::new(declared, environment, None, masks.clone())
+}
+
 /// A runner and all that it needs.
 pub(in crate::steps) struct Rig {
     pub home: TempDir,
@@ -54,7 +66,14 @@ impl Rig {
     /// With another sink; `sink` of the result stays empty.
     pub fn with_sink(sink: Arc<dyn PayloadSink>) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let variables = [("PATH", "/bin:/usr/bin"), ("WFCTL_SECRET", "x"), ("KEPT", "1"), ("GIT_EDITOR", "vi")];
+        let variables = [
+            ("PATH", "/bin:/usr/bin"),
+            ("WFCTL_SECRET", "x"),
+            ("KEPT", "1"),
+            ("GIT_EDITOR", "vi"),
+            ("TOKEN_OF_ENGINE", TOKEN),
+        ];
+        let masks = Masks::default();
         let runner = Arc::new(Runner::new(Settings {
             environment: variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect(),
             grace: Duration::from_millis(100),
@@ -66,6 +85,8 @@ impl Rig {
             sink,
             source: Arc::new(MemorySink::default()),
             models: Arc::new(NoModels),
+            secrets: Arc::new(shelf(&masks)),
+            masks,
             indexes: Arc::new(Indexes::new(home.path().join("indexes"))),
             servers: None,
             clock: Arc::new(Still),
@@ -95,6 +116,7 @@ impl Rig {
                 trees: vec![],
             },
             env: vec![],
+            secrets: vec![],
             reserved: Amounts::default(),
         }
     }

@@ -7,7 +7,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::limits;
 use crate::domain::payload::PayloadSource as _;
 use crate::domain::workflow::{OutputFormat, WorkspaceKind};
-use crate::steps::runner::testing::{Rig, failure};
+use crate::steps::runner::testing::{Rig, TOKEN, failure};
 
 fn order(rig: &Rig, command: &str) -> StepOrder {
     rig.order(StepRequest::Run { command: command.to_owned(), probe: None, output: OutputFormat::Auto })
@@ -148,4 +148,39 @@ async fn places() {
     let mut no_repository = order(&rig, "pwd");
     no_repository.workspace.kind = WorkspaceKind::Worktree;
     assert_eq!(failure(&rig.run(no_repository).await).class, FailureClass::Workspace);
+}
+
+#[tokio::test]
+async fn a_secret_is_handed_over_by_name_and_seen_by_nobody_else() {
+    let rig = Rig::new();
+    let request =
+        |command: &str| StepRequest::Run { command: command.to_owned(), probe: None, output: OutputFormat::Auto };
+    let mut order = order(&rig, "env | grep -c ^TOKEN");
+    let outcome = rig.run(order.clone()).await;
+    assert_eq!(outcome.code, Some(1), "neither by its own name nor by that which the engine has it by");
+    order.secrets = vec!["TOKEN".to_owned()];
+    order.request = request("printf %s \"$TOKEN\" | wc -c | tr -d ' '; echo \"$TOKEN\"; env | grep -c ^TOKEN_OF; true");
+    let outcome = rig.run(order.clone()).await;
+    let log = rig.sink.read_blob(&outcome.log.unwrap()).unwrap();
+    let mut lines: Vec<&str> = std::str::from_utf8(&log).unwrap().lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["0", &TOKEN.len().to_string(), "[secret]"]);
+    order.request = request(r#"printf '["%s", "\\u0068unter2/hunter2+token"]' "$TOKEN""#);
+    let outcome = rig.run(order.clone()).await;
+    assert_eq!(rig.value(&outcome), json!(["[secret]", "[secret]"]), "also what JSON spells out");
+    order.request = request("echo \"it is $TOKEN\" >&2; exit 3");
+    assert_eq!(failure(&rig.run(order).await).message, "exit code 3: it is [secret]");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_there_fails_the_step_for_a_person_to_see() {
+    let rig = Rig::new();
+    for (name, told) in [("GONE", "there is no value at env:GONE"), ("PATH_OF_ENGINE", "it is not declared")] {
+        let mut order = order(&rig, "touch ran");
+        order.secrets = vec![name.to_owned()];
+        let failure = failure(&rig.run(order).await);
+        assert_eq!(failure.class, FailureClass::Auth);
+        assert!(failure.message.contains(told) && !failure.class.retried_by_default(), "{failure}");
+        assert!(!rig.home.path().join("ran").exists());
+    }
 }

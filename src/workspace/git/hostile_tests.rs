@@ -142,6 +142,7 @@ impl Rig {
             shutdown_grace: Duration::from_secs(1),
             key: "k".to_owned(),
             contained: crate::workspace::sandbox::Containment::Open,
+            masker: crate::telemetry::mask::Masker::default(),
         };
         let report = process::run(&command, None, std::future::pending(), || {}).await.unwrap();
         let code = match report.end {

@@ -28,6 +28,31 @@ pub fn changed_files(dir: &Path, from: &str, to: &str) -> Result<Vec<String>, Er
     Ok(paths)
 }
 
+/// Shows each file of the tree `to` that is not the same in `from`; larger ones than `most` bytes are left out.
+pub fn visit_changed(
+    dir: &Path,
+    from: &str,
+    to: &str,
+    most: u64,
+    mut visit: impl FnMut(&str, &[u8]),
+) -> Result<(), Error> {
+    if from == to {
+        return Ok(());
+    }
+    let repository = open(dir)?;
+    let (from, to) = (repository.find_tree(Oid::from_str(from)?)?, repository.find_tree(Oid::from_str(to)?)?);
+    let diff = repository.diff_tree_to_tree(Some(&from), Some(&to), None)?;
+    for delta in diff.deltas().filter(|delta| delta.status() != Delta::Deleted) {
+        let file = delta.new_file();
+        // A submodule is no blob.
+        let blob = repository.find_blob(file.id()).ok().filter(|blob| blob.size() as u64 <= most);
+        if let (Some(path), Some(blob)) = (file.path_bytes(), blob) {
+            visit(&String::from_utf8_lossy(path), blob.content());
+        }
+    }
+    Ok(())
+}
+
 /// The tree of a commit.
 pub fn tree_of(dir: &Path, commit: &str) -> Result<String, Error> {
     let repository = open(dir)?;

@@ -15,6 +15,7 @@ use git2::{Oid, Repository};
 use super::adopt::{Adoption, adopt};
 use super::error::{At as _, Error};
 use super::merge::History;
+use super::patch::{Compared, compare};
 use super::repo::{commit_named, commit_tree, create_ref, open, past_stale_lock, ref_component, target_of};
 use super::{branches, checkpoint, restore, tree_size};
 use crate::domain::effect::WorkspaceOrder;
@@ -118,6 +119,22 @@ impl Pools {
         let repository = open(base_dir)?;
         let base = commit_named(&repository, adoption.base_commit.as_deref().unwrap_or("no base commit"))?;
         adopt(&repository, adoption, base, &self.prefix(&adoption.from), &self.prefix(&adoption.to))
+    }
+
+    /// What the merged trees of `to` have that those of `from` have not; nothing stands for the project's base.
+    pub fn compare(
+        &self,
+        project: &ProjectId,
+        base_dir: &Path,
+        base_commit: Option<&str>,
+        [from, to]: [&[String]; 2],
+    ) -> Result<Compared, Error> {
+        let repository = open(base_dir)?;
+        let base = commit_named(&repository, base_commit.unwrap_or("no base commit"))?;
+        let prefix = self.prefix(project);
+        let history = History { repository: &repository, prefix: &prefix, base };
+        let tree = |trees: &[String]| history.merged(&history.inputs(trees)?);
+        compare(&repository, tree(from)?, tree(to)?)
     }
 
     /// The projects that have a folder here.

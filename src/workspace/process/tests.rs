@@ -22,6 +22,7 @@ fn command(line: &str, dir: &Path) -> Command {
         grace: Duration::from_millis(100),
         shutdown_grace: Duration::from_millis(50),
         key: "p/0/1/0".to_owned(),
+        masker: crate::telemetry::mask::Masker::default(),
         contained: Containment::Open,
     }
 }

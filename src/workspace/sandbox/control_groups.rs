@@ -16,11 +16,13 @@ const PREFIX: &str = "wfctl-";
 /// What the sandbox itself needs in a group beside the command.
 const OWN_PROCESSES: u64 = 8;
 
+/// Numbers the groups of this process.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
 /// Where groups can be made.
 #[derive(Debug)]
 pub(super) struct Groups {
     parents: Vec<Parent>,
-    made: AtomicU64,
     /// Groups that could not be removed yet: their last process is still on its way out.
     stale: Mutex<Vec<PathBuf>>,
 }
@@ -50,7 +52,7 @@ impl Groups {
     pub fn detect() -> Option<Arc<Self>> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let parents: Vec<Parent> = parents(Path::new(ROOT), &own).into_iter().filter_map(tried).collect();
-        let groups = Arc::new(Self { parents, made: AtomicU64::new(0), stale: Mutex::default() });
+        let groups = Arc::new(Self { parents, stale: Mutex::default() });
         groups.remove_leftovers();
         (!groups.parents.is_empty()).then_some(groups)
     }
@@ -58,7 +60,7 @@ impl Groups {
     /// Makes the groups that hold `limits`; `None` when nothing of them needs one.
     pub fn make(self: &Arc<Self>, limits: &Limits) -> io::Result<Option<Group>> {
         self.lock().retain(|dir| fs::remove_dir(dir).is_err() && dir.exists());
-        let name = format!("{PREFIX}{}-{}", std::process::id(), self.made.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{PREFIX}{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let mut group = Group { dirs: Vec::new(), memory: false, processes: false, of: Arc::clone(self) };
         for parent in &self.parents {
             let memory = parent.memory.zip(limits.memory_bytes).filter(|_| !group.memory);
@@ -147,7 +149,7 @@ fn parents(root: &Path, own: &str) -> Vec<Parent> {
 
 /// The parent, if a group can be made in it.
 fn tried(parent: Parent) -> Option<Parent> {
-    let dir = parent.dir.join(format!("{PREFIX}{}-trial", std::process::id()));
+    let dir = parent.dir.join(format!("{PREFIX}{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)));
     fs::create_dir(&dir).ok()?;
     let writable = |file: &&'static str| fs::OpenOptions::new().write(true).open(dir.join(file)).is_ok();
     let (memory, processes) = (parent.memory.filter(writable), parent.processes.filter(writable));

@@ -42,6 +42,22 @@ impl Sandbox {
         Err(Missing { backend, why, remedy: "run it on Linux, or without: --sandbox none" })
     }
 
+    /// Never started here.
+    pub async fn foreground(
+        &self,
+        policy: &Policy,
+        program: &Program,
+        dir: &Path,
+        env: &[(OsString, OsString)],
+    ) -> Result<Outcome, Error> {
+        let (_, line) = self.prepare(policy, program, dir, env)?;
+        line.finish().await
+    }
+
+    pub(super) async fn silent(&self, policy: &Policy, program: &Program) -> Result<Outcome, Error> {
+        self.foreground(policy, program, Path::new("/"), &[]).await
+    }
+
     pub(in super::super) fn prepare(
         &self,
         _: &Policy,

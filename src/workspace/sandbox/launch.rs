@@ -18,6 +18,7 @@ use rustix::net::{
 };
 
 use super::super::command_line::Program;
+use super::super::git;
 use super::super::group::{self, ProcessGroup};
 use super::super::leftovers::{ENGINE_VARIABLE, STEP_VARIABLE};
 use super::control_groups::Group;
@@ -27,6 +28,8 @@ use super::report::Told;
 use super::{Error, Sandbox, plan, stage};
 use crate::domain::sandbox::{Attestation, Backend};
 
+/// How often a sandbox that ended without a word is made.
+const TRIES: u32 = 3;
 /// Asks the stage to end the command.
 const STOP: &[u8] = b"T";
 
@@ -98,7 +101,8 @@ impl Sandbox {
         Ok((command, Line { socket: ours, backend: self.backend, version, _group: group }))
     }
 
-    /// Runs `program` to its end with this process's own output streams.
+    /// Runs `program` to its end with this process's own output streams; to `env` comes what its git must not obey of a
+    /// repository, as for every command.
     pub async fn foreground(
         &self,
         policy: &Policy,
@@ -106,15 +110,34 @@ impl Sandbox {
         dir: &Path,
         env: &[(OsString, OsString)],
     ) -> Result<Outcome, Error> {
-        let (command, line) = self.prepare(policy, program, dir, env)?;
-        to_the_end(command, line).await
+        let env = git::guarded(env, dir).await.map_err(|error| Error::System {
+            doing: "find out what git would obey here",
+            source: io::Error::other(error),
+        })?;
+        started(|| self.prepare(policy, program, dir, &env)).await
     }
 
     /// Runs `program` to its end without any streams.
     pub(super) async fn silent(&self, policy: &Policy, program: &Program) -> Result<Outcome, Error> {
-        let (mut command, line) = self.prepare(policy, program, Path::new("/"), &[])?;
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        to_the_end(command, line).await
+        let prepared = || {
+            let (mut command, line) = self.prepare(policy, program, Path::new("/"), &[])?;
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            Ok((command, line))
+        };
+        started(prepared).await
+    }
+}
+
+/// Runs what is prepared to its end, once more when nothing was started: a file that was to be covered went away while the
+/// mounts were made.
+async fn started(prepared: impl Fn() -> Result<(Command, Line), Error>) -> Result<Outcome, Error> {
+    let mut tries = 1;
+    loop {
+        let (command, line) = prepared()?;
+        match to_the_end(command, line).await {
+            Err(Error::Silent { .. }) if tries < TRIES => tries += 1,
+            done => return done,
+        }
     }
 }
 

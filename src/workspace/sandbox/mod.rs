@@ -8,6 +8,7 @@
 mod control_groups;
 mod policy;
 pub mod proxy;
+pub mod self_test;
 
 #[cfg(target_os = "linux")]
 mod choose;

@@ -90,7 +90,9 @@ pub(super) fn of(policy: &Policy) -> Result<Vec<Entry>, Problem> {
         Network::Hosts(proxy) => Some(proxy.socket().to_owned()),
         Network::None | Network::Host => None,
     };
-    for path in policy.readable.iter().cloned().chain(socket) {
+    // On many systems it is a link into `/run`; without the host's network nobody reads it.
+    let names = (!policy.network.is_private()).then(|| PathBuf::from("/etc/resolv.conf"));
+    for path in policy.readable.iter().cloned().chain(socket).chain(names) {
         if let Ok(path) = fs::canonicalize(path) {
             plan.insert(path, How::ReadOnly);
         }
@@ -137,8 +139,9 @@ fn bound_sockets() -> Vec<PathBuf> {
     // The kernel's word may be missing (hardened systems); then the folders above are all that is hidden.
     let table = fs::read(BOUND_SOCKETS).unwrap_or_default();
     let lines = table.split(|byte| *byte == b'\n').skip(1);
-    // Fields: Num RefCount Protocol Flags Type St Inode Path; the path may contain blanks.
-    let paths = lines.filter_map(|line| line.iter().position(|byte| *byte == b'/').map(|at| &line[at..]));
+    // Fields: Num RefCount Protocol Flags Type St Inode Path; the path may contain blanks. `@/...` is an abstract name, no path.
+    let paths = lines.filter_map(|line| line.windows(2).position(|pair| pair == b" /").map(|at| (line, at + 1)));
+    let paths = paths.filter(|(line, at)| !line[..*at].contains(&b'@')).map(|(line, at)| &line[at..]);
     paths.map(|path| PathBuf::from(std::ffi::OsStr::from_bytes(path))).collect()
 }
 
@@ -146,13 +149,18 @@ fn bound_sockets() -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
+    /// In a private folder such as `/tmp` nothing of the host's is shown anyway, so this is where the tests were built.
+    fn outside_of_tmp() -> tempfile::TempDir {
+        tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap()
+    }
+
     fn shown(policy: &Policy, path: &Path) -> Option<How> {
         governing(&of(policy).unwrap(), &fs::canonicalize(path).unwrap())
     }
 
     #[test]
     fn the_deeper_path_decides_and_links_are_followed_first() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = outside_of_tmp();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir_all(at("home/work/.git")).unwrap();
         fs::create_dir_all(at("home/cache")).unwrap();
@@ -187,12 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_somebody_listens_on_is_covered() {
-        // In a private folder such as `/tmp` it would not be shown anyway.
-        let Ok(dir) = tempfile::tempdir_in("/opt") else {
-            eprintln!("skipped: no folder outside of /tmp can be made");
-            return;
-        };
+    fn a_socket_that_somebody_listens_on_is_covered_and_a_folder_of_an_abstract_name_is_not() {
+        use std::os::linux::net::SocketAddrExt as _;
+        let dir = outside_of_tmp();
+        let named = fs::canonicalize(dir.path()).unwrap();
+        let name = std::os::unix::net::SocketAddr::from_abstract_name(named.as_os_str().as_encoded_bytes()).unwrap();
+        let _elsewhere = std::os::unix::net::UnixListener::bind_addr(&name).unwrap();
+        assert_eq!(shown(&Policy::default(), &named), None);
         let path = fs::canonicalize(dir.path()).unwrap().join("a socket");
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert_eq!(shown(&Policy::default(), &path), Some(How::HiddenFile));

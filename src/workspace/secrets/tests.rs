@@ -172,3 +172,12 @@ fn this_repository_has_no_secrets() {
     assert!(seen > 200, "{seen} files");
     assert_eq!(findings, []);
 }
+
+#[test]
+fn a_known_value_is_found_in_every_form_and_nothing_lets_it_pass() {
+    let masker = crate::telemetry::mask::Masker::new([("DB", "hunter2hunter2")]);
+    let content = b"\0binary\n# wfctl:allow-secret\npassword = hunter2hunter2\naHVudGVyMmh1bnRlcjI=\n";
+    let found: Vec<String> = scan_known("a.txt", content, &masker).iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["a.txt:3: known-secret: the value of DB", "a.txt:4: known-secret: the value of DB"]);
+    assert!(scan_known("a.txt", b"nothing", &masker).is_empty());
+}

@@ -260,6 +260,7 @@ impl Worksite for MemorySite {
             green,
             text: if green { "all green".into() } else { "tests: main is broken".into() },
             failing,
+            tests: crate::agents::walk::TestTally::default(),
         })
     }
 

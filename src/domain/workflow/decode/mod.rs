@@ -55,6 +55,8 @@ pub struct TaskPlaces {
     pub action: Span,
     /// Its `merge`.
     pub merge: Span,
+    /// Its `secrets`.
+    pub secrets: Span,
 }
 
 /// A text that is evaluated.
@@ -136,6 +138,7 @@ impl Decoder<'_> {
             budget: Default::default(),
             env: Default::default(),
             pass_env: Vec::new(),
+            secrets: Vec::new(),
             retry: Default::default(),
             models: Default::default(),
             merge: Default::default(),
@@ -168,6 +171,9 @@ impl Decoder<'_> {
         }
         if let Some(node) = fields.node("pass_env") {
             definition.pass_env = self.pass_env(node);
+        }
+        if let Some(node) = fields.node("secrets") {
+            definition.secrets = self.secrets(node);
         }
         if let Some(node) = fields.node("retry") {
             definition.retry = self.retry(node, &definition.retry);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Decoder, Fields, SiteKind};
 use crate::domain::budget::Caps;
+use crate::domain::secret;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::keys;
 use crate::domain::workflow::spec::{Limits, WorkspaceKind};
@@ -82,6 +83,21 @@ impl Decoder<'_> {
                 self.check_variable(&name, item.span);
                 names.push(name);
             }
+        }
+        names
+    }
+
+    /// Names of secrets.
+    pub(super) fn secrets(&mut self, node: &Node) -> Vec<String> {
+        let mut names = Vec::new();
+        for item in self.list(node) {
+            let Some(name) = self.text(item) else { continue };
+            if let Some(why) = secret::refused_name(&name) {
+                self.problems
+                    .error(Code::InvalidName, item.span, format!("{name:?} is not a name for a secret: {why}"))
+                    .help("`secrets` lists names only; where each value is, you declare under [secrets] in your configuration.");
+            }
+            names.push(name);
         }
         names
     }

@@ -23,6 +23,10 @@ impl Decoder<'_> {
         }
         self.task_order(&fields, &mut task, ix);
         self.task_values(&fields, &mut task);
+        if let Some(entry) = fields.entry("secrets") {
+            self.places[ix as usize].secrets = entry.key_span;
+            task.secrets = self.secrets(&entry.node);
+        }
         self.task_failure(&fields, &mut task, retry, ix);
         self.scope = Scope::After(ix);
         self.task_after(&fields, &mut task);

@@ -27,6 +27,12 @@ impl Checker<'_> {
                         .help("Add `workspace: worktree` to the workflow.");
                 }
             }
+            if !task.secrets.is_empty() && !matches!(task.action, Action::Run(_) | Action::Http(_)) {
+                let what = task.action.keyword();
+                self.problems
+                    .error(Code::Secrets, places.secrets, format!("a task with `{what}` is handed no secrets"))
+                    .help("Name them in the task whose `run` or `http` needs them.");
+            }
             let groups = &self.decoded.definition.limits.groups;
             if let Some(group) = task.group.as_ref().filter(|group| !groups.contains_key(*group)) {
                 let known = || groups.keys().map(String::as_str);

@@ -11,12 +11,17 @@ use crate::domain::sandbox::{Allowance, Backend, Caches, Excess, GitAccess, Host
 use crate::domain::workflow::Definition;
 
 /// `definition` with what the person allows its commands.
-pub fn pinned(context: &Context, definition: Definition, arguments: &args::Run) -> Result<Definition, Error> {
+pub fn pinned(
+    context: &Context,
+    definition: Definition,
+    flags: &args::Allow,
+    backend: Option<&str>,
+) -> Result<Definition, Error> {
     let mut allowed = context.app.layers().allowance();
-    if let Some(backend) = arguments.sandbox.as_deref().and_then(Backend::named) {
+    if let Some(backend) = backend.and_then(Backend::named) {
         allowed.backend = backend;
     }
-    if let Some(more) = spec(&arguments.allow)? {
+    if let Some(more) = spec(flags)? {
         allowed = allowed.and_more(&more);
     }
     let excess = match allowed.backend {
@@ -25,13 +30,23 @@ pub fn pinned(context: &Context, definition: Definition, arguments: &args::Run) 
     };
     match excess.is_empty() {
         true => Ok(Definition { allowed: Some(allowed.into()), ..definition }),
-        false => Err(Error::NotAllowed { workflow: definition.name, excess }),
+        false => Err(Error::BeyondAllowance { workflow: definition.name, excess }),
     }
 }
 
 /// What the flags add for a project that has started, as a command; `None`: there are none.
 pub fn more(flags: &args::Allow) -> Result<Option<Command>, Error> {
     Ok(spec(flags)?.map(|more| Command::Allow { more }))
+}
+
+/// What the person allows one command by hand: the configuration and the flags.
+pub fn by_hand(context: &Context, backend: Option<&str>, flags: &args::Allow) -> Result<Allowance, Error> {
+    let mut allowed = context.app.layers().allowance();
+    allowed.backend = backend.and_then(Backend::named).unwrap_or(allowed.backend);
+    Ok(match spec(flags)? {
+        Some(more) => allowed.and_more(&more),
+        None => allowed,
+    })
 }
 
 /// The flags as a request; `None`: there are none.

@@ -15,8 +15,10 @@ pub async fn run(context: &Context, arguments: &args::Diff) -> Result<Exit, Erro
     session.close().await;
     let pinned = pinned?;
     let name = arguments.workflow.clone().or(pinned.source).unwrap_or(summary.workflow);
-    let present = workflows::load(&context.terminal, &name)?;
-    let found = diff(&pinned.definition, &present.definition);
+    let mut present = workflows::load(&context.terminal, &name)?.definition;
+    // What a person allowed at the start is no part of the file.
+    present.allowed.clone_from(&pinned.definition.allowed);
+    let found = diff(&pinned.definition, &present);
     if context.is_json {
         context.terminal.json(&found)?;
     } else if found.is_empty() {

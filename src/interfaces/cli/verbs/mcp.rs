@@ -12,11 +12,12 @@ use super::super::exit::Exit;
 use super::super::trusting;
 use super::super::words::{self, Names};
 use super::super::workflows;
-use super::{drive, run};
+use super::{drive, launcher, run};
 use crate::app::{Need, Session};
 use crate::domain::view::{ProjectView, RecordView, Summary};
 use crate::domain::workflow::{Given, bind};
 use crate::interfaces::api::{Answer, Door, Fault, FaultKind, Home, Request, StartRequest};
+use crate::interfaces::http;
 use crate::interfaces::mcp::{Access, Grant, Launcher, Narrated, Narrator, Parts, Refusal, Visit, Wanted, serve};
 
 /// Serves over stdin and stdout.
@@ -128,6 +129,58 @@ impl Door for Untouched {
             Request::Find { .. } => Ok(Answer::Found { projects: Vec::new(), damaged: Vec::new() }),
             _ => Err(Fault::new(FaultKind::UnknownProject, "no project was started in this home yet")),
         }
+    }
+}
+
+/// A home that stays open: the server's own.
+struct Lasting(Home);
+
+#[async_trait]
+impl Access for Lasting {
+    async fn open(&self, _: Need) -> Result<Visit, Refusal> {
+        Ok(Visit::lasting(self.0.clone()))
+    }
+
+    async fn line(&self) -> Option<Visit> {
+        Some(Visit::lasting(self.0.clone()))
+    }
+
+    async fn find(&self, home: &Home, typed: &str) -> Result<Summary, Refusal> {
+        find(home, typed).await.map_err(|error| refusal(&error))
+    }
+}
+
+/// Makes starts as the HTTP face does, from the workflows and for the folders that its person named.
+struct Served(Arc<launcher::Launcher>);
+
+impl Launcher for Served {
+    fn prepare(&self, wanted: Wanted) -> Result<StartRequest, Refusal> {
+        let id = wanted.id.unwrap_or_else(|| http::Launcher::fresh_id(&*self.0, &wanted.workflow));
+        let wanted = http::Wanted {
+            source: http::Source::Named(wanted.workflow),
+            inputs: wanted.inputs,
+            dir: wanted.dir,
+            models: wanted.models,
+            budget: None,
+            id: Some(id),
+            // Whoever may not start anything is not shown the tool.
+            role: http::Role::Operate,
+        };
+        self.0.request(wanted).map_err(|error| refusal(&error))
+    }
+}
+
+/// The face as a server has it beside its HTTP face: each request acts as far as the role of its token goes.
+pub fn under_server(home: &Home, launcher: Arc<launcher::Launcher>) -> Parts {
+    let may_act = |parts: &axum::http::request::Parts| {
+        parts.extensions.get::<http::Caller>().is_some_and(|caller| caller.role >= http::Role::Operate)
+    };
+    Parts {
+        access: Arc::new(Lasting(home.asked_by("api:mcp".to_owned()))),
+        launcher: Arc::new(Served(launcher)),
+        explain,
+        narrate,
+        grant: Grant::ByRequest(may_act),
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::given;
 use super::super::terminal::{Tone, harmless};
 use super::super::trusting::{self, Consent};
 use super::super::workflows::{self, Found};
-use super::{allow, drive, landing, models};
+use super::{allow, drive, landing, models, secrets};
 use crate::app::{Need, Session, git_root};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::workflow::{Definition, WorkspaceKind, tree};
@@ -26,6 +26,7 @@ pub async fn run(context: &Context, arguments: args::Run) -> Result<Exit, Error>
     }
     let brought = trusting::of_start(context, files, &start)?;
     trusting::settle(context, brought, Consent::from_flag(arguments.trust))?;
+    secrets::have(context, &start.definition.all_secrets()).await?;
     if arguments.detach {
         return detach(context, start).await;
     }
@@ -91,7 +92,7 @@ pub(super) fn request_with(
 ) -> Result<StartRequest, Error> {
     found.definition.models = models::chosen(context, &arguments.models, &found.definition)?;
     models::check(context, &found.definition)?;
-    found.definition = allow::pinned(context, found.definition, arguments)?;
+    found.definition = allow::pinned(context, found.definition, &arguments.allow, arguments.sandbox.as_deref())?;
     let id = arguments.id.as_deref().map(|text| {
         ProjectId::new(text).map_err(|error| Error::Usage {
             message: error.to_string(),

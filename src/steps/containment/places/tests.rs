@@ -39,12 +39,12 @@ impl House {
         order.workspace =
             WorkspaceOrder { kind, base_dir: base_dir.to_str().unwrap().into(), base_commit: None, trees: Vec::new() };
         let dir = if kind == WorkspaceKind::Dir { base_dir } else { self.at("state/worktrees/p/0") };
-        self.places.view(&order, allowed, &dir, environment).unwrap()
+        self.places.view(Ground::of(&order), allowed, &dir, environment).unwrap()
     }
 }
 
 fn repository(dir: &Path) {
-    crate::workspace::git::create(dir, &[("a", "x")], "main", crate::domain::time::Millis(0)).unwrap();
+    crate::workspace::git::create(dir, &[("a", "x")], "other", crate::domain::time::Millis(0)).unwrap();
 }
 
 #[test]
@@ -96,6 +96,6 @@ fn what_may_be_written_must_be_there() {
     let run = StepRequest::Run { command: String::new(), probe: None, output: OutputFormat::Auto };
     let order = Rig::new().order(run);
     let missing = Allowance::default().with(&allow("/nonexistent"));
-    let failure = house.places.view(&order, &missing, house.folder.path(), &[]).unwrap_err();
+    let failure = house.places.view(Ground::of(&order), &missing, house.folder.path(), &[]).unwrap_err();
     assert!(failure.message.contains("/nonexistent"), "{failure}");
 }

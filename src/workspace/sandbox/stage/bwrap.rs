@@ -1,6 +1,7 @@
 //! The same plan in the words of bubblewrap. Limits, Landlock and seccomp are our own, put in force by the part inside.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use super::super::order::Order;
 use super::super::plan::How;
@@ -19,7 +20,7 @@ pub(super) fn arguments(order: &Order) -> Vec<OsString> {
         all.add(["--size", &bytes.to_string()]);
     }
     all.add(["--tmpfs", "/dev/shm"]);
-    let mut covers = Vec::new();
+    let mut covers = vec![OsStr::new("/dev")];
     for entry in &order.plan {
         let path = entry.path.as_os_str();
         match entry.how {
@@ -34,6 +35,8 @@ pub(super) fn arguments(order: &Order) -> Vec<OsString> {
                 all.add([OsStr::new("--tmpfs"), path]);
                 covers.push(path);
             }
+            // Gone since the plan was made, a socket for instance: there is nothing to hide, and no folder to make a cover in.
+            How::HiddenFile if path_is_gone(&entry.path) => {}
             How::HiddenFile => all.add([OsStr::new("--ro-bind"), OsStr::new("/dev/null"), path]),
             How::ReadOnly => all.add([OsStr::new("--ro-bind"), path, path]),
             How::Writable => all.add([OsStr::new("--bind"), path, path]),
@@ -44,6 +47,10 @@ pub(super) fn arguments(order: &Order) -> Vec<OsString> {
         all.add([OsStr::new("--remount-ro"), path]);
     }
     all.0
+}
+
+fn path_is_gone(path: &Path) -> bool {
+    path.symlink_metadata().is_err()
 }
 
 struct Arguments(Vec<OsString>);

@@ -11,13 +11,14 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::report::Told;
+use super::bridge::Bridge;
 use super::socket::{Socket, wait};
 
 /// How long others may go on after the command ended by itself: what a `> >(tee log)` still has to say.
 const DRAIN_MS: u64 = 100;
 
 /// Waits for the end of everything inside, or for the engine to give the command up.
-pub(super) fn run(command: Child, socket: &Socket) -> ExitCode {
+pub(super) fn run(command: Child, bridge: Option<Bridge>, socket: &Socket) -> ExitCode {
     let command = i32::try_from(command.id()).ok().and_then(Pid::from_raw);
     let mut set = SigSet::empty();
     set.add(Blocked::SIGCHLD);
@@ -28,6 +29,12 @@ pub(super) fn run(command: Child, socket: &Socket) -> ExitCode {
         socket.tell(&Told::Refused("watch the command".to_owned()));
         return ExitCode::FAILURE;
     };
+    // Its threads must not be the ones that such a signal is given to: they begin with what is blocked here. Until they
+    // serve, connections wait.
+    if let Some(Err(error)) = bridge.map(Bridge::serve) {
+        socket.tell(&Told::Refused(format!("serve the way to the proxy: {error}")));
+        return ExitCode::FAILURE;
+    }
     let mut is_stopping = false;
     let mut until = None;
     loop {

@@ -9,14 +9,15 @@ use rustix::process::{DumpableBehavior, PidfdFlags, Signal};
 
 use super::super::order::{Maker, Order};
 use super::super::report::{Told, doing};
+use super::bridge::Bridge;
 use super::socket::Socket;
-use super::{bridge, capabilities, init, landlock, loopback, mounts, outer, rlimits, seccomp};
+use super::{capabilities, init, landlock, loopback, mounts, outer, rlimits, seccomp};
 
 /// Runs to the end of the command. `memory` is the number of the descriptor with the order.
 pub(super) fn run(memory: i32) -> ExitCode {
     let Ok(socket) = Socket::take() else { return ExitCode::from(super::NOT_FOR_PEOPLE) };
     match start(&socket, memory) {
-        Ok(Some(command)) => init::run(command, &socket),
+        Ok(Some((command, bridge))) => init::run(command, bridge, &socket),
         Ok(None) => ExitCode::FAILURE,
         Err(error) => {
             socket.tell(&Told::Refused(error.to_string()));
@@ -25,7 +26,7 @@ pub(super) fn run(memory: i32) -> ExitCode {
     }
 }
 
-fn start(socket: &Socket, memory: i32) -> io::Result<Option<Child>> {
+fn start(socket: &Socket, memory: i32) -> io::Result<Option<(Child, Option<Bridge>)>> {
     // The part outside has one thread, so that this fires at its end and not before.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
@@ -62,17 +63,15 @@ fn start(socket: &Socket, memory: i32) -> io::Result<Option<Child>> {
     if let Some(version) = landlock::apply(&order).map_err(doing("put Landlock in force"))? {
         layer(&format!("landlock {version}"));
     }
-    let bridge =
-        order.proxy.as_deref().map(bridge::Bridge::open).transpose().map_err(doing("open the way to the proxy"))?;
+    let bridge = order.proxy.as_deref().map(Bridge::open).transpose().map_err(doing("open the way to the proxy"))?;
     seccomp::apply().map_err(doing("put the seccomp filter in force"))?;
     layer("seccomp");
     let mut env = order.env.clone();
-    if let Some(bridge) = bridge {
+    if let Some(bridge) = &bridge {
         layer("proxy");
         bridge.name_in(&mut env);
-        bridge.serve()?;
     }
-    Ok(spawn(&order, &env, socket))
+    Ok(spawn(&order, &env, socket).map(|child| (child, bridge)))
 }
 
 /// Reads the order and closes everything that was inherited.

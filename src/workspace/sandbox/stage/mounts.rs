@@ -56,7 +56,7 @@ pub(super) fn build(order: &Order) -> io::Result<Option<&'static str>> {
     let read_only = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOEXEC | PLAIN;
     mount_remount(&proc, read_only, "").map_err(doing("make /proc read-only"))?;
     for entry in &order.plan {
-        show(entry).map_err(doing(format_args!("mount {}", entry.path.display())))?;
+        show(entry, &order.plan).map_err(doing(format_args!("mount {}", entry.path.display())))?;
     }
     restrict(&order.plan)?;
     leave().map_err(doing("leave the host's root"))?;
@@ -71,7 +71,7 @@ fn base(order: &Order) -> io::Result<()> {
         fs::create_dir(in_base(folder))?;
     }
     fs::write(in_base(COVER), "")?;
-    fs::set_permissions(in_base(COVER), fs::Permissions::from_mode(0))?;
+    fs::set_permissions(in_base(COVER), fs::Permissions::from_mode(0o000))?;
     std::env::set_current_dir(BASE)?;
     pivot_root(BASE, in_base(OLD).as_str())?;
     std::env::set_current_dir("/")?;
@@ -116,8 +116,23 @@ fn inside(tree: &str, path: &Path) -> PathBuf {
     Path::new(tree).join(path.strip_prefix("/").unwrap_or(path))
 }
 
-fn show(entry: &Entry) -> io::Result<()> {
+fn show(entry: &Entry, plan: &[Entry]) -> io::Result<()> {
     let target = inside(NEW, &entry.path);
+    let source = inside(OLD, &entry.path);
+    let is_folder = match entry.how {
+        How::Scratch | How::HiddenFolder => true,
+        How::HiddenFile => false,
+        How::ReadOnly | How::Writable => source.is_dir(),
+    };
+    if target.symlink_metadata().is_err() {
+        let above = entry.path.parent().and_then(|parent| governing(plan, parent));
+        match (above, entry.how) {
+            (Some(How::HiddenFolder | How::Scratch), _) => make_room(&target, is_folder)?,
+            // Gone since the plan was made, a socket for instance: there is nothing to hide.
+            (_, How::HiddenFolder | How::HiddenFile) => return Ok(()),
+            (_, How::Scratch | How::ReadOnly | How::Writable) => return Err(io::ErrorKind::NotFound.into()),
+        }
+    }
     match entry.how {
         How::Scratch => {
             let name = entry.path.strip_prefix("/").unwrap_or(&entry.path);
@@ -125,36 +140,28 @@ fn show(entry: &Entry) -> io::Result<()> {
             make_room(&target, true)?;
             mount_bind(Path::new(SCRATCH).join(name), &target)?;
         }
-        How::HiddenFolder => {
-            make_room(&target, true)?;
-            mount("tmpfs", &target, "tmpfs", PLAIN, c"mode=0755,size=1m")?;
-        }
-        How::HiddenFile => {
-            make_room(&target, false)?;
-            mount_bind(COVER, &target)?;
-        }
-        How::ReadOnly | How::Writable => {
-            let source = inside(OLD, &entry.path);
-            make_room(&target, source.is_dir())?;
-            mount_bind_recursive(&source, &target)?;
-        }
+        How::HiddenFolder => unless_gone(&target, mount("tmpfs", &target, "tmpfs", PLAIN, c"mode=0755,size=1m"))?,
+        How::HiddenFile => unless_gone(&target, mount_bind(COVER, &target))?,
+        How::ReadOnly | How::Writable => mount_bind_recursive(&source, &target)?,
     }
     Ok(())
 }
 
-/// Something to mount over. Only what lies in a cover or in a private folder has to be made.
-fn make_room(target: &Path, folder: bool) -> io::Result<()> {
-    if target.symlink_metadata().is_ok() {
-        return Ok(());
+/// A cover of what went away meanwhile is not needed.
+fn unless_gone(target: &Path, covered: rustix::io::Result<()>) -> io::Result<()> {
+    match covered {
+        Err(rustix::io::Errno::NOENT) if target.symlink_metadata().is_err() => Ok(()),
+        done => Ok(done?),
     }
-    let parent = if folder { Some(target) } else { target.parent() };
-    if let Some(parent) = parent {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+}
+
+/// Something to mount over, in a cover or in a private folder. Never in what is the host's: that is not read-only yet.
+fn make_room(target: &Path, is_folder: bool) -> io::Result<()> {
+    let folder = if is_folder { Some(target) } else { target.parent() };
+    if let Some(folder) = folder {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     }
-    if !folder {
-        fs::write(target, "")?;
-    }
-    Ok(())
+    if is_folder { Ok(()) } else { fs::write(target, "") }
 }
 
 /// Takes the right to write, to honour set-user-id bits and to open devices from every mount that is not to have it. Flags

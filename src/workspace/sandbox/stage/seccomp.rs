@@ -83,8 +83,8 @@ const NEW_NAMESPACES: &[i32] = &[
     libc::CLONE_NEWUTS,
     libc::CLONE_NEWCGROUP,
 ];
-/// Ioctls that put words into a terminal's mouth.
-const TERMINAL_INPUT: &[u64] = &[libc::TIOCSTI as u64, libc::TIOCLINUX as u64];
+/// Ioctls that put words into a terminal's mouth: `TIOCSTI`, `TIOCLINUX`. Source: `asm-generic/ioctls.h`.
+const TERMINAL_INPUT: &[u64] = &[0x5412, 0x541c];
 
 const SOCKET_TYPE: u64 = 0xf;
 

@@ -1,0 +1,107 @@
+//! One HTTP client for everything that is posted from here. It follows no redirect: what is signed is meant for one address.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{StatusCode, Url};
+
+use super::sink::Unsent;
+use crate::domain::limits;
+
+/// How long a receiver may take to answer.
+const PATIENCE: Duration = Duration::from_millis(limits::BUS_ANSWER_MS);
+
+/// Posts. Cheap to clone; its client is made when it is first needed, for reading the system's certificates takes a while.
+#[derive(Debug, Clone)]
+pub struct Poster {
+    environment: Arc<BTreeMap<String, String>>,
+    client: Arc<OnceLock<Result<reqwest::Client, String>>>,
+}
+
+impl Poster {
+    /// Through the proxies that `environment` names, as other programs are.
+    pub fn new(environment: BTreeMap<String, String>) -> Self {
+        Self { environment: Arc::new(environment), client: Arc::default() }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, Unsent> {
+        let made = self.client.get_or_init(|| self.make());
+        made.as_ref().map_err(|problem| Unsent::Retry(format!("cannot set up the HTTP client: {problem}")))
+    }
+
+    fn make(&self) -> Result<reqwest::Client, String> {
+        // An error means that it is installed already.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let variable = |names: [&str; 2]| {
+            names.iter().find_map(|name| self.environment.get(*name)).filter(|value| !value.is_empty())
+        };
+        let no_proxy = variable(["no_proxy", "NO_PROXY"]).and_then(|text| reqwest::NoProxy::from_string(text));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("wfctl/", env!("CARGO_PKG_VERSION")))
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy();
+        if let Some(proxy) = variable(["http_proxy", "HTTP_PROXY"]) {
+            builder = builder.proxy(reqwest::Proxy::http(proxy).map_err(chain)?.no_proxy(no_proxy.clone()));
+        }
+        if let Some(proxy) = variable(["https_proxy", "HTTPS_PROXY"]) {
+            builder = builder.proxy(reqwest::Proxy::https(proxy).map_err(chain)?.no_proxy(no_proxy));
+        }
+        builder.build().map_err(chain)
+    }
+
+    /// Posts `body`. Any answer of 200 to 299 is a yes, and 410 is a no for good.
+    pub async fn post(
+        &self,
+        url: &Url,
+        media_type: &'static str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<(), Unsent> {
+        match self.ask(url, media_type, headers, body).await? {
+            status if status.is_success() => Ok(()),
+            StatusCode::GONE => Err(Unsent::Gone("it answered 410 Gone: it wants nothing any more".to_owned())),
+            status => Err(Unsent::Retry(format!("it answered {status}"))),
+        }
+    }
+
+    /// Posts `body` and gives what was answered.
+    pub async fn ask(
+        &self,
+        url: &Url,
+        media_type: &'static str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<StatusCode, Unsent> {
+        let mut all = HeaderMap::new();
+        all.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        for (name, value) in headers {
+            let header = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(value.as_str()).ok());
+            let (name, value) = header.ok_or_else(|| Unsent::Refused(format!("{name} cannot be sent as a header")))?;
+            all.insert(name, value);
+        }
+        let answer = self.client()?.post(url.clone()).headers(all).body(body).send().await;
+        answer.map(|answer| answer.status()).map_err(|error| Unsent::Retry(chain(error)))
+    }
+}
+
+/// A URL for people: without what may be secret in it, which for a webhook is also its path.
+pub fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// The error and its causes in one line, without the URL.
+fn chain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,86 @@
+//! Commands that take too much of something, seen from outside.
+
+use wfctl::workspace::process::{Command, End};
+use wfctl::workspace::sandbox::Policy;
+
+use crate::rig::{self, text};
+use crate::world::World;
+
+#[test]
+fn endless_output_ends_the_command() {
+    let runtime = rig::runtime();
+    for sandbox in rig::sandboxes() {
+        let world = World::make();
+        let command =
+            Command { log_bytes_max: 1 << 20, ..rig::command(&world, "yes", rig::by(sandbox, world.policy())) };
+        let report = runtime.block_on(rig::run(&command));
+        assert!(matches!(report.end, End::Flooded), "{:?}", report.end);
+        assert_eq!(report.output.log_bytes, 1 << 20);
+        assert!(!report.ran_under.layers.is_empty());
+    }
+}
+
+#[test]
+fn a_hog_is_ended_by_its_processor_time() {
+    let runtime = rig::runtime();
+    for sandbox in rig::sandboxes() {
+        let world = World::make();
+        let mut policy = world.policy();
+        policy.limits.cpu_seconds = Some(1);
+        let report = runtime.block_on(rig::run(&rig::command(
+            &world,
+            "exec sh -c 'while :; do :; done'",
+            rig::by(sandbox, policy),
+        )));
+        // SIGXCPU, or SIGKILL at the hard limit.
+        assert!(matches!(report.end, End::Signalled(24 | 9)), "{:?}", report.end);
+    }
+}
+
+/// Terminal control sequences are kept as they came: what shows them makes them harmless.
+#[test]
+fn output_is_kept_byte_for_byte() {
+    let runtime = rig::runtime();
+    for sandbox in rig::sandboxes() {
+        let world = World::make();
+        let line = "printf '\\033]0;owned\\007\\033[2J\\377\\000'";
+        let report = runtime.block_on(rig::run(&rig::command(&world, line, rig::by(sandbox, world.policy()))));
+        assert_eq!(report.output.stdout, b"\x1b]0;owned\x07\x1b[2J\xff\0");
+    }
+}
+
+/// A variable that loads code into programs is the command's own affair: the sandbox's parts never see it.
+#[test]
+fn preloaded_code_stays_inside() {
+    let runtime = rig::runtime();
+    for sandbox in rig::sandboxes() {
+        let world = World::make();
+        let mut command = rig::command(&world, "/bin/true", rig::by(sandbox, world.policy()));
+        command.env.push(("LD_PRELOAD".into(), "/nonexistent/evil.so".into()));
+        let report = runtime.block_on(rig::run(&command));
+        // The loader of each program that has it complains once.
+        assert_eq!(
+            text(&report.output.stderr_tail).matches("evil.so").count(),
+            1,
+            "{}",
+            text(&report.output.stderr_tail)
+        );
+    }
+}
+
+/// The environment inside is the command's, and what names the proxy; nothing of whoever started the sandbox.
+#[test]
+fn the_environment_is_the_commands_alone() {
+    let runtime = rig::runtime();
+    for sandbox in rig::sandboxes() {
+        let world = World::make();
+        let command = rig::command(&world, "env", rig::by(sandbox, Policy::clone(&world.policy())));
+        let report = runtime.block_on(rig::run(&command));
+        let told = text(&report.output.stdout);
+        let mut names: Vec<&str> = told.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        // What keeps programs of a repository's configuration from being run by git.
+        names.retain(|name| !name.starts_with("GIT_"));
+        names.sort_unstable();
+        assert_eq!(names, ["PATH", "STRANGER", "TCP", "TEMPORARY", "UDP", "WORLD"]);
+    }
+}
