@@ -114,9 +114,9 @@ impl Environment {
             .or_else(|| self.absolute("HOME").map(|home| home.join(".config/wfctl/config.toml")))
     }
 
-    /// The person's own folder.
+    /// The person's own folder: `HOME`, else what the system knows.
     pub fn user_home(&self) -> Option<PathBuf> {
-        self.absolute("HOME")
+        self.absolute("HOME").or_else(|| std::env::home_dir().filter(|home| home.is_absolute()))
     }
 
     /// A private folder with a short path.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::receiver::{Answer, Receiver, Redis};
 use crate::rig::{Done, Rig, until};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const SIGNED_WITH: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// `b` runs until the file `go` is there.
 const WAITS: &str = "name: w
@@ -22,7 +22,7 @@ fn configure(rig: &Rig, text: &str) {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("config.toml"), text).unwrap();
     let secrets = folder.join("secrets.toml");
-    std::fs::write(&secrets, format!("HOOK = \"{SECRET}\"\n")).unwrap();
+    std::fs::write(&secrets, format!("HOOK = \"{SIGNED_WITH}\"\n")).unwrap();
     std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
@@ -66,7 +66,7 @@ fn every_transition_is_posted_once_signed_and_in_order() {
     let names: Vec<_> =
         some.posted().iter().map(|posted| posted.event()["type"].as_str().unwrap().to_owned()).collect();
     assert_eq!(names, ["wfctl.TaskCompleted", "wfctl.TaskCompleted", "wfctl.Closed"]);
-    let key = base64::engine::general_purpose::STANDARD.decode(&SECRET["whsec_".len()..]).unwrap();
+    let key = base64::engine::general_purpose::STANDARD.decode(&SIGNED_WITH["whsec_".len()..]).unwrap();
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
     for posted in all.posted() {
         assert_eq!(posted.header("content-type"), "application/cloudevents+json");

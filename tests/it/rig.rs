@@ -22,7 +22,17 @@ pub struct Done {
 }
 
 impl Rig {
+    /// One in which commands are not contained: what most tests look at is what commands leave beside their workspace.
     pub fn new() -> Self {
+        let rig = Self::contained();
+        let config = rig.folder().join(".config/wfctl");
+        std::fs::create_dir_all(&config).unwrap();
+        std::fs::write(config.join("config.toml"), "[sandbox]\nbackend = \"none\"\n").unwrap();
+        rig
+    }
+
+    /// One in which commands are contained, as they are for everybody.
+    pub fn contained() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("work")).unwrap();
         Self { folder }

@@ -17,7 +17,7 @@ const STEP: &str = "name: look\nworkspace: dir\ntasks:\n  look: {run: sh look.sh
 
 /// A rig with a person's configuration; an error where no sandbox works.
 fn configured() -> Result<Rig, String> {
-    let rig = Rig::new();
+    let rig = Rig::contained();
     let done = rig.wfctl(&["sandbox", "--", "true"]);
     if done.code == Some(6) {
         return Err(done.err);
@@ -59,7 +59,7 @@ fn a_command_by_hand_reaches_what_a_step_reaches() {
 
 #[test]
 fn a_sandbox_that_cannot_be_had_says_what_is_missing() {
-    let rig = Rig::new();
+    let rig = Rig::contained();
     // Nothing is found in such a path, bubblewrap least of all.
     let mut command = rig.wary(&["sandbox", "--backend", "bwrap", "--", "/bin/sh", "-c", "echo ran >mark"]);
     let done = command.env("PATH", "/nowhere").output().unwrap();
@@ -74,7 +74,7 @@ fn a_sandbox_that_cannot_be_had_says_what_is_missing() {
 
 #[test]
 fn the_doctor_tells_of_every_backend_and_leaves_nothing_behind() {
-    let rig = Rig::new();
+    let rig = Rig::contained();
     let done = rig.wfctl(&["doctor"]);
     assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
     for backend in ["sandbox: bwrap ", "sandbox: native "] {

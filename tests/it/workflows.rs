@@ -55,8 +55,10 @@ fn ci_shows_its_plan_and_starts_nothing() {
 
 fn released(rig: &Rig, version: &str) -> Done {
     let input = format!("version={version}");
-    let child =
-        rig.shimmed("repo", &["run", &file("release"), "--id", version, "-i", &input, "-i", "check=test -f README"]);
+    let child = rig.shimmed(
+        "repo",
+        &["run", &file("release"), "--allow-git", "--id", version, "-i", &input, "-i", "check=test -f README"],
+    );
     let child = { child }.spawn().unwrap();
     until("it asks", || rig.wfctl(&["why", version]).out.contains(&format!("wfctl approve {version} ask")));
     assert_eq!(rig.wfctl(&["approve", version]).code, Some(0));
@@ -72,8 +74,10 @@ fn release_tags_the_base_commit_once_and_refuses_the_version_a_second_time() {
     assert_eq!(rig.git("repo", &["rev-parse", "v1.2.0^{commit}"]), rig.git("repo", &["rev-parse", "HEAD"]));
     assert_eq!(rig.git("repo", &["branch", "--list"]), "* main", "nothing was changed, so there is no result branch");
     for (version, why) in [("1.2.0", "the tag v1.2.0 exists already"), ("one", "one is no version like 1.2.0")] {
-        let again =
-            rig.wfctl_in("repo", &["run", &file("release"), "-i", &format!("version={version}"), "-i", "check=true"]);
+        let again = rig.wfctl_in(
+            "repo",
+            &["run", &file("release"), "--allow-git", "-i", &format!("version={version}"), "-i", "check=true"],
+        );
         assert_eq!(again.code, Some(1), "{}", again.err);
         assert!(again.err.contains(why), "{}", again.err);
     }
@@ -95,8 +99,10 @@ fn fault_02_release_killed_after_the_tag_and_before_its_record_adopts_the_tag() 
             hang.display()
         ),
     );
-    let mut run =
-        rig.shimmed("repo", &["run", &file("release"), "--id", "r", "-i", "version=2.0.0", "-i", "check=true"]);
+    let mut run = rig.shimmed(
+        "repo",
+        &["run", &file("release"), "--allow-git", "--id", "r", "-i", "version=2.0.0", "-i", "check=true"],
+    );
     let mut child = run.spawn().unwrap();
     until("it asks", || rig.wfctl(&["why", "r"]).out.contains("wfctl approve r ask"));
     assert_eq!(rig.wfctl(&["approve", "r"]).code, Some(0));

@@ -101,15 +101,26 @@ impl Places {
         for (name, value) in [("XDG_CACHE_HOME", "/tmp/.cache"), ("TMPDIR", "/tmp")] {
             view.variables.push((name.into(), value.into()));
         }
-        let Some(home) = &self.user_home else { return };
-        view.readable.extend(tools::SHOWN.iter().map(|tool| home.join(tool)));
+        if let Some(home) = &self.user_home {
+            view.readable.extend(tools::SHOWN.iter().map(|tool| home.join(tool)));
+        }
         let named = |(name, _): &&(OsString, OsString)| tools::FOLDER_VARIABLES.iter().any(|known| *known == *name);
         for (_, value) in environment.iter().filter(named) {
             let folders =
                 value.as_bytes().split(|byte| *byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
-            let inside = folders.filter(|folder| folder.starts_with(home) && *folder != home.as_path());
-            view.readable.extend(inside.map(Path::to_owned));
+            for folder in folders.filter(|folder| self.is_inside_a_home(folder)) {
+                view.readable.push(folder.to_owned());
+                view.hidden.extend(tools::KEYS_OF_TOOLS.iter().map(|key| folder.join(key)));
+            }
         }
+    }
+
+    /// Whether a folder lies in somebody's home without being one.
+    fn is_inside_a_home(&self, folder: &Path) -> bool {
+        let below =
+            |home: &Path, depth: usize| folder.strip_prefix(home).is_ok_and(|it| it.components().count() > depth);
+        // A home is a folder of `/home`, and `/root` itself.
+        below(Path::new("/home"), 1) || below(Path::new("/root"), 0) || self.user_home.iter().any(|home| below(home, 0))
     }
 
     fn caches(&self, view: &mut View, ground: Ground<'_>, allowed: &Allowance) -> Result<(), Failure> {

@@ -67,6 +67,9 @@ pub(super) const KEYS: &[&str] = &[
     ".zsh_history",
 ];
 
+/// The same where a variable names a tool's folder.
+pub(super) const KEYS_OF_TOOLS: &[&str] = &["credentials", "credentials.toml"];
+
 /// Variables that hold folders of tools, perhaps several with colons between them.
 pub(super) const FOLDER_VARIABLES: &[&str] = &[
     "PATH",
