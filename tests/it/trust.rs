@@ -14,10 +14,6 @@ fn rig() -> Rig {
     rig.repository("r");
     let mark = rig.path("mark").display().to_string();
     rig.write("r/w.yaml", &WORKFLOW.replace("MARK", &mark));
-    // Nothing but trust is to keep the mark away.
-    let config = rig.folder().join(".config/wfctl");
-    std::fs::create_dir_all(&config).unwrap();
-    std::fs::write(config.join("config.toml"), "[sandbox]\nbackend = \"none\"\n").unwrap();
     rig
 }
 
