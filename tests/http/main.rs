@@ -7,6 +7,7 @@
 mod rig;
 
 mod access;
+mod beside;
 mod classic;
 mod description;
 mod ledger;

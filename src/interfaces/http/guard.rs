@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(role(Method::GET, "/api/v1/projects"), Some(Role::Read));
         assert_eq!(role(Method::GET, "/mcp"), Some(Role::Read));
         assert_eq!(role(Method::POST, "/api/v1/projects"), Some(Role::Operate));
-        assert_eq!(role(Method::POST, "/mcp"), Some(Role::Operate));
+        assert_eq!(role(Method::POST, "/mcp"), Some(Role::Read));
         assert_eq!(role(Method::POST, "/anything"), Some(Role::Operate));
         assert_eq!(role(Method::DELETE, "/api/v1/projects/x"), Some(Role::Admin));
         assert_eq!(role(Method::GET, "/planner/todo_list/x"), Some(Role::Read));
