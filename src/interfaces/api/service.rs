@@ -160,6 +160,20 @@ impl Service {
         }
     }
 
+    fn progress(&self) -> Progress {
+        let driven = self.engine.as_ref().map_or(0, |engine| engine.progress().driven);
+        Progress { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), driven }
+    }
+
+    async fn remove(&self, before: Millis, dry_run: bool) -> Result<Answer, Fault> {
+        if self.engine.is_some() {
+            let message = "an engine is at work in this home, and removing needs the home for itself";
+            return Err(Fault::new(FaultKind::HomeBusy, message));
+        }
+        let keeper = self.keeper.clone();
+        self.read(move |_| keeper.remove(before, dry_run).map(Answer::Removed)).await
+    }
+
     async fn start(&self, start: StartRequest, by: String) -> Result<Answer, Fault> {
         let start = Start {
             id: start.id,
@@ -239,11 +253,7 @@ impl Service {
 impl Door for Service {
     async fn call(&self, request: Request) -> Result<Answer, Fault> {
         match self.without_secrets(request)? {
-            Request::Progress => {
-                let driven = self.engine.as_ref().map_or(0, |engine| engine.progress().driven);
-                let version = env!("CARGO_PKG_VERSION").to_owned();
-                Ok(Answer::Progress(Progress { version, pid: std::process::id(), driven }))
-            }
+            Request::Progress => Ok(Answer::Progress(self.progress())),
             Request::Start { start, by } => self.start(*start, by).await,
             Request::Fork { fork, by } => self.fork(fork, by).await,
             Request::Resume { id, command, by } => {
@@ -256,17 +266,7 @@ impl Door for Service {
                 Ok(Answer::Taken { value, driven: self.drives(&id).await? })
             }
             Request::Find { prefix } => self.read(move |archive| find(archive, &prefix)).await,
-            Request::Show { id } => {
-                let shown = move |archive: &Archive| {
-                    let (project, ends) = archive.load_to_read(&id)?;
-                    let mut view = project.view(&**archive.vault());
-                    if let Some(error) = ends {
-                        view.summary.note = error.to_string();
-                    }
-                    Ok(view)
-                };
-                self.read(shown).await.map(|view| Answer::Shown(Box::new(view)))
-            }
+            Request::Show { id } => self.read(move |archive| show(archive, &id)).await,
             Request::Why { id } => {
                 let driven = self.drives(&id).await?;
                 self.read(move |archive| {
@@ -314,13 +314,7 @@ impl Door for Service {
                 let read = move |archive: &Archive| comparison::compare(archive, &*keeper, &id, task.as_deref());
                 self.read(read).await.map(|comparison| Answer::Compared(Box::new(comparison)))
             }
-            Request::Names { id } => {
-                let names = move |archive: &Archive| {
-                    let project = archive.load_to_read(&id)?.0;
-                    Ok(project.tasks().iter().map(|task| task.name.to_string()).collect())
-                };
-                self.read(names).await.map(|names| Answer::Names { names })
-            }
+            Request::Names { id } => self.read(move |archive| names(archive, &id)).await,
             Request::Heads => self.read(heads).await.map(|heads| Answer::Heads { heads }),
             Request::Delete { id } => self.delete(id).await,
             Request::Verify { id } => self.read(move |archive| verify(archive, &id)).await,
@@ -345,16 +339,23 @@ impl Door for Service {
                 };
                 self.read(resume).await
             }
-            Request::Remove { before_ms, dry_run } => {
-                if self.engine.is_some() {
-                    let message = "an engine is at work in this home, and removing needs the home for itself";
-                    return Err(Fault::new(FaultKind::HomeBusy, message));
-                }
-                let keeper = self.keeper.clone();
-                self.read(move |_| keeper.remove(Millis(before_ms), dry_run).map(Answer::Removed)).await
-            }
+            Request::Remove { before_ms, dry_run } => self.remove(Millis(before_ms), dry_run).await,
         }
     }
+}
+
+fn show(archive: &Archive, id: &ProjectId) -> Result<Answer, Fault> {
+    let (project, ends) = archive.load_to_read(id)?;
+    let mut view = project.view(&**archive.vault());
+    if let Some(error) = ends {
+        view.summary.note = error.to_string();
+    }
+    Ok(Answer::Shown(Box::new(view)))
+}
+
+fn names(archive: &Archive, id: &ProjectId) -> Result<Answer, Fault> {
+    let project = archive.load_to_read(id)?.0;
+    Ok(Answer::Names { names: project.tasks().iter().map(|task| task.name.to_string()).collect() })
 }
 
 /// Callers of the API say so in the name they give; no login name has a colon.

@@ -1,5 +1,11 @@
 //! What can be typed. The doc comments are the help texts.
 
+mod faces;
+mod secrets;
+
+pub use faces::{Bus, BusWhat, Mcp, Metrics};
+pub use secrets::{Secrets, SecretsWhat};
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -715,20 +721,6 @@ pub struct Schema {
     pub what: String,
 }
 
-/// `mcp`.
-#[derive(Debug, Args)]
-#[command(after_help = MCP_HELP)]
-pub struct Mcp {
-    /// Also offer the tools that change something: start, approve, reject, pause, resume, cancel, fork
-    #[arg(long)]
-    pub allow_actions: bool,
-}
-
-const MCP_HELP: &str =
-    "A client starts it by itself: {\"mcpServers\": {\"wfctl\": {\"command\": \"wfctl\", \"args\": [\"mcp\"]}}}.
-It opens the home for each request and leaves it again, so that other verbs work meanwhile.
-Whoever may use --allow-actions can run any workflow here, and with it any command, as you.";
-
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
@@ -754,41 +746,6 @@ pub struct Sandbox {
     /// The program and its arguments
     #[arg(required = true, last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
-}
-
-/// `metrics`.
-#[derive(Debug, Args)]
-pub struct Metrics {
-    /// Print a dashboard for Grafana instead
-    #[arg(long)]
-    pub grafana: bool,
-}
-
-/// `bus`.
-#[derive(Debug, Args)]
-pub struct Bus {
-    #[command(subcommand)]
-    pub what: BusWhat,
-}
-
-/// What is done with those who are told of records.
-#[derive(Debug, Subcommand)]
-pub enum BusWhat {
-    /// Tell how far each of them is, and what is wrong
-    Status,
-    /// Send an event to all of them, or to one, and tell what came of it
-    Test {
-        /// Its name [default: all]
-        sink: Option<String>,
-    },
-    /// Let one that was given up try again
-    Resume {
-        /// Its name
-        sink: String,
-        /// Pass over the record that it does not take
-        #[arg(long)]
-        skip: bool,
-    },
 }
 
 /// `gc`.
@@ -824,56 +781,6 @@ pub enum ConfigWhat {
         /// Also where each comes from
         #[arg(long)]
         origin: bool,
-    },
-}
-
-/// `secrets`.
-#[derive(Debug, Args)]
-pub struct Secrets {
-    #[command(subcommand)]
-    pub what: SecretsWhat,
-}
-
-const SET_HELP: &str = "The value is read from stdin, or asked for without showing it when that is a terminal; it is never an argument,
-which other processes could see. It goes to secrets.toml beside your configuration (mode 0600), or with --keyring to the keyring
-entry that the secret is declared with (keyring:service/user; service wfctl, user NAME when it is not declared yet).
-
-A workflow can name a secret once it is declared in [secrets] of your configuration:
-  [secrets]
-  DB_PASSWORD = \"file\"                       # secrets.toml
-  DEPLOY_KEY  = \"env:DEPLOY_KEY\"             # the environment of wfctl
-  NPM_TOKEN   = \"keyring:wfctl/NPM_TOKEN\"    # built with --features keyring
-  API_KEY     = \"vault:kv/team/api#key\"      # built with --features vault; VAULT_ADDR, VAULT_TOKEN or ~/.vault-token";
-
-/// What is done with secrets.
-#[derive(Debug, Subcommand)]
-pub enum SecretsWhat {
-    /// List the declared ones: where each is, and whether it is there
-    List,
-    /// Keep a value
-    #[command(after_help = SET_HELP)]
-    Set {
-        /// The name
-        name: String,
-        /// In the keyring instead of secrets.toml
-        #[arg(long)]
-        keyring: bool,
-    },
-    /// Tell which can be had
-    Check {
-        /// The names [default: all that are declared]
-        names: Vec<String>,
-        /// And all that this workflow names
-        #[arg(long, value_name = "WORKFLOW")]
-        workflow: Option<String>,
-    },
-    /// Forget a value
-    Remove {
-        /// The name
-        name: String,
-        /// In the keyring instead of secrets.toml
-        #[arg(long)]
-        keyring: bool,
     },
 }
 

@@ -49,7 +49,7 @@ pub struct Parts {
 pub struct Mounts {
     /// The files of the web interface by name; `index.html` is the page itself.
     pub assets: Option<fn(&str) -> Option<Asset>>,
-    /// What answers under `/mcp`; asked for with a token like everything else.
+    /// What answers `/mcp`; asked for with a token like everything else.
     pub mcp: Option<axum::Router>,
 }
 

@@ -24,7 +24,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(routes::pages::no_method)
         .with_state(api.clone());
     if let Some(mcp) = mcp {
-        app = app.nest("/mcp", mcp);
+        app = app.merge(mcp);
     }
     app.layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .layer(from_fn_with_state(api.clone(), guard::bound))

@@ -237,7 +237,9 @@ impl http::Launcher for Launcher {
                 return Err(Fault::new(FaultKind::NotAllowed, message).into());
             }
         };
-        let (present, _) = self.find(&name).and_then(|found| self.read(&found)).map_err(told)?;
+        let (mut present, _) = self.find(&name).and_then(|found| self.read(&found)).map_err(told)?;
+        // What a person allowed at the start is no part of the file.
+        present.allowed.clone_from(&pinned.allowed);
         let changes = diff(pinned, &present);
         let text = if changes.is_empty() { String::new() } else { changes.to_string() };
         let changes = serde_json::to_value(&changes);
