@@ -1,7 +1,5 @@
 //! What can be typed about secrets.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 
 /// `secrets`.
