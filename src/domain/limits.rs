@@ -397,3 +397,23 @@ pub const MEMORY_EMBEDDED_PER_SEARCH: usize = 1024;
 pub const MEMORY_PROMPT_CHUNKS: usize = 5;
 /// Most of them, in bytes over all chunks.
 pub const MEMORY_PROMPT_BYTES: usize = 16 * 1024;
+/// Most of a page that a tool fetches; more is cut.
+pub const FETCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a tool waits for a whole page, redirects included.
+pub const FETCH_MS: u64 = 60_000;
+/// Most pages of one scrape.
+pub const FETCH_PAGES: usize = 20;
+/// Longest that a tool waits for a time: it holds a worker meanwhile.
+pub const TOOL_WAIT_MS: u64 = 1_800_000;
+/// Most steps of a plan of one conversation.
+pub const THOUGHT_STEPS: usize = 100;
+/// Most times that a step's command is run by one call.
+pub const THOUGHT_TRIES: u32 = 20;
+/// Most rows of a database that a tool shows.
+pub const DATABASE_ROWS: usize = 1_000;
+/// How long one call may work in a database.
+pub const DATABASE_MS: u64 = 60_000;
+/// Most rows that one call puts into a database.
+pub const DATABASE_SEEDS: usize = 10_000;
+/// Largest answer of an endpoint for embeddings: vectors of the most texts of one request, as decimal numbers.
+pub const EMBEDDINGS_BYTES: usize = 32 * 1024 * 1024;
