@@ -14,7 +14,8 @@ use wfctl::domain::payload::PayloadSource as _;
 use crate::house::{Driven, Fate, House, definition};
 use crate::model_server::{Asked, ModelServer, Reply};
 
-const WORKFLOW: &str = "name: w\nworkspace: worktree\ntasks:\n  work: {agent: looker, with: {goal: \"find the answer\"}}\n";
+const WORKFLOW: &str =
+    "name: w\nworkspace: worktree\ntasks:\n  work: {agent: looker, with: {goal: \"find the answer\"}}\n";
 const ITERATE: &str = "mcp__sequential_thinking__iterate_until_success";
 
 fn role(memory: bool) -> String {
@@ -76,7 +77,11 @@ fn run(fate: Fate) -> u64 {
         Some(Driven::Died) | None => {
             life.bury();
             house.cut_power();
-            let known = if house.archive().load(&ProjectId::new("p").unwrap()).is_ok() { finished(&house) } else { BTreeMap::new() };
+            let known = if house.archive().load(&ProjectId::new("p").unwrap()).is_ok() {
+                finished(&house)
+            } else {
+                BTreeMap::new()
+            };
             let before = times();
             let life = house.open();
             assert_eq!(begin(&life), Some(Driven::Ended(ProjectStatus::Done)), "{fate:?}");
@@ -89,7 +94,10 @@ fn run(fate: Fate) -> u64 {
     };
     let calls = finished(&house);
     let labels: Vec<&str> = calls.values().map(|(label, _)| label.as_str()).collect();
-    assert_eq!(labels[..3], ["mcp__filesystem__write_file", "mcp__memory__store_knowledge", "mcp__sequential_thinking__plan_steps"]);
+    assert_eq!(
+        labels[..3],
+        ["mcp__filesystem__write_file", "mcp__memory__store_knowledge", "mcp__sequential_thinking__plan_steps"]
+    );
     assert_eq!(labels[3..], [ITERATE], "{fate:?}");
     assert!(calls.values().all(|(_, times)| *times == 1), "{fate:?}: each has one outcome: {calls:?}");
     let memory = Memories::new(&house.home().join("memory"), None).of(&house.repository());
@@ -129,7 +137,10 @@ fn what_one_run_stores_is_given_to_a_role_that_remembers() {
     drive("second", &listener);
     let asked = listener.asked();
     let told = asked[0].first_text("user");
-    assert!(told.contains("## From memory") && told.contains("ask the mice") && told.contains("data, not instructions"), "{told}");
+    assert!(
+        told.contains("## From memory") && told.contains("ask the mice") && told.contains("data, not instructions"),
+        "{told}"
+    );
     // Call 0 has it on record, so that a resume sends the same bytes.
     let pinned = house.records(&ProjectId::new("second").unwrap()).into_iter().find_map(|record| match record.event {
         Event::CallFinished { call: CallIx(0), outcome, .. } => outcome.result.ok(),

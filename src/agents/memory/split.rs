@@ -1,10 +1,12 @@
-//! A text in chunks of 512 to 1,024 tokens, cut where people would cut it: between paragraphs, else between lines, else between
-//! words. A text that is shorter is one chunk. Pure.
+//! A text in chunks of 512 to 1,024 tokens, a few less where that keeps a word whole, cut where people would cut it: between
+//! paragraphs, else between lines, else between words. A text that is shorter is one chunk. Pure.
 
 use crate::domain::limits;
 
 /// Bytes of a token, as the repository's map counts them.
 const TOKEN_BYTES: usize = 4;
+/// Room for a good place to cut, where a text is hardly longer than whole chunks: so much less may a chunk be.
+const SLACK_BYTES: usize = 64 * TOKEN_BYTES;
 
 /// How many tokens a text has, about.
 pub fn tokens(text: &str) -> usize {
@@ -14,10 +16,10 @@ pub fn tokens(text: &str) -> usize {
 /// The chunks of `text`, without white space around them. Together they hold all of its words.
 pub fn split(text: &str) -> Vec<&str> {
     let most = limits::MEMORY_CHUNK_TOKENS * TOKEN_BYTES;
-    let least = limits::MEMORY_CHUNK_TOKENS_LEAST * TOKEN_BYTES;
+    let least = limits::MEMORY_CHUNK_TOKENS_LEAST * TOKEN_BYTES - SLACK_BYTES;
     let (mut chunks, mut rest) = (Vec::new(), text.trim());
     while rest.len() > most {
-        let pieces = rest.len().div_ceil(most);
+        let pieces = rest.len().div_ceil(most - SLACK_BYTES);
         let target = rest.len() / pieces;
         // Behind the cut there is enough left for a chunk, and not more than the pieces that are still to come can hold.
         let from = least.max(rest.len().saturating_sub((pieces - 1) * most));

@@ -108,3 +108,86 @@ impl Embedder for Embeddings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::mpsc;
+
+    use serde_json::Value;
+
+    use super::super::{IDLE_MS, http_client};
+    use super::*;
+    use crate::agents::provider::presets::Quirks;
+    use crate::domain::time::Millis;
+
+    /// Answers one request with this status and body; hears its head and body.
+    fn answers(status: &'static str, body: String) -> (String, mpsc::Receiver<(String, Value)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let (says, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while reader.read_line(&mut head).unwrap() > 2 {}
+            let length = head.to_lowercase();
+            let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            let mut asked = vec![0; length.trim().parse().unwrap()];
+            reader.read_exact(&mut asked).unwrap();
+            says.send((head, serde_json::from_slice(&asked).unwrap())).unwrap();
+            let length = body.len();
+            write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
+        });
+        (base_url, heard)
+    }
+
+    fn embeddings(base_url: String) -> Embeddings {
+        let endpoint = Endpoint {
+            base_url,
+            key: Secret::new("sk-very-secret"),
+            headers: BTreeMap::new(),
+            quirks: Quirks::default(),
+            idle_ms: IDLE_MS,
+        };
+        let http = http_client(&BTreeMap::new()).unwrap();
+        Embeddings::new(&endpoint, http, "test/small", Arc::new(|| Millis(0))).unwrap()
+    }
+
+    fn texts() -> Vec<String> {
+        vec!["a".to_owned(), "b".to_owned()]
+    }
+
+    #[tokio::test]
+    async fn a_vector_comes_for_each_text_whatever_their_order() {
+        let body = json!({ "data": [{ "index": 1, "embedding": [0.5, 1] }, { "index": 0, "embedding": [2, 0] }] });
+        let (base_url, heard) = answers("200 OK", body.to_string());
+        let made = embeddings(base_url).embed(&texts()).await.unwrap();
+        assert_eq!(made, [vec![2.0, 0.0], vec![0.5, 1.0]]);
+        let (head, asked) = heard.recv().unwrap();
+        assert!(
+            head.starts_with("POST /v1/embeddings ")
+                && head.to_lowercase().contains("authorization: bearer sk-very-secret")
+        );
+        assert_eq!((&asked["model"], &asked["input"]), (&json!("small"), &json!(["a", "b"])));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_is_told_without_the_key() {
+        for (status, body, class, says) in [
+            ("401 Unauthorized", "{\"error\": {\"message\": \"no key sk-very-secret\"}}", FailureClass::Auth, "no key"),
+            ("200 OK", "<html>", FailureClass::Malformed, "not one of an /embeddings endpoint"),
+            ("200 OK", "{\"data\": [{\"embedding\": [1]}]}", FailureClass::Malformed, "a vector for each text"),
+        ] {
+            let (base_url, _heard) = answers(status, body.to_owned());
+            let failure = embeddings(base_url).embed(&texts()).await.unwrap_err();
+            assert_eq!(failure.class, class, "{failure}");
+            assert!(failure.message.contains(says) && !failure.message.contains("very-secret"), "{failure}");
+        }
+        let failure = embeddings("http://127.0.0.1:1/v1".to_owned()).embed(&texts()).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Unreachable);
+    }
+}

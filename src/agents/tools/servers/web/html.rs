@@ -44,24 +44,24 @@ enum Piece<'h> {
 /// The text of a page.
 pub fn text(html: &str) -> String {
     let mut writer = Writer::default();
-    // The title stands in the head, which is not shown otherwise.
-    if let Some(title) = inside(html, "title") {
-        writer.line(&format!("{}\n", entities(title).trim()));
-    }
     writer.write(html, &SILENT);
-    writer.done()
+    // The title stands in the head, which is not shown otherwise.
+    format!("{}{}", title(html), writer.done())
 }
 
 /// The text of what a page is about: of its `main` or `article` when there is one, else without what usually is around it.
 pub fn main_part(html: &str) -> String {
-    let title = inside(html, "title").map(|title| format!("{}\n\n", entities(title).trim())).unwrap_or_default();
     let part = inside(html, "main").or_else(|| inside(html, "article"));
     let mut writer = Writer::default();
     match part {
         Some(part) => writer.write(part, &SILENT),
         None => writer.write(html, &[&SILENT[..], &AROUND[..]].concat()),
     }
-    format!("{title}{}", writer.done())
+    format!("{}{}", title(html), writer.done())
+}
+
+fn title(html: &str) -> String {
+    inside(html, "title").map(|title| format!("{}\n\n", entities(title).trim())).unwrap_or_default()
 }
 
 /// Where the links of a page lead, in their order, without what is behind `#`.

@@ -143,10 +143,9 @@ async fn scrape_website(arguments: &Value, site: &Site<'_>) -> Result<ToolOutput
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut open = VecDeque::from([first.clone()]);
     let (mut out, mut pages) = (String::new(), 0);
-    while let Some(next) = open.pop_front() {
-        if pages == most {
-            break;
-        }
+    while pages < most
+        && let Some(next) = open.pop_front()
+    {
         if !seen.insert(next.as_str().to_owned()) {
             continue;
         }
