@@ -268,6 +268,15 @@ async fn git_writes_with_leave_alone() {
             .await
             .contains("none is configured")
     );
+    let config = bench.root().join(".git/config");
+    let text = std::fs::read_to_string(&config).unwrap() + "[remote \"origin\"]\n\turl = /nowhere\n";
+    std::fs::write(&config, text).unwrap();
+    let push = |branch: &str| json!({ "remote": "origin", "branch": branch });
+    assert!(bench.told("mcp__git__git_push", push("nobody")).await.contains("no branch"));
+    assert!(bench.does("mcp__git__git_push", push("main")).await.starts_with("pushed main to origin"));
+    assert_eq!(bench.commands()[0].0, "git push -- 'origin' 'refs/heads/main:refs/heads/main'", "without force");
+    bench.next_command(Ran { code: Some(1), timed_out: false, output: b"rejected".to_vec(), output_bytes: 8 });
+    assert!(bench.told("mcp__git__git_push", push("main")).await.contains("was not pushed to origin: rejected"));
 }
 
 #[tokio::test]
