@@ -174,6 +174,15 @@ impl Memory {
         &self.folder
     }
 
+    /// Reads what there is, so that the next search finds it in memory. Blocks; a large memory takes a moment the first time.
+    pub fn refresh(&self) -> Result<(), Error> {
+        drop(self.now()?);
+        if let Some(embedder) = &self.embedder {
+            self.with_vectors(embedder.model(), |_| ());
+        }
+        Ok(())
+    }
+
     fn io(&self, source: io::Error) -> Error {
         Error::Io { folder: self.folder.clone(), source }
     }

@@ -238,3 +238,44 @@ fn a_repository_and_its_folders_share_a_memory_and_others_have_their_own() {
     assert_eq!(all.len(), 1);
     assert!(all[0].place.ends_with(".git"), "{}", all[0].place);
 }
+
+/// A memory of so many chunks, written at once.
+fn of_size(folder: &Path, chunks: usize) {
+    let log = super::log::Log::new(folder);
+    let held = log.hold().unwrap();
+    let chunk = |number: usize| Chunk {
+        id: format!("{number:016x}"),
+        content: format!("word and number {number}"),
+        metadata: about(Kind::Task, "many"),
+    };
+    let chunks: Vec<Chunk> = (0..chunks).map(chunk).collect();
+    log.write_anew(&held, &mut super::log::Position::default(), chunks.iter()).unwrap();
+}
+
+#[tokio::test]
+async fn one_chunk_past_the_bound_is_refused_and_an_answer_has_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    of_size(folder.path(), limits::MEMORY_CHUNKS);
+    let memory = memory(folder.path());
+    let refused = memory.store("one more", about(Kind::Task, "a")).unwrap_err().to_string();
+    assert!(refused.contains("wfctl memory delete"), "{refused}");
+    memory.update(&format!("{:016x}", 7), "changed", None).unwrap();
+    memory.delete(&format!("{:016x}", 8)).unwrap();
+    memory.store("one more", about(Kind::Task, "a")).unwrap();
+    let found = memory.retrieve("word", &Filters::default(), usize::MAX).await.unwrap();
+    assert_eq!(found.hits.len(), limits::MEMORY_HITS);
+}
+
+#[tokio::test]
+async fn a_search_has_a_bounded_number_of_chunks_embedded() {
+    let folder = tempfile::tempdir().unwrap();
+    of_size(folder.path(), limits::MEMORY_EMBEDDED_PER_SEARCH + 1);
+    let embedder = Arc::new(Meanings::default());
+    let memory = Memory::new(folder.path(), Some(embedder.clone()));
+    let found = memory.retrieve("word", &Filters::default(), 3).await.unwrap();
+    assert_eq!(found.ranked, Ranked::WordsAndVectors { model: "test/meanings".into(), without: 1 });
+    let requests = limits::MEMORY_EMBEDDED_PER_SEARCH / limits::MEMORY_EMBEDDED_AT_ONCE + 1;
+    assert_eq!(embedder.asked.load(Ordering::SeqCst), requests);
+    let found = memory.retrieve("word", &Filters::default(), 3).await.unwrap();
+    assert!(!found.ranked.to_string().contains("no vector yet"), "{}", found.ranked);
+}

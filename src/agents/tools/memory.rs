@@ -173,6 +173,8 @@ impl Tool for MemoryStore {
 pub(super) async fn search(arguments: &Value, site: &Site<'_>) -> Result<ToolOutput, ToolFault> {
     let Search { query, top_k, filters } = arguments::typed(arguments)?;
     let memory = opened(site).await?;
+    let reading = memory.clone();
+    off_the_loop(move || reading.refresh()).await?;
     let found = memory.retrieve(&query, &filters, top_k.unwrap_or(HITS)).await.map_err(fault)?;
     Ok(ToolOutput::new(told(&found)))
 }
@@ -250,7 +252,11 @@ pub(super) fn line(chunk: &Chunk) -> String {
 }
 
 /// What a role that remembers is given with its task: the chunks that fit it best, within bounds; empty when there are none.
-pub async fn brief(memory: &Memory, task: &str) -> Result<String, Error> {
+pub async fn brief(memory: &Arc<Memory>, task: &str) -> Result<String, Error> {
+    let reading = memory.clone();
+    if let Ok(read) = tokio::task::spawn_blocking(move || reading.refresh()).await {
+        read?;
+    }
     let query: String = task.chars().take(limits::COMMENT_BYTES).collect();
     let found = memory.retrieve(&query, &Filters::default(), limits::MEMORY_PROMPT_CHUNKS).await?;
     let mut out = String::new();
