@@ -28,6 +28,8 @@ pub enum Entry {
     Put(Chunk),
     /// The chunk of this id is gone.
     Delete(String),
+    /// The first line of a file that was written anew, for the so-manieth time.
+    Anew(u64),
 }
 
 /// How far the file was read.
@@ -35,12 +37,19 @@ pub enum Entry {
 pub struct Position {
     /// Which file: one that was written anew is another.
     file: Option<(u64, u64)>,
+    /// How it begins: a number of a file that is gone is given to another one.
+    head: Vec<u8>,
+    /// How often it was written anew.
+    generation: u64,
     offset: u64,
     /// Whole lines so far.
     pub lines: usize,
     /// Of these, those that cannot be read.
     pub damaged: usize,
 }
+
+/// How much of a file's beginning is remembered.
+const HEAD_BYTES: usize = 64;
 
 /// What came since.
 #[derive(Debug, Default)]
@@ -100,9 +109,11 @@ impl Log {
         let found = file.metadata()?;
         let this = (found.dev(), found.ino());
         let mut news = News::default();
-        if position.file != Some(this) || found.len() < position.offset {
+        let mut head = Vec::new();
+        (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+        if position.file != Some(this) || found.len() < position.offset || !head.starts_with(&position.head) {
             news.is_new = position.file.is_some();
-            *position = Position { file: Some(this), ..Position::default() };
+            *position = Position { file: Some(this), head, ..Position::default() };
         }
         if found.len() > limits::MEMORY_BYTES {
             let problem = format!("{} has more than {} bytes", self.path().display(), limits::MEMORY_BYTES);
@@ -120,6 +131,7 @@ impl Log {
             position.offset += line.len() as u64;
             position.lines += 1;
             match decoded(whole) {
+                Some(Entry::Anew(generation)) => position.generation = generation,
                 Some(entry) => news.entries.push(entry),
                 None => position.damaged += 1,
             }
@@ -154,6 +166,9 @@ impl Log {
         if is_new {
             files::sync_dir(&self.folder)?;
         }
+        if found.len() == 0 {
+            position.head = text[..text.len().min(HEAD_BYTES)].to_vec();
+        }
         position.file = Some((found.dev(), found.ino()));
         position.offset = found.len() + text.len() as u64;
         position.lines += entries.len() + usize::from(is_cut);
@@ -168,7 +183,8 @@ impl Log {
         position: &mut Position,
         chunks: impl Iterator<Item = &'c Chunk>,
     ) -> io::Result<()> {
-        let (mut text, mut lines) = (Vec::new(), 0);
+        let generation = position.generation + 1;
+        let (mut text, mut lines) = (encoded(&Entry::Anew(generation))?, 1);
         for chunk in chunks {
             text.extend(encoded(&Entry::Put(chunk.clone()))?);
             lines += 1;
@@ -176,7 +192,9 @@ impl Log {
         let path = self.path();
         files::write_atomic(&path, &text)?;
         let found = std::fs::metadata(&path)?;
-        *position = Position { file: Some((found.dev(), found.ino())), offset: found.len(), lines, damaged: 0 };
+        let head = text[..text.len().min(HEAD_BYTES)].to_vec();
+        let file = Some((found.dev(), found.ino()));
+        *position = Position { file, head, generation, offset: found.len(), lines, damaged: 0 };
         Ok(())
     }
 }

@@ -144,6 +144,8 @@ impl State {
                 self.words.remove(&id);
                 self.chunks.remove(&id);
             }
+            // It is of the file, not of what is in it.
+            Entry::Anew(_) => {}
         }
     }
 }
