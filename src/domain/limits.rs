@@ -218,6 +218,8 @@ pub const NO_PROGRESS_GRACE_TURNS: u32 = 5;
 pub const WAITING_TOOL_MS: u64 = 10_000;
 /// Most tasks of one agent's plan; a larger one is made of several plans.
 pub const PLAN_TASKS: usize = 200;
+/// Most parts that a planner hands to planners of their own at once.
+pub const PLAN_SCOPES: usize = 50;
 /// Largest role file.
 pub const ROLE_FILE_BYTES: usize = 64 * 1024;
 /// Longest excerpt of an earlier attempt's failure in the prompt of the next.
