@@ -32,6 +32,9 @@ pub struct Role {
     /// What its commands need of what the task's may reach; absent: all of it.
     #[serde(default)]
     pub sandbox: Option<SandboxSpec>,
+    /// It is given what fits its task from the repository's memory.
+    #[serde(default)]
+    pub memory: bool,
     /// Sampling temperature; absent: the provider's default.
     #[serde(default)]
     pub temperature: Option<f32>,
