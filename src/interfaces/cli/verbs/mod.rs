@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod engine;
 pub mod events;
 pub mod explain;
+pub mod export;
 pub mod external;
 pub mod fork;
 pub mod gc;
