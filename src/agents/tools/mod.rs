@@ -30,6 +30,7 @@ mod move_file;
 mod nearest;
 mod read_file;
 mod read_output;
+mod renamed;
 mod run_checks;
 mod run_command;
 mod search;

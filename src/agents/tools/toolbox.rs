@@ -99,7 +99,16 @@ fn all() -> Vec<Box<dyn Tool>> {
         Box::new(read_output::ReadOutput),
         Box::new(memory::MemorySearch),
         Box::new(memory::MemoryStore),
+        named("list_files_recursive", list_files::ListFiles),
+        named("read_file_content", read_file::ReadFile),
+        named("write_file_content", write_file::WriteFile),
+        named("search_code_pattern", search::Search),
+        named("get_directory_structure", tree::Tree),
     ]
+}
+
+fn named(name: &'static str, tool: impl Tool + 'static) -> Box<dyn Tool> {
+    Box::new(renamed::Renamed { name, tool: Box::new(tool) })
 }
 
 impl Toolbox {
