@@ -7,7 +7,7 @@ use std::time::Duration;
 use wfctl::domain::sandbox::Backend;
 use wfctl::telemetry::mask::Masker;
 use wfctl::workspace::process::{self, Command, End, Report};
-use wfctl::workspace::sandbox::{Containment, Place, Policy, Sandbox};
+use wfctl::workspace::sandbox::{Containment, Engines, Place, Policy, Sandbox};
 
 use crate::world::World;
 
@@ -24,7 +24,8 @@ pub const STAGE: &str = "WFCTL_TEST_STAGE";
 static SANDBOXES: LazyLock<Vec<Arc<Sandbox>>> = LazyLock::new(|| {
     let path = std::env::var_os("PATH");
     let stage = stage();
-    let place = Place { stage: &stage, path: path.as_deref(), untrusted: &[] };
+    let place =
+        Place { stage: &stage, path: path.as_deref(), untrusted: &[], engines: &Engines::default(), image: None };
     let mut found = Vec::new();
     for backend in [Backend::Native, Backend::Bwrap] {
         match runtime().block_on(Sandbox::tried(backend, &place)) {

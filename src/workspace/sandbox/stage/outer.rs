@@ -17,7 +17,7 @@ use super::socket::{Socket, wait};
 use super::{INNER, VERB, bwrap, capabilities};
 
 /// This binary, whatever has become of its file.
-const SELF: &str = "/proc/self/exe";
+pub(super) const SELF: &str = "/proc/self/exe";
 
 /// Runs to the end of the command.
 pub(super) fn run() -> ExitCode {
@@ -42,6 +42,7 @@ fn start(socket: &Socket) -> io::Result<Child> {
     // The part inside reads the same order.
     rustix::io::fcntl_setfd(&memory, FdFlags::empty())?;
     let child = match &order.maker {
+        Maker::Container(_) => return Err(another_part()),
         Maker::Native => {
             namespaces(order.private_network)?;
             #[expect(clippy::disallowed_methods, reason = "the stage starts what it contains")]
@@ -59,6 +60,11 @@ fn start(socket: &Socket) -> io::Result<Child> {
         }
     };
     Ok(child)
+}
+
+/// An order came to the wrong part of the stage.
+pub(super) fn another_part() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the order is for another part of the sandbox")
 }
 
 /// Reads an order from its beginning.
