@@ -119,6 +119,11 @@ fn watch(mut child: Child, socket: &Socket) -> io::Result<()> {
         use std::os::fd::AsFd as _;
         let (exit, engine) = wait(ended.as_fd(), (socket.descriptor(), PollFlags::empty()), None)?;
         if engine.intersects(PollFlags::HUP | PollFlags::ERR) && exit.is_empty() {
+            // bubblewrap's own child does not die with it before it has come that far, and waits for it for ever. As long as it has
+            // not, it is of this group; and so is this process, which has no more to do.
+            if rustix::process::getpgrp() == rustix::process::getpid() {
+                rustix::process::kill_process_group(rustix::process::getpgrp(), rustix::process::Signal::KILL)?;
+            }
             child.kill()?;
         }
         if !exit.is_empty() || engine.intersects(PollFlags::HUP | PollFlags::ERR) {
