@@ -14,7 +14,7 @@ use support::{head, ms, ratio, report, scaled, timed};
 use wfctl::domain::sandbox::{Allowance, Backend};
 use wfctl::telemetry::mask::Masker;
 use wfctl::workspace::process::{self, Command, End};
-use wfctl::workspace::sandbox::{Containment, Limits, Place, Policy, Sandbox};
+use wfctl::workspace::sandbox::{Containment, Engines, Limits, Place, Policy, Sandbox};
 
 fn command(dir: &Path, contained: Containment) -> Command {
     Command {
@@ -55,7 +55,7 @@ fn main() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let stage = Path::new(env!("CARGO_BIN_EXE_wfctl"));
     let path = std::env::var_os("PATH");
-    let place = Place { stage, path: path.as_deref(), untrusted: &[] };
+    let place = Place { stage, path: path.as_deref(), untrusted: &[], engines: &Engines::default(), image: None };
     let mut rows = vec![("bare".to_owned(), command(dir.path(), Containment::Open), Vec::new())];
     for backend in [Backend::Native, Backend::Bwrap] {
         match runtime.block_on(Sandbox::tried(backend, &place)) {

@@ -198,6 +198,7 @@ impl App {
         places.config = config;
         places.sockets = sockets.unwrap_or(places.sockets);
         places.path = self.environment.text("PATH").map(Into::into);
+        places.engines = sandbox::engines(&self.environment);
         Containments::new(places)
     }
 

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::App;
+use crate::config::Environment;
 use crate::domain::sandbox::{Allowance, Attestation, Backend};
 use crate::steps::{ByHand, Uncontained};
 use crate::workspace::command_line::{self, Program};
-use crate::workspace::sandbox::{Error as SandboxError, Missing, Network, Place, Sandbox, self_test};
+use crate::workspace::sandbox::{Engines, Error as SandboxError, Missing, Network, Place, Sandbox, self_test};
 
 pub use crate::workspace::sandbox::self_test::{Came, Escape};
 
@@ -44,7 +45,7 @@ pub enum TrialError {
         /// What is missing, for each backend that was tried.
         why: String,
         /// What to do, each thing once.
-        remedies: Vec<&'static str>,
+        remedies: Vec<String>,
     },
     /// What is allowed cannot be given: a folder is missing, for instance.
     #[error("{0}")]
@@ -76,7 +77,6 @@ impl App {
     pub async fn try_in_sandbox(&self, trial: &Trial) -> Result<Tried, TrialError> {
         let dir = std::env::current_dir()
             .map_err(|source| TrialError::System { doing: "find out the current folder", source })?;
-        let program = self.program(trial, &dir)?;
         if !trial.allowed.network.is_none() {
             let listening = |source| TrialError::System { doing: "make the home, where the proxy listens", source };
             self.places.create().map_err(|error| listening(std::io::Error::other(error)))?;
@@ -87,6 +87,7 @@ impl App {
         let withheld = self.secrets.withheld();
         let ByHand { sandbox, policy, environment } =
             containments.by_hand(&trial.allowed, &dir, &environment, &withheld).await?;
+        let program = self.program(trial, &dir, &sandbox)?;
         let outcome = sandbox.foreground(&policy, &program, &dir, &environment).await?;
         let code = match outcome.end {
             Some(Ok(code)) => u8::try_from(code).unwrap_or(u8::MAX),
@@ -105,7 +106,10 @@ impl App {
         let home = &self.places.home;
         let field = home.ancestors().find(|folder| folder.is_dir()).unwrap_or(home);
         let mut all = Vec::new();
-        for backend in [Backend::Bwrap, Backend::Native] {
+        let mut backends = vec![Backend::Bwrap, Backend::Native];
+        // Nobody makes containers for a person who does not want commands to run in them.
+        backends.extend(Some(self.layers.allowance().backend).filter(|backend| backend.has_own_files()));
+        for backend in backends {
             let found = match self.tried(backend).await {
                 Ok(sandbox) => {
                     let escapes = self_test::run(&sandbox, field).await;
@@ -118,27 +122,52 @@ impl App {
         all
     }
 
-    fn program(&self, trial: &Trial, dir: &Path) -> Result<Program, TrialError> {
+    /// The engines that make containers: for each backend the one that answers, in words, or why none does.
+    pub async fn container_engines(&self) -> [(Backend, Result<String, Missing>); 2] {
+        let engines = engines(&self.environment);
+        let told = |backend| engines.told(backend);
+        let (docker, podman) = tokio::join!(told(Backend::Docker), told(Backend::Podman));
+        [(Backend::Docker, docker), (Backend::Podman, podman)]
+    }
+
+    fn program(&self, trial: &Trial, dir: &Path, sandbox: &Sandbox) -> Result<Program, TrialError> {
         let mut words = trial.command.iter().cloned();
         let name = words.next().ok_or(command_line::Error::Empty)?;
-        let path = self.environment.text("PATH").map(OsString::from);
-        let found = command_line::find(&name.to_string_lossy(), dir, path.as_deref())?;
+        let found = if sandbox.has_own_files() {
+            command_line::elsewhere(&name.to_string_lossy(), dir)
+        } else {
+            let path = self.environment.text("PATH").map(OsString::from);
+            command_line::find(&name.to_string_lossy(), dir, path.as_deref())?
+        };
         Ok(Program { path: found, name, arguments: words.collect() })
     }
 
     async fn tried(&self, backend: Backend) -> Result<Sandbox, Missing> {
         let path = self.environment.text("PATH").map(OsString::from);
         let untrusted = [self.places.home.clone()];
-        let stage = stage();
-        Sandbox::tried(backend, &Place { stage: &stage, path: path.as_deref(), untrusted: &untrusted }).await
+        let (stage, engines, allowed) = (stage(), engines(&self.environment), self.layers.allowance());
+        let place = Place {
+            stage: &stage,
+            path: path.as_deref(),
+            untrusted: &untrusted,
+            engines: &engines,
+            image: allowed.image.as_deref(),
+        };
+        Sandbox::tried(backend, &place).await
     }
+}
+
+/// Where the environment says that engines which make containers are.
+pub(super) fn engines(environment: &Environment) -> Engines {
+    let found = environment.engines();
+    Engines { docker: found.docker, podman: found.podman, unusable: found.unusable }
 }
 
 impl From<SandboxError> for TrialError {
     fn from(error: SandboxError) -> Self {
         let mut remedies = Vec::new();
         if let SandboxError::Unavailable(missing) = &error {
-            remedies.extend(missing.iter().map(|missing| missing.remedy));
+            remedies.extend(missing.iter().map(|missing| missing.remedy.to_string()));
             remedies.dedup();
         }
         match error {

@@ -11,7 +11,8 @@
 //! | `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT` | where HashiCorp Vault is, for secrets that are declared to be there |
 //! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER` | where traces are sent, as OpenTelemetry defines them |
 //! | `REDIS_HOST`, `REDIS_PORT` | the server of a `[bus.redis]` that names none |
-//! | `XDG_RUNTIME_DIR` | where the socket goes when the home's path is too long for one |
+//! | `XDG_RUNTIME_DIR` | where the socket goes when the home's path is too long for one; where engines of an ordinary user listen |
+//! | `DOCKER_HOST`, `CONTAINER_HOST` | the socket (`unix://...`) of Docker and of Podman, for commands in containers |
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -35,6 +36,17 @@ pub struct TracesSpec {
 impl TracesSpec {
     /// What the sink is called.
     pub const NAME: &str = "otlp";
+}
+
+/// Where engines that make containers may answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnginesSpec {
+    /// Sockets of Docker.
+    pub docker: Vec<PathBuf>,
+    /// Sockets of Podman.
+    pub podman: Vec<PathBuf>,
+    /// A `DOCKER_HOST` that is no socket of this machine.
+    pub unusable: Option<String>,
 }
 
 /// Text in which `%41` stands for `A`, and no white space around it.
@@ -150,6 +162,23 @@ impl Environment {
         (url, host.is_some())
     }
 
+    /// Where engines that make containers may answer, the first one first.
+    pub fn engines(&self) -> EnginesSpec {
+        const UNIX: &str = "unix://";
+        let socket = |name: &str| self.text(name).and_then(|address| Some(PathBuf::from(address.strip_prefix(UNIX)?)));
+        let own = |path: &str| self.runtime_dir().map(|dir| dir.join(path));
+        let docker = match self.text("DOCKER_HOST") {
+            Some(_) => socket("DOCKER_HOST").into_iter().collect(),
+            None => [Some(PathBuf::from("/var/run/docker.sock")), own("docker.sock")].into_iter().flatten().collect(),
+        };
+        let podman = match socket("CONTAINER_HOST") {
+            Some(socket) => vec![socket],
+            None => [own("podman/podman.sock"), Some("/run/podman/podman.sock".into())].into_iter().flatten().collect(),
+        };
+        let unusable = self.text("DOCKER_HOST").filter(|address| !address.starts_with(UNIX)).map(str::to_owned);
+        EnginesSpec { docker, podman, unusable }
+    }
+
     /// The settings that are given as variables.
     pub fn settings(&self) -> Vec<(Key, &'static str, String)> {
         let variables = [
@@ -183,6 +212,18 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn engines_are_found_by_variables_or_where_they_usually_are() {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let usual = Environment::of([("XDG_RUNTIME_DIR", "/run/user/7")]).engines();
+        assert_eq!(usual.docker, paths(&["/var/run/docker.sock", "/run/user/7/docker.sock"]));
+        assert_eq!(usual.podman, paths(&["/run/user/7/podman/podman.sock", "/run/podman/podman.sock"]));
+        let said = Environment::of([("DOCKER_HOST", "unix:///x"), ("CONTAINER_HOST", "unix:///y")]).engines();
+        assert_eq!((said.docker, said.podman), (paths(&["/x"]), paths(&["/y"])));
+        let far = Environment::of([("DOCKER_HOST", "tcp://far:2375")]).engines();
+        assert_eq!((far.docker, far.unusable.as_deref()), (Vec::new(), Some("tcp://far:2375")));
+    }
 
     #[test]
     fn traces_are_sent_where_the_variables_of_opentelemetry_say() {

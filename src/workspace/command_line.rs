@@ -34,7 +34,7 @@ const SHELL_WORDS: &[&str] = &[
 /// A program with its arguments, found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// Absolute, so that it can be spawned without forking a copy of the engine.
+    /// Absolute, so that it can be spawned without forking a copy of the engine; a bare name where other programs are than here.
     pub path: PathBuf,
     /// The word it was called by (`argv[0]`).
     pub name: OsString,
@@ -74,6 +74,20 @@ pub fn plain_words(line: &str) -> Option<Vec<&str>> {
 
 /// Finds what `line` runs, in the directory `dir` and with `path` as the value of `PATH`.
 pub fn resolve(line: &str, dir: &Path, path: Option<&OsStr>) -> Result<Program, Error> {
+    program(line, |name| find(name, dir, path))
+}
+
+/// What `line` runs where other programs are than here: a bare name is looked up there.
+pub fn resolve_elsewhere(line: &str, dir: &Path) -> Result<Program, Error> {
+    program(line, |name| Ok(elsewhere(name, dir)))
+}
+
+/// The path that `name` stands for where other programs are than here.
+pub fn elsewhere(name: &str, dir: &Path) -> PathBuf {
+    if name.contains('/') { dir.join(name) } else { PathBuf::from(name) }
+}
+
+fn program(line: &str, find: impl Fn(&str) -> Result<PathBuf, Error>) -> Result<Program, Error> {
     if line.contains('\0') {
         return Err(Error::NullByte);
     }
@@ -89,7 +103,7 @@ pub fn resolve(line: &str, dir: &Path, path: Option<&OsStr>) -> Result<Program, 
     };
     let (name, arguments) = words.split_first().ok_or(Error::Empty)?;
     Ok(Program {
-        path: find(name, dir, path)?,
+        path: find(name)?,
         name: OsString::from(name),
         arguments: arguments.iter().map(OsString::from).collect(),
     })
@@ -153,6 +167,10 @@ mod tests {
         assert_eq!(resolve("./data"), Err(Error::NotExecutable("./data".to_owned())));
         assert_eq!(resolve("./none"), Err(Error::NotFound("./none".to_owned())));
         assert_eq!(resolve(" \t"), Err(Error::Empty));
+        let elsewhere = |line: &str| resolve_elsewhere(line, dir.path()).map(|program| program.path);
+        assert_eq!(elsewhere("no-such-thing a"), Ok("no-such-thing".into()));
+        assert_eq!(elsewhere("./none"), Ok(dir.path().join("./none")));
+        assert_eq!(elsewhere(""), Err(Error::Empty));
         assert_eq!(resolve("a\0b"), Err(Error::NullByte));
         let long = "x".repeat(limits::COMMAND_BYTES + 1);
         assert_eq!(resolve(&long), Err(Error::TooLong(long.len())));

@@ -7,7 +7,11 @@
 //! its group (`setsid`) is found by [`ENGINE_VARIABLE`], which every command inherits. Nothing is ever killed by name or by
 //! pid alone.
 //!
+//! A container is no descendant: its engine is asked for those that bear the home's name (`containers`).
+//!
 //! Must only be called by the engine that holds the home: then every other engine named in a file is dead.
+
+mod containers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -40,6 +44,8 @@ pub struct Leftovers {
     home_id: String,
     engine: String,
     slots: Mutex<Slots>,
+    /// Engines that made containers for this one, by their sockets.
+    engines: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// The files of this engine: those in use, by leader, and those free to be used again.
@@ -57,7 +63,14 @@ impl Leftovers {
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         let started = procfs::stat(pid).map_or(0, |process| process.started_ticks);
         let engine = format!("{home_id}:{pid}:{started}");
-        Ok(Self { dir, boot: procfs::boot_id(), home_id: home_id.to_owned(), engine, slots: Mutex::default() })
+        Ok(Self {
+            dir,
+            boot: procfs::boot_id(),
+            home_id: home_id.to_owned(),
+            engine,
+            slots: Mutex::default(),
+            engines: Mutex::default(),
+        })
     }
 
     /// The value of [`ENGINE_VARIABLE`] for this engine's commands.
@@ -100,9 +113,10 @@ impl Leftovers {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills everything that earlier engines of this home left running, and returns how many processes that were once all
-    /// of them are dead. To be called before the first step is started.
+    /// Kills everything that earlier engines of this home left running, and returns how many processes and containers that were
+    /// once all of them are dead. To be called before the first step is started.
     pub async fn reap(&self) -> io::Result<usize> {
+        let containers = self.reap_containers().await?;
         let mut killed = BTreeSet::new();
         let mut looks = 0;
         loop {
@@ -124,7 +138,7 @@ impl Leftovers {
         for entry in self.entries()? {
             files::remove_if_there(&entry.file)?;
         }
-        Ok(killed.len())
+        Ok(killed.len() + containers)
     }
 
     /// Every live process that is surely one of ours. Zombies are dead.
@@ -146,7 +160,11 @@ impl Leftovers {
     /// Whether the process was started for an engine of this home that is not this one and no longer lives.
     fn is_escapee(&self, pid: i32) -> bool {
         let Some(marker) = procfs::environment_value(pid, ENGINE_VARIABLE) else { return false };
-        let Ok(marker) = String::from_utf8(marker) else { return false };
+        String::from_utf8(marker).is_ok_and(|marker| self.is_of_the_dead(&marker, Some(pid)))
+    }
+
+    /// Whether a marker is that of an engine of this home that is not this one and no longer lives. `pid`: who bears it.
+    fn is_of_the_dead(&self, marker: &str, pid: Option<i32>) -> bool {
         let mut parts = marker.rsplitn(3, ':');
         let (started, engine, home) = (parts.next(), parts.next(), parts.next());
         if marker == self.engine || home != Some(&self.home_id) {
@@ -155,7 +173,7 @@ impl Leftovers {
         match (engine.and_then(|pid| pid.parse::<i32>().ok()), started.and_then(|ticks| ticks.parse::<u64>().ok())) {
             (Some(engine), Some(started)) => {
                 // The engine itself inherits the marker when it is started by a command of another engine.
-                pid != engine
+                pid != Some(engine)
                     && procfs::stat(engine).is_none_or(|engine| engine.started_ticks != started || engine.is_zombie)
             }
             _ => false,

@@ -176,7 +176,14 @@ impl<'l> Running<'l> {
         if !command.dir.is_dir() {
             return Err(Error::NoFolder(command.dir.clone()));
         }
-        let program = command_line::resolve(&command.line, &command.dir, path)?;
+        let program = match &command.contained {
+            Containment::Sandbox { sandbox, .. } if sandbox.has_own_files() => {
+                command_line::resolve_elsewhere(&command.line, &command.dir)?
+            }
+            Containment::Open | Containment::Sandbox { .. } => {
+                command_line::resolve(&command.line, &command.dir, path)?
+            }
+        };
         let name = program.name.to_string_lossy().into_owned();
         let (mut prepared, line) = match &command.contained {
             Containment::Open => (prepared(&program, &command.dir, env), None),
@@ -185,6 +192,9 @@ impl<'l> Running<'l> {
                 (prepared, Some(line))
             }
         };
+        if let (Some(leftovers), Some(engine)) = (leftovers, line.as_ref().and_then(Line::container_engine)) {
+            leftovers.note_engine(engine);
+        }
         prepared.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = prepared.spawn().map_err(|source| Error::Spawn { program: name.clone(), source })?;
         // It holds the stage's end of the line.

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Names the role of this binary executed anew as an engine, and the backend that it uses.
 const ENGINE: &str = "WFCTL_TEST_ENGINE";
 
-fn until(what: &str, mut happened: impl FnMut() -> bool) {
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let start = Instant::now();
     while !happened() {
         assert!(start.elapsed() < PATIENCE, "{what}");
@@ -102,7 +102,7 @@ fn what_cannot_start_says_why() {
 #[test]
 fn daemons_die_with_their_command() {
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let world = World::make();
         let sleep = unique();
         let line = format!(
@@ -119,7 +119,7 @@ fn daemons_die_with_their_command() {
 #[test]
 fn a_stopped_command_may_tidy_up_and_takes_everybody_along() {
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         for (line, tidied) in [
             ("trap 'echo tidy; exit 0' TERM; setsid sleep SLEEP & echo up; while :; do sleep 0.01; done", true),
             ("trap '' TERM; setsid sleep SLEEP & echo up; while :; do sleep 0.01; done", false),
@@ -147,7 +147,7 @@ fn a_stopped_command_may_tidy_up_and_takes_everybody_along() {
 #[test]
 fn a_dropped_run_leaves_nobody_behind() {
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let world = World::make();
         let sleep = unique();
         let command = rig::command(&world, &format!("echo up; sleep {sleep}"), rig::by(sandbox, world.policy()));
@@ -167,7 +167,7 @@ fn a_dropped_run_leaves_nobody_behind() {
 fn engine() {
     let Ok(sleep) = std::env::var(ENGINE) else { return };
     let Some(sandbox) =
-        rig::sandboxes().iter().find(|it| std::env::var("BACKEND").is_ok_and(|name| name == it.backend().name()))
+        rig::everybody().find(|it| std::env::var("BACKEND").is_ok_and(|name| name == it.backend().name()))
     else {
         panic!("the backend does not work any more")
     };
@@ -191,7 +191,7 @@ fn engine() {
 #[test]
 fn a_killed_engine_takes_its_commands_along() {
     use std::io::{BufRead as _, BufReader};
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let dir = tempfile::tempdir_in(rig::base()).unwrap();
         let sleep = unique();
         let mut engine = std::process::Command::new(std::env::current_exe().unwrap())
@@ -222,7 +222,7 @@ fn a_killed_engine_takes_its_commands_along() {
 fn the_register_finds_a_stopped_stage() {
     use rustix::process::{Pid, Signal, kill_process};
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let world = World::make();
         let dir = tempfile::tempdir_in(rig::base()).unwrap();
         let sleep = unique();

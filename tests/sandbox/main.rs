@@ -3,7 +3,7 @@
 //!
 //! A probe is code of this binary, executed anew inside; nothing has to be installed. `world` is what there is to be
 //! protected, `probes` tries to reach it, `rig` runs one in the other; `contained`, `resources`, `lives` and `network` hold
-//! the tests.
+//! the tests. `container` tests what is asked of an engine that makes containers, with `engine`, which is none.
 
 #![expect(clippy::disallowed_methods, reason = "tests start processes and read their own switches")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -11,6 +11,8 @@
 #![cfg(target_os = "linux")]
 
 mod contained;
+mod container;
+mod engine;
 mod lives;
 mod network;
 mod ordinary;

@@ -9,7 +9,7 @@ use crate::world::World;
 #[test]
 fn endless_output_ends_the_command() {
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let world = World::make();
         let command =
             Command { log_bytes_max: 1 << 20, ..rig::command(&world, "yes", rig::by(sandbox, world.policy())) };
@@ -23,7 +23,7 @@ fn endless_output_ends_the_command() {
 #[test]
 fn a_hog_is_ended_by_its_processor_time() {
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let world = World::make();
         let mut policy = world.policy();
         policy.limits.cpu_seconds = Some(1);
@@ -32,8 +32,8 @@ fn a_hog_is_ended_by_its_processor_time() {
             "exec sh -c 'while :; do :; done'",
             rig::by(sandbox, policy),
         )));
-        // SIGXCPU, or SIGKILL at the hard limit.
-        assert!(matches!(report.end, End::Signalled(24 | 9)), "{:?}", report.end);
+        // SIGXCPU, or SIGKILL at the hard limit; engines for containers tell signals as codes.
+        assert!(matches!(report.end, End::Signalled(24 | 9) | End::Exited(152 | 137)), "{:?}", report.end);
     }
 }
 
@@ -41,7 +41,7 @@ fn a_hog_is_ended_by_its_processor_time() {
 #[test]
 fn output_is_kept_byte_for_byte() {
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let world = World::make();
         let line = "printf '\\033]0;owned\\007\\033[2J\\377\\000'";
         let report = runtime.block_on(rig::run(&rig::command(&world, line, rig::by(sandbox, world.policy()))));
@@ -53,7 +53,7 @@ fn output_is_kept_byte_for_byte() {
 #[test]
 fn preloaded_code_stays_inside() {
     let runtime = rig::runtime();
-    for sandbox in rig::sandboxes() {
+    for sandbox in rig::everybody() {
         let world = World::make();
         let mut command = rig::command(&world, "/bin/true", rig::by(sandbox, world.policy()));
         command.env.push(("LD_PRELOAD".into(), "/nonexistent/evil.so".into()));

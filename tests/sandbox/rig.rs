@@ -7,7 +7,7 @@ use std::time::Duration;
 use wfctl::domain::sandbox::Backend;
 use wfctl::telemetry::mask::Masker;
 use wfctl::workspace::process::{self, Command, End, Report};
-use wfctl::workspace::sandbox::{Containment, Place, Policy, Sandbox};
+use wfctl::workspace::sandbox::{Containment, Engines, Place, Policy, Sandbox};
 
 use crate::world::World;
 
@@ -19,12 +19,15 @@ pub const PROBE: &str = "WFCTL_TEST_PROBE";
 /// A folder for worlds, and the stage's program, for users who may not enter the build folder.
 pub const BASE: &str = "WFCTL_TEST_BASE";
 pub const STAGE: &str = "WFCTL_TEST_STAGE";
+/// The image for containers.
+const IMAGE: &str = "WFCTL_TEST_IMAGE";
 
 /// A sandbox of each backend that works here. The native one must, or there is nothing to test.
 static SANDBOXES: LazyLock<Vec<Arc<Sandbox>>> = LazyLock::new(|| {
     let path = std::env::var_os("PATH");
     let stage = stage();
-    let place = Place { stage: &stage, path: path.as_deref(), untrusted: &[] };
+    let place =
+        Place { stage: &stage, path: path.as_deref(), untrusted: &[], engines: &Engines::default(), image: None };
     let mut found = Vec::new();
     for backend in [Backend::Native, Backend::Bwrap] {
         match runtime().block_on(Sandbox::tried(backend, &place)) {
@@ -38,8 +41,32 @@ static SANDBOXES: LazyLock<Vec<Arc<Sandbox>>> = LazyLock::new(|| {
     found
 });
 
+/// Those that this machine makes itself.
 pub fn sandboxes() -> &'static [Arc<Sandbox>] {
     &SANDBOXES
+}
+
+/// An engine that makes containers, when one answers and has an image with what the probes need: a shell and the C library
+/// that this binary was built with.
+static CONTAINERS: LazyLock<Option<Arc<Sandbox>>> = LazyLock::new(|| {
+    let address = std::env::var("DOCKER_HOST").unwrap_or("unix:///var/run/docker.sock".to_owned());
+    let docker = address.strip_prefix("unix://").map(PathBuf::from).into_iter().collect();
+    let engines = Engines { docker, ..Engines::default() };
+    let image = std::env::var(IMAGE).unwrap_or("debian:bookworm-slim".to_owned());
+    let stage = stage();
+    let place = Place { stage: &stage, path: None, untrusted: &[], engines: &engines, image: Some(&image) };
+    match runtime().block_on(Sandbox::tried(Backend::Docker, &place)) {
+        Ok(sandbox) => Some(Arc::new(sandbox)),
+        Err(missing) => {
+            eprintln!("skipped: {missing}");
+            None
+        }
+    }
+});
+
+/// All of them.
+pub fn everybody() -> impl Iterator<Item = &'static Arc<Sandbox>> {
+    sandboxes().iter().chain(CONTAINERS.as_ref())
 }
 
 pub fn base() -> PathBuf {
@@ -58,7 +85,11 @@ pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().unwrap()
 }
 
-pub fn by(sandbox: &Arc<Sandbox>, policy: Policy) -> Containment {
+pub fn by(sandbox: &Arc<Sandbox>, mut policy: Policy) -> Containment {
+    if sandbox.has_own_files() {
+        // The probes are in this binary, which no image has.
+        policy.readable.extend(std::env::current_exe());
+    }
     Containment::Sandbox { sandbox: Arc::clone(sandbox), policy: Arc::new(policy) }
 }
 

@@ -44,6 +44,14 @@ impl Backend {
         }
     }
 
+    /// Whether commands see the files of an image instead of the host's.
+    pub fn has_own_files(self) -> bool {
+        match self {
+            Self::Docker | Self::Podman => true,
+            Self::Auto | Self::Bwrap | Self::Native | Self::None => false,
+        }
+    }
+
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|backend| backend.name() == name)

@@ -3,11 +3,13 @@
 mod faces;
 mod journal;
 mod memory;
+mod sandbox;
 mod secrets;
 
 pub use faces::{Bus, BusWhat, Mcp, Metrics};
 pub use journal::{Audit, AuditWhat, Export};
 pub use memory::{Memory, MemoryFilter, MemoryWhat};
+pub use sandbox::{Contained, Sandbox};
 pub use secrets::{Secrets, SecretsWhat};
 
 use std::path::PathBuf;
@@ -314,9 +316,8 @@ pub struct Run {
     pub models: Models,
     #[command(flatten)]
     pub allow: Allow,
-    /// What keeps commands in their place; `none` lets them do whatever you can [default: the strongest that works here]
-    #[arg(long, value_name = "BACKEND", help_heading = "Sandbox", value_parser = ["auto", "bwrap", "native", "docker", "podman", "none"])]
-    pub sandbox: Option<String>,
+    #[command(flatten)]
+    pub contained: Contained,
     /// The id of the project; starting twice with the same one is one start
     #[arg(long)]
     pub id: Option<String>,
@@ -708,22 +709,6 @@ pub struct Doctor {
     /// Show what keeps commands in their place on this machine, and try to get out of it
     #[arg(long, conflicts_with = "repair")]
     pub sandbox: bool,
-}
-
-/// `sandbox`.
-#[derive(Debug, Args)]
-pub struct Sandbox {
-    /// What keeps it in its place [default: what your configuration says, else the strongest that works here]
-    #[arg(long, visible_alias = "sandbox", value_name = "NAME", help_heading = "Sandbox", value_parser = ["auto", "bwrap", "native", "docker", "podman"])]
-    pub backend: Option<String>,
-    #[command(flatten)]
-    pub allow: Allow,
-    /// Tell what it ran under
-    #[arg(short, long)]
-    pub verbose: bool,
-    /// The program and its arguments
-    #[arg(required = true, last = true, value_name = "CMD")]
-    pub command: Vec<std::ffi::OsString>,
 }
 
 /// `gc`.

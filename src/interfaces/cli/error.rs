@@ -45,7 +45,7 @@ pub enum Error {
         /// What is missing, for each backend that was tried.
         why: String,
         /// What to do.
-        remedies: Vec<&'static str>,
+        remedies: Vec<String>,
     },
     /// A workflow file is refused.
     #[error("{0}")]

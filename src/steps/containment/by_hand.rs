@@ -44,7 +44,7 @@ impl Containments {
         environment: &[(OsString, OsString)],
         withheld: &BTreeSet<String>,
     ) -> Result<ByHand, Uncontained> {
-        let sandbox = self.sandbox(allowed.backend).await?;
+        let sandbox = self.sandbox(allowed).await?;
         let ground = Ground { owner: OWNER, kind: WorkspaceKind::Dir, base_dir: dir };
         let environment = passed_on(environment, allowed, withheld);
         let policy = self.policy(ground, allowed, dir, environment);

@@ -7,13 +7,8 @@ use std::ffi::OsString;
 use crate::domain::sandbox::{Allowance, Backend};
 use crate::workspace::git;
 
-/// Inherited by every command.
-const USUAL: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
+/// Inherited by every command: they mean the same wherever it runs.
+const EVERYWHERE: &[&str] = &[
     "LANG",
     "LANGUAGE",
     "TZ",
@@ -22,8 +17,24 @@ const USUAL: &[&str] = &[
     "NO_COLOR",
     "FORCE_COLOR",
     "CI",
-    "EDITOR",
     "SOURCE_DATE_EPOCH",
+    "CARGO_INCREMENTAL",
+    "CARGO_NET_OFFLINE",
+    "GOFLAGS",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "NODE_ENV",
+    "PYTHONDONTWRITEBYTECODE",
+];
+
+/// Inherited by commands that use the host's tools: they name programs, people and places of the host.
+const USUAL: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "EDITOR",
     "LD_LIBRARY_PATH",
     "PKG_CONFIG_PATH",
     "CC",
@@ -42,24 +53,17 @@ const USUAL: &[&str] = &[
     "NVM_BIN",
     "GOROOT",
     "GOPATH",
-    "GOFLAGS",
     "GOTOOLCHAIN",
     "GOMODCACHE",
     "CARGO_HOME",
     "CARGO_TARGET_DIR",
-    "CARGO_INCREMENTAL",
-    "CARGO_NET_OFFLINE",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "RUSTFLAGS",
     "RUSTDOCFLAGS",
-    "RUST_BACKTRACE",
-    "RUST_LOG",
-    "NODE_ENV",
     "NODE_OPTIONS",
     "NODE_PATH",
     "PYTHONPATH",
-    "PYTHONDONTWRITEBYTECODE",
     "PYENV_ROOT",
     "PYENV_VERSION",
     "ASDF_DIR",
@@ -82,7 +86,10 @@ pub(in crate::steps) fn passed_on(
         |(name, _): &&(OsString, OsString)| !is_own(name) && !git::is_local_variable(name) && !is_withheld(name);
     match allowed.backend {
         Backend::None => environment.iter().filter(passes).cloned().collect(),
-        _ => inherited(environment, &allowed.env).filter(passes).cloned().collect(),
+        backend => {
+            let usual = if backend.has_own_files() { &[] } else { USUAL };
+            inherited(environment, usual, &allowed.env).filter(passes).cloned().collect()
+        }
     }
 }
 
@@ -90,13 +97,17 @@ fn is_own(name: &OsString) -> bool {
     name.as_encoded_bytes().starts_with(b"WFCTL_")
 }
 
-/// What a contained command inherits of `environment`; `more` was allowed by name.
+/// What a contained command inherits of `environment`, beside what means the same everywhere; `more` was allowed by name.
 fn inherited<'e>(
     environment: &'e [(OsString, OsString)],
+    usual: &'static [&'static str],
     more: &'e BTreeSet<String>,
 ) -> impl Iterator<Item = &'e (OsString, OsString)> {
     let passes = move |name: &OsString| {
-        name.to_str().is_some_and(|name| USUAL.contains(&name) || name.starts_with(LOCALE) || more.contains(name))
+        name.to_str().is_some_and(|name| {
+            let is_known = EVERYWHERE.contains(&name) || usual.contains(&name) || name.starts_with(LOCALE);
+            is_known || more.contains(name)
+        })
     };
     environment.iter().filter(move |(name, _)| passes(name))
 }
@@ -110,7 +121,10 @@ mod tests {
         let given = ["PATH", "LC_ALL", "AWS_PROFILE", "DISPLAY", "SSH_AUTH_SOCK", "MY_TOKEN"];
         let environment: Vec<(OsString, OsString)> = given.map(|name| (name.into(), "x".into())).to_vec();
         let more = BTreeSet::from(["DISPLAY".to_owned()]);
-        let names: Vec<_> = inherited(&environment, &more).map(|(name, _)| name.to_str().unwrap()).collect();
-        assert_eq!(names, ["PATH", "LC_ALL", "DISPLAY"]);
+        let names = |usual| -> Vec<_> {
+            inherited(&environment, usual, &more).map(|(name, _)| name.to_str().unwrap()).collect()
+        };
+        assert_eq!(names(USUAL), ["PATH", "LC_ALL", "DISPLAY"]);
+        assert_eq!(names(&[]), ["LC_ALL", "DISPLAY"]);
     }
 }

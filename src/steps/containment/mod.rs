@@ -28,7 +28,8 @@ use crate::workspace::sandbox::{self, Containment, Limits, Network, Place, Polic
 /// Sandboxes and proxies of one engine, each made when it is first needed.
 pub struct Containments {
     places: Places,
-    chosen: tokio::sync::Mutex<BTreeMap<&'static str, Arc<Sandbox>>>,
+    /// By backend and image.
+    chosen: tokio::sync::Mutex<BTreeMap<(&'static str, Option<String>), Arc<Sandbox>>>,
     proxies: Mutex<Vec<(Hosts, Weak<Proxy>)>>,
 }
 
@@ -73,7 +74,7 @@ impl Containments {
         if allowed.backend == Backend::None {
             return Ok(Contained { containment: Containment::Open, environment });
         }
-        let sandbox = self.sandbox(allowed.backend).await.map_err(|error| failed(error.to_string()))?;
+        let sandbox = self.sandbox(allowed).await.map_err(|error| failed(error.to_string()))?;
         let (policy, environment) = self.policy(Ground::of(order), allowed, dir, environment)?;
         Ok(Contained { containment: Containment::Sandbox { sandbox, policy: Arc::new(policy) }, environment })
     }
@@ -111,18 +112,25 @@ impl Containments {
         Ok((policy, environment))
     }
 
-    /// The backend `wanted`, tried once. One that does not work is tried again the next time: somebody may have installed it.
-    async fn sandbox(&self, wanted: Backend) -> Result<Arc<Sandbox>, sandbox::Error> {
+    /// The backend that the person wants, tried once. One that does not work is tried again the next time: somebody may have installed it.
+    async fn sandbox(&self, allowed: &Allowance) -> Result<Arc<Sandbox>, sandbox::Error> {
+        let image = allowed.image.clone().filter(|_| allowed.backend.has_own_files());
+        let wanted = (allowed.backend.name(), image);
         let mut chosen = self.chosen.lock().await;
-        if let Some(sandbox) = chosen.get(wanted.name()) {
+        if let Some(sandbox) = chosen.get(&wanted) {
             return Ok(sandbox.clone());
         }
-        let place =
-            Place { stage: &self.places.stage, path: self.places.path.as_deref(), untrusted: &self.places.untrusted() };
-        let sandbox = Sandbox::choose(wanted, &place).await?;
+        let place = Place {
+            stage: &self.places.stage,
+            path: self.places.path.as_deref(),
+            untrusted: &self.places.untrusted(),
+            engines: &self.places.engines,
+            image: wanted.1.as_deref(),
+        };
+        let sandbox = Sandbox::choose(allowed.backend, &place).await?;
         let sandbox = Arc::new(sandbox);
         tracing::info!(backend = sandbox.backend().name(), under = %sandbox.found(), "commands run in a sandbox");
-        chosen.insert(wanted.name(), sandbox.clone());
+        chosen.insert(wanted, sandbox.clone());
         Ok(sandbox)
     }
 

@@ -8,6 +8,7 @@ use super::{Ground, failed, tools};
 use crate::domain::failure::Failure;
 use crate::domain::sandbox::{Allowance, Caches, GitAccess};
 use crate::domain::workflow::WorkspaceKind;
+use crate::workspace::sandbox::Engines;
 use crate::workspace::{files, git};
 
 /// Where the engine's own things and the person's are.
@@ -27,6 +28,8 @@ pub struct Places {
     pub stage: PathBuf,
     /// The person's `PATH`.
     pub path: Option<OsString>,
+    /// Where engines that make containers may answer.
+    pub engines: Engines,
 }
 
 /// What one command sees; see `Policy` for how the lists overrule each other.
@@ -51,6 +54,7 @@ impl Places {
             config: Vec::new(),
             stage,
             path: None,
+            engines: Engines::default(),
         }
     }
 
@@ -68,7 +72,11 @@ impl Places {
     ) -> Result<View, Failure> {
         let mut view = View::default();
         self.hide(&mut view);
-        self.show_tools(&mut view, environment);
+        if allowed.backend.has_own_files() {
+            bring_own_tools(&mut view);
+        } else {
+            self.show_tools(&mut view, environment);
+        }
         let base_dir = ground.base_dir;
         view.readable.extend(allowed.readable.iter().map(|path| self.absolute(path, base_dir)));
         view.writable.push(dir.to_owned());
@@ -127,6 +135,8 @@ impl Places {
         let Some(home) = &self.user_home else { return Ok(()) };
         let paths = tools::CACHES.iter().map(|cache| home.join(cache));
         match allowed.caches {
+            // Those of the host's tools are nothing to those of an image.
+            Caches::Read if allowed.backend.has_own_files() => {}
             Caches::Read => view.readable.extend(paths),
             Caches::None => view.hidden.extend(paths),
             Caches::Project => {
@@ -171,6 +181,14 @@ impl Places {
             (Some(rest), Some(home)) => home.join(rest),
             _ => base_dir.join(path),
         }
+    }
+}
+
+/// The tools are those of an image, and so is all else but the workspace: a home of the host's there would cover the image's.
+fn bring_own_tools(view: &mut View) {
+    view.scratch.clear();
+    for (name, value) in [("HOME", "/tmp"), ("XDG_CACHE_HOME", "/tmp/.cache"), ("TMPDIR", "/tmp")] {
+        view.variables.push((name.into(), value.into()));
     }
 }
 

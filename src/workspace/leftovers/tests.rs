@@ -21,8 +21,13 @@ fn pid(child: &Child) -> i32 {
     i32::try_from(child.id()).unwrap()
 }
 
+/// A home of its own for each test: they run at once, and each ends what its home's dead engines left.
+fn home_id(dir: &tempfile::TempDir) -> String {
+    dir.path().file_name().unwrap().to_str().unwrap().to_owned()
+}
+
 fn register(dir: &tempfile::TempDir) -> Leftovers {
-    Leftovers::open(dir.path().join("run"), "home-1").unwrap()
+    Leftovers::open(dir.path().join("run"), &home_id(dir)).unwrap()
 }
 
 #[tokio::test]
@@ -79,7 +84,7 @@ async fn a_recycled_pid_is_left_alone() {
 async fn what_left_its_group_is_known_by_its_dead_engine() {
     let dir = tempfile::tempdir().unwrap();
     let leftovers = register(&dir);
-    let mut dead = spawned("exec sleep 1000", &[(ENGINE_VARIABLE, "home-1:1:1")]);
+    let mut dead = spawned("exec sleep 1000", &[(ENGINE_VARIABLE, &format!("{}:1:1", home_id(&dir)))]);
     let mut other_home = spawned("exec sleep 1000", &[(ENGINE_VARIABLE, "home-2:1:1")]);
     let mut ours = spawned("exec sleep 1000", &[(ENGINE_VARIABLE, leftovers.engine_marker())]);
     assert_eq!(leftovers.reap().await.unwrap(), 1);

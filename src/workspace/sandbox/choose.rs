@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use super::super::command_line::{self, Program};
 use super::control_groups::Groups;
 use super::policy::{Limits, Policy};
-use super::{Error, Missing, Place, Sandbox};
+use super::{Error, Missing, Place, Sandbox, container};
 use crate::domain::sandbox::{Attestation, Backend};
 
 const INSTALL_BWRAP: &str = "install bubblewrap (apt install bubblewrap, dnf install bubblewrap)";
 const ALLOW_NAMESPACES: &str = "allow namespaces for ordinary users (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on \
                                 Ubuntu, kernel.unprivileged_userns_clone=1 on older Debian, user.max_user_namespaces above 0), \
                                 or use a container that may make them";
-const NO_ENGINE: &str = "choose another backend: --sandbox auto";
+const NO_BACKEND: &str = "choose another backend: --sandbox auto";
+const ASK_ENGINE: &str =
+    "the image must have a shell (/bin/sh); see what the engine says of itself: docker info, podman info";
 
 impl Sandbox {
     /// The backend `wanted`, or the strongest that works; an error names what is missing for each.
@@ -21,7 +23,10 @@ impl Sandbox {
             Backend::Auto => &[Backend::Bwrap, Backend::Native],
             Backend::Bwrap => &[Backend::Bwrap],
             Backend::Native => &[Backend::Native],
-            Backend::Docker | Backend::Podman | Backend::None => &[],
+            // Never chosen by itself: what runs is then the image's, and not what the person has installed.
+            Backend::Docker => &[Backend::Docker],
+            Backend::Podman => &[Backend::Podman],
+            Backend::None => &[],
         };
         let mut missing = Vec::new();
         for backend in tried {
@@ -31,8 +36,8 @@ impl Sandbox {
             }
         }
         if tried.is_empty() {
-            let why = "this build has no such backend".to_owned();
-            missing.push(Missing { backend: wanted, why, remedy: NO_ENGINE });
+            let why = "it is no sandbox".to_owned();
+            missing.push(Missing { backend: wanted, why, remedy: NO_BACKEND.into() });
         }
         Err(Error::Unavailable(missing))
     }
@@ -40,14 +45,19 @@ impl Sandbox {
     /// One backend, if a command runs under it.
     pub async fn tried(backend: Backend, place: &Place<'_>) -> Result<Self, Missing> {
         let remedy = if backend == Backend::Bwrap { INSTALL_BWRAP } else { ALLOW_NAMESPACES };
-        let missing = |why: String| Missing { backend, why, remedy };
+        let missing = |why: String| Missing { backend, why, remedy: remedy.into() };
+        let container = match backend.has_own_files() {
+            true => Some(container::find(backend, place).await?),
+            false => None,
+        };
         let bwrap = match backend {
             Backend::Bwrap => Some(bwrap(place).map_err(&missing)?),
             _ => None,
         };
-        let remedy = ALLOW_NAMESPACES;
+        let remedy = if container.is_some() { ASK_ENGINE } else { ALLOW_NAMESPACES };
+        let groups = if container.is_some() { None } else { Groups::detect() };
         let found = Attestation { backend: backend.name().to_owned(), layers: Vec::new() };
-        let mut sandbox = Self { backend, stage: place.stage.to_owned(), bwrap, groups: Groups::detect(), found };
+        let mut sandbox = Self { backend, stage: place.stage.to_owned(), bwrap, container, groups, found };
         let mut tried = sandbox.trial().await;
         if tried.is_err() && sandbox.groups.is_some() {
             // Groups that can be made, but not joined.
@@ -56,7 +66,7 @@ impl Sandbox {
         }
         match tried {
             Ok(found) => Ok(Self { found, ..sandbox }),
-            Err(error) => Err(Missing { backend, why: error.to_string(), remedy }),
+            Err(error) => Err(Missing { backend, why: error.to_string(), remedy: remedy.into() }),
         }
     }
 

@@ -39,7 +39,7 @@ impl Sandbox {
     /// None works here.
     pub async fn tried(backend: Backend, _: &Place<'_>) -> Result<Self, Missing> {
         let why = "there is no sandbox for this system".to_owned();
-        Err(Missing { backend, why, remedy: "run it on Linux, or without: --sandbox none" })
+        Err(Missing { backend, why, remedy: "run it on Linux, or without: --sandbox none".into() })
     }
 
     /// Never started here.
@@ -66,12 +66,36 @@ impl Sandbox {
         _: &[(OsString, OsString)],
     ) -> Result<(Command, Line), Error> {
         let why = "there is no sandbox for this system".to_owned();
-        let remedy = "run it on Linux, or without: --sandbox none";
+        let remedy = "run it on Linux, or without: --sandbox none".into();
         Err(Error::Unavailable(vec![Missing { backend: self.backend, why, remedy }]))
     }
 }
 
+/// Engines that make containers, which are not asked here.
+pub(super) mod container {
+    use std::path::Path;
+
+    use super::super::{Engines, Missing};
+    use crate::domain::sandbox::Backend;
+
+    /// None is asked.
+    pub(in super::super) async fn answers(backend: Backend, _: &Engines) -> Result<String, Missing> {
+        let why = "there is no sandbox for this system".to_owned();
+        Err(Missing { backend, why, remedy: "run it on Linux, or without: --sandbox none".into() })
+    }
+
+    /// None was made.
+    pub(in super::super) async fn reap(_: &Path, _: &str, _: impl Fn(&str) -> bool) -> Result<usize, String> {
+        Ok(0)
+    }
+}
+
 impl Line {
+    /// None makes containers.
+    pub(in super::super) fn container_engine(&self) -> Option<&Path> {
+        match self.0 {}
+    }
+
     pub(in super::super) fn ask_to_stop(&self) {
         match self.0 {}
     }

@@ -8,7 +8,7 @@ use std::io::{self, IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -21,6 +21,7 @@ use super::super::command_line::Program;
 use super::super::git;
 use super::super::group::{self, ProcessGroup};
 use super::super::leftovers::{ENGINE_VARIABLE, STEP_VARIABLE};
+use super::container::Container;
 use super::control_groups::Group;
 use super::order::{Bounded, Maker, Order};
 use super::policy::{Network, Policy};
@@ -30,6 +31,9 @@ use crate::domain::sandbox::{Attestation, Backend};
 
 /// How often a sandbox that ended without a word is made.
 const TRIES: u32 = 3;
+/// What is put in force last, by the stage and by an engine that makes containers.
+const LAST_OF_STAGE: &str = "seccomp";
+const LAST_OF_CONTAINER: &str = "no new privileges";
 /// Asks the stage to end the command.
 const STOP: &[u8] = b"T";
 
@@ -40,6 +44,8 @@ pub struct Line {
     backend: Backend,
     /// bubblewrap's version.
     version: Option<String>,
+    /// The socket of the engine that makes the container.
+    engine: Option<PathBuf>,
     /// Removed with the line, once nobody is left in it.
     _group: Option<Group>,
 }
@@ -70,10 +76,7 @@ impl Sandbox {
         let bounded =
             group.as_ref().map_or(Bounded::default(), |it| Bounded { memory: it.memory, processes: it.processes });
         let order = Order {
-            maker: match (&self.backend, &self.bwrap) {
-                (Backend::Bwrap, Some((path, _))) => Maker::Bwrap(path.clone()),
-                _ => Maker::Native,
-            },
+            maker: self.maker(policy, env)?,
             program: program.path.clone(),
             name: program.name.clone(),
             arguments: program.arguments.clone(),
@@ -95,10 +98,31 @@ impl Sandbox {
         let mut command = Command::new(&self.stage);
         // What the command itself gets is in the order: the stage must not be at the mercy of a variable.
         let markers = env.iter().filter(|(name, _)| name == ENGINE_VARIABLE || name == STEP_VARIABLE);
-        command.arg(stage::VERB).env_clear().envs(markers.map(|(name, value)| (name, value)));
+        command
+            .arg(stage::VERB)
+            .args(self.container.is_some().then_some(stage::CONTAINER))
+            .env_clear()
+            .envs(markers.map(|(name, value)| (name, value)));
         command.current_dir("/").stdin(Stdio::from(theirs)).process_group(0);
         let version = self.bwrap.as_ref().map(|(_, version)| version.clone());
-        Ok((command, Line { socket: ours, backend: self.backend, version, _group: group }))
+        let engine = self.container.as_ref().map(|engine| engine.socket.clone());
+        Ok((command, Line { socket: ours, backend: self.backend, version, engine, _group: group }))
+    }
+
+    /// Who makes the sandbox of one command.
+    fn maker(&self, policy: &Policy, env: &[(OsString, OsString)]) -> Result<Maker, Error> {
+        match (&self.container, &self.bwrap) {
+            (Some(engine), _) => match &policy.network {
+                Network::Hosts(_) => {
+                    let what = "let some hosts through: a container has no way to the proxy that decides; allow all of the \
+                                network (--allow-net '*'), or contain commands by bwrap or native";
+                    Err(Error::Refused { backend: self.backend.name(), what: what.to_owned() })
+                }
+                Network::None | Network::Host => Ok(Maker::Container(Box::new(Container::new(engine, env)))),
+            },
+            (None, Some((path, _))) if self.backend == Backend::Bwrap => Ok(Maker::Bwrap(path.clone())),
+            (None, _) => Ok(Maker::Native),
+        }
     }
 
     /// Runs `program` to its end with this process's own output streams; to `env` comes what its git must not obey of a
@@ -166,6 +190,11 @@ fn give(order: &Order) -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 impl Line {
+    /// The socket of the engine that makes the container, if one does.
+    pub(in super::super) fn container_engine(&self) -> Option<&Path> {
+        self.engine.as_deref()
+    }
+
     /// Asks the command's group to end, as SIGTERM does.
     pub(in super::super) fn ask_to_stop(&self) {
         let _gone = rustix::net::send(&self.socket, STOP, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
@@ -214,10 +243,11 @@ impl Line {
         let mut layers: Vec<String> = own.collect();
         let mut end = None;
         let mut is_in_force = false;
+        let last = if self.engine.is_some() { LAST_OF_CONTAINER } else { LAST_OF_STAGE };
         for told in heard.lines().filter_map(Told::parse) {
             match told {
                 Told::Layer(layer) => {
-                    is_in_force |= layer == "seccomp";
+                    is_in_force |= layer == last;
                     layers.push(layer);
                 }
                 Told::Refused(what) => return Err(Error::Refused { backend, what }),

@@ -3,7 +3,7 @@
 //!
 //! Reading order: `policy` (what one command may reach), `plan` (the mounts that follow), `choose` (which backend works
 //! here), `launch` (the engine's side of one command), `stage/` (what happens between the engine and the command), `proxy`
-//! (the way out for allowed hosts). This room decides nothing about who may have what: it is given a policy.
+//! (the way out for allowed hosts), `container/` (what is different when an engine for containers makes it). This room decides nothing about who may have what: it is given a policy.
 
 mod control_groups;
 mod policy;
@@ -12,6 +12,8 @@ pub mod self_test;
 
 #[cfg(target_os = "linux")]
 mod choose;
+#[cfg(target_os = "linux")]
+mod container;
 #[cfg(target_os = "linux")]
 mod launch;
 #[cfg(target_os = "linux")]
@@ -26,6 +28,8 @@ pub mod stage;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
+use elsewhere::container;
+#[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Line, Outcome, stage};
 #[cfg(target_os = "linux")]
 pub use launch::{Line, Outcome};
@@ -33,6 +37,7 @@ pub use launch::{Line, Outcome};
 pub use plan::Problem;
 pub use policy::{Containment, Limits, Network, Policy};
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -49,6 +54,9 @@ pub struct Sandbox {
     stage: PathBuf,
     /// bubblewrap's path and version.
     bwrap: Option<(PathBuf, String)>,
+    /// The engine that makes containers.
+    #[cfg(target_os = "linux")]
+    container: Option<container::Engine>,
     groups: Option<Arc<control_groups::Groups>>,
     /// What was in force in the trial.
     found: Attestation,
@@ -64,6 +72,11 @@ impl Sandbox {
     pub fn found(&self) -> &Attestation {
         &self.found
     }
+
+    /// Whether commands see the files of an image: what the host has of programs is not what they find.
+    pub fn has_own_files(&self) -> bool {
+        self.backend.has_own_files()
+    }
 }
 
 /// Where to look, and what not to trust.
@@ -75,6 +88,37 @@ pub struct Place<'p> {
     pub path: Option<&'p OsStr>,
     /// Folders that commands may change: a `bwrap` in one of them is not used.
     pub untrusted: &'p [PathBuf],
+    /// Where engines that make containers may answer.
+    pub engines: &'p Engines,
+    /// The image that containers are made of.
+    pub image: Option<&'p str>,
+}
+
+/// Where engines that make containers may answer, the first one first.
+#[derive(Debug, Clone, Default)]
+pub struct Engines {
+    /// Sockets of Docker.
+    pub docker: Vec<PathBuf>,
+    /// Sockets of Podman.
+    pub podman: Vec<PathBuf>,
+    /// An address of Docker that the person set and that is no socket of this machine.
+    pub unusable: Option<String>,
+}
+
+impl Engines {
+    /// The engine that answers for `backend`: its name, version and socket, in words.
+    pub async fn told(&self, backend: Backend) -> Result<String, Missing> {
+        container::answers(backend, self).await
+    }
+}
+
+/// Removes the containers of a home whose engine `is_dead`, by the marker that each has; tells how many there were.
+pub(super) async fn reap_containers(
+    socket: &Path,
+    home_id: &str,
+    is_dead: impl Fn(&str) -> bool,
+) -> Result<usize, String> {
+    container::reap(socket, home_id, is_dead).await
 }
 
 /// Why a command was not started in a sandbox.
@@ -124,7 +168,7 @@ pub struct Missing {
     /// What does not work.
     pub why: String,
     /// What to do.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
 }
 
 impl fmt::Display for Missing {

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use super::container::Container;
 use super::plan::{Entry, How};
 use super::policy::Limits;
 
@@ -18,6 +19,8 @@ pub(super) enum Maker {
     Native,
     /// bubblewrap, at this path.
     Bwrap(PathBuf),
+    /// An engine that makes containers.
+    Container(Box<Container>),
 }
 
 /// One contained command.
@@ -59,8 +62,10 @@ impl Order {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Pairs(Vec::new());
-        if let Maker::Bwrap(path) = &self.maker {
-            out.put("bwrap", path.as_os_str().as_bytes());
+        match &self.maker {
+            Maker::Native => {}
+            Maker::Bwrap(path) => out.put("bwrap", path.as_os_str().as_bytes()),
+            Maker::Container(it) => it.pairs().iter().for_each(|(key, value)| out.put(key, value.as_bytes())),
         }
         out.put("program", self.program.as_os_str().as_bytes());
         out.put("name", self.name.as_bytes());
@@ -119,6 +124,10 @@ impl Order {
                 order.plan.push(Entry { path: value.into(), how: *how });
                 continue;
             }
+            if key.starts_with("container-") {
+                order.container().take(key, &value)?;
+                continue;
+            }
             match key {
                 "bwrap" => order.maker = Maker::Bwrap(value.into()),
                 "program" => order.program = value.into(),
@@ -136,6 +145,16 @@ impl Order {
             }
         }
         Some(order)
+    }
+
+    fn container(&mut self) -> &mut Container {
+        if !matches!(self.maker, Maker::Container(_)) {
+            self.maker = Maker::Container(Box::default());
+        }
+        match &mut self.maker {
+            Maker::Container(container) => container,
+            Maker::Native | Maker::Bwrap(_) => unreachable!("it was made a container's above"),
+        }
     }
 }
 
@@ -176,6 +195,7 @@ impl Pairs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::container::Engine;
     use super::*;
 
     #[test]
@@ -201,7 +221,21 @@ mod tests {
             groups: vec!["/sys/fs/cgroup/x/cgroup.procs".into()],
             bounded: Bounded { memory: true, processes: true },
         };
-        assert_eq!(Order::decode(&order.encode()), Some(order));
+        let engine = Engine {
+            product: "docker".to_owned(),
+            version: "1.2".to_owned(),
+            socket: "/run/x".into(),
+            image: "sha256:1".to_owned(),
+            volumes: vec!["/data".into(), "/more".into()],
+            user: "1:2".to_owned(),
+            keeps_ids: true,
+            filters_calls: true,
+        };
+        let container = Container { engine, name: "n".to_owned(), labels: vec![("a".to_owned(), "b".to_owned()); 2] };
+        let contained = Order { maker: Maker::Container(Box::new(container)), ..order.clone() };
+        for order in [order, contained] {
+            assert_eq!(Order::decode(&order.encode()), Some(order));
+        }
     }
 
     #[test]

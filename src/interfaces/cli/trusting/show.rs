@@ -9,6 +9,7 @@ use similar::{ChangeTag, TextDiff};
 use super::super::terminal::{Tone, harmless};
 use super::Brought;
 use crate::app::Standing;
+use crate::domain::sandbox::{Allowance, SandboxSpec};
 use crate::domain::workflow::{Action, Definition, TaskSpec};
 
 /// Unchanged lines around a change.
@@ -116,8 +117,10 @@ pub fn doings(definition: &Definition) -> Vec<String> {
 }
 
 fn of_definition(definition: &Definition, lines: &mut Vec<String>) {
+    lines.extend(beyond(&definition.sandbox));
     for task in definition.doings() {
         of_task(task, lines);
+        lines.extend(task.sandbox.as_deref().map(beyond).unwrap_or_default());
     }
     lines.extend(definition.merge.gates.iter().map(|gate| format!("run before a merge: {gate}")));
     lines.extend(definition.pass_env.iter().map(|name| format!("read ${name} of your environment")));
@@ -131,6 +134,12 @@ fn of_definition(definition: &Definition, lines: &mut Vec<String>) {
         lines.push(format!("{place}{key}"));
     }
     definition.children.values().for_each(|child| of_definition(child, lines));
+}
+
+/// What commands would reach beyond what every command reaches. To trust the file does not allow it; the flag does.
+fn beyond(asked: &SandboxSpec) -> Vec<String> {
+    let excess = Allowance::default().excess("", asked);
+    excess.into_iter().map(|it| format!("ask for {} (only if you say {})", it.what, it.flag)).collect()
 }
 
 fn of_task(task: &TaskSpec, lines: &mut Vec<String>) {
@@ -209,5 +218,24 @@ mod tests {
             "read $CI of your environment",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_a_workflow_asks_of_the_sandbox_is_told() {
+        let text = "name: w\nsandbox: {network: ['*.example.org'], limits: {memory: 1GiB}}\ntasks:\n  \
+                    a: {run: make, sandbox: {git: write, writable: [/srv], readable: ['~/.ssh'], env: [AWS_PROFILE]}}\n  \
+                    b: {run: make, sandbox: {network: [], caches: read}}\n  c: {run: make, sandbox: {caches: project}}\n";
+        let (definition, _) =
+            crate::domain::workflow::read(text.as_bytes(), "w", &crate::domain::workflow::NoChildren).unwrap();
+        let expected = [
+            "ask for network to *.example.org (only if you say --allow-net *.example.org)",
+            "run: make",
+            "ask for writing to the repository (only if you say --allow-git)",
+            "ask for writing to /srv (only if you say --allow-write /srv)",
+            "ask for reading ~/.ssh (only if you say --allow-read ~/.ssh)",
+            "ask for the variable AWS_PROFILE (only if you say --allow-env AWS_PROFILE)",
+            "ask for package caches of its own (only if you say --allow-caches)",
+        ];
+        assert_eq!(doings(&definition), expected);
     }
 }

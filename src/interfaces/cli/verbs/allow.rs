@@ -15,11 +15,12 @@ pub fn pinned(
     context: &Context,
     definition: Definition,
     flags: &args::Allow,
-    backend: Option<&str>,
+    contained: &args::Contained,
 ) -> Result<Definition, Error> {
     let mut allowed = context.app.layers().allowance();
-    if let Some(backend) = backend.and_then(Backend::named) {
-        allowed.backend = backend;
+    by(&mut allowed, contained.sandbox.as_deref(), contained.sandbox_image.as_deref());
+    if allowed.backend.has_own_files() && allowed.image.is_none() {
+        return Err(no_image(allowed.backend));
     }
     if let Some(more) = spec(flags)? {
         allowed = allowed.and_more(&more);
@@ -40,13 +41,34 @@ pub fn more(flags: &args::Allow) -> Result<Option<Command>, Error> {
 }
 
 /// What the person allows one command by hand: the configuration and the flags.
-pub fn by_hand(context: &Context, backend: Option<&str>, flags: &args::Allow) -> Result<Allowance, Error> {
+pub fn by_hand(context: &Context, arguments: &args::Sandbox) -> Result<Allowance, Error> {
     let mut allowed = context.app.layers().allowance();
-    allowed.backend = backend.and_then(Backend::named).unwrap_or(allowed.backend);
-    Ok(match spec(flags)? {
+    by(&mut allowed, arguments.backend.as_deref(), arguments.image.as_deref());
+    Ok(match spec(&arguments.allow)? {
         Some(more) => allowed.and_more(&more),
         None => allowed,
     })
+}
+
+/// Takes over what flags say of who contains commands.
+fn by(allowed: &mut Allowance, backend: Option<&str>, image: Option<&str>) {
+    allowed.backend = backend.and_then(Backend::named).unwrap_or(allowed.backend);
+    if let Some(image) = image {
+        allowed.image = Some(image.to_owned());
+    }
+}
+
+fn no_image(backend: Backend) -> Error {
+    Error::NoSandbox {
+        why: format!(
+            "commands are to run in containers ({}), and no image is named that these are made of",
+            backend.name()
+        ),
+        remedies: vec![
+            "name one that is on this machine: --sandbox-image IMAGE".to_owned(),
+            "once for all, `image = \"...\"` under [sandbox] in your configuration".to_owned(),
+        ],
+    }
 }
 
 /// The flags as a request; `None`: there are none.

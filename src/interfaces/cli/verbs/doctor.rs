@@ -105,6 +105,7 @@ async fn sandbox_in_short(context: &Context) -> Result<bool, Error> {
             holds &= one(context, name, escape)?;
         }
     }
+    containers(context, wanted).await?;
     match (wanted, used) {
         (_, Some(_)) => {}
         (Backend::None, None) => {
@@ -119,12 +120,32 @@ async fn sandbox_in_short(context: &Context) -> Result<bool, Error> {
     Ok(holds)
 }
 
+/// Tells in a line which engines could make containers; none needs to.
+async fn containers(context: &Context, wanted: Backend) -> Result<(), Error> {
+    let mut silent = Vec::new();
+    for (backend, found) in context.app.container_engines().await {
+        match found {
+            // One that is wanted was tried already.
+            _ if wanted == backend => {}
+            Ok(told) => {
+                let how = format!("commands run in its containers with --sandbox {} --sandbox-image", backend.name());
+                tell(context, &check("note", format!("{told} answers"), &how))?;
+            }
+            Err(missing) => silent.push(format!("{}: {}", backend.name(), missing.why)),
+        }
+    }
+    if silent.is_empty() {
+        return Ok(());
+    }
+    tell(context, &check("note", silent.join("; "), "commands run in containers only if you ask for it"))
+}
+
 /// Tells of one backend, and whether nothing got out of it.
 fn backend(context: &Context, name: &str, found: &Found) -> Result<bool, Error> {
     let (layers, escapes) = match found {
         Ok((found, escapes)) => (found.layers.join(", "), escapes),
         Err(missing) => {
-            tell(context, &check("note", format!("{name} does not work here: {}", missing.why), missing.remedy))?;
+            tell(context, &check("note", format!("{name} does not work here: {}", missing.why), &missing.remedy))?;
             return Ok(true);
         }
     };

@@ -142,7 +142,7 @@ impl Launcher {
         }
         models::check(context, &definition)?;
         // What the configuration of whoever started the server allows, and no more.
-        let definition = allow::pinned(context, definition, &args::Allow::default(), None)?;
+        let definition = allow::pinned(context, definition, &args::Allow::default(), &args::Contained::default())?;
         let given: BTreeMap<String, Given> =
             wanted.inputs.into_iter().map(|(name, value)| (name, Given::Json(value))).collect();
         let inputs = bind(&definition.inputs, &given)

@@ -241,7 +241,7 @@ fn prepare(context: &Context, wanted: Wanted) -> Result<StartRequest, Error> {
         inputs: args::Inputs { input: Vec::new(), inputs: None },
         models,
         allow: args::Allow::default(),
-        sandbox: None,
+        contained: args::Contained::default(),
         id: Some(wanted.id.unwrap_or_else(|| context.app.fresh_id(&found.definition.name)).to_string()),
         dir: wanted.dir.map(Into::into),
         detach: true,

@@ -92,7 +92,7 @@ pub(super) fn request_with(
 ) -> Result<StartRequest, Error> {
     found.definition.models = models::chosen(context, &arguments.models, &found.definition)?;
     models::check(context, &found.definition)?;
-    found.definition = allow::pinned(context, found.definition, &arguments.allow, arguments.sandbox.as_deref())?;
+    found.definition = allow::pinned(context, found.definition, &arguments.allow, &arguments.contained)?;
     let id = arguments.id.as_deref().map(|text| {
         ProjectId::new(text).map_err(|error| Error::Usage {
             message: error.to_string(),

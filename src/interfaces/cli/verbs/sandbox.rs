@@ -13,7 +13,7 @@ use crate::domain::sandbox::Backend;
 
 /// Runs it, and ends with its exit code.
 pub async fn run(context: &Context, arguments: args::Sandbox) -> Result<Exit, Error> {
-    let allowed = allow::by_hand(context, arguments.backend.as_deref(), &arguments.allow)?;
+    let allowed = allow::by_hand(context, &arguments)?;
     if allowed.backend == Backend::None {
         return Err(Error::Usage {
             message: "your configuration says that commands run without a sandbox".to_owned(),

@@ -23,6 +23,7 @@ impl House {
             caches: at("state/caches"),
             stage: at("wfctl"),
             path: None,
+            engines: Engines::default(),
         };
         std::fs::create_dir_all(at("me/project")).unwrap();
         Self { folder, places }
@@ -98,4 +99,20 @@ fn what_may_be_written_must_be_there() {
     let missing = Allowance::default().with(&allow("/nonexistent"));
     let failure = house.places.view(Ground::of(&order), &missing, house.folder.path(), &[]).unwrap_err();
     assert!(failure.message.contains("/nonexistent"), "{failure}");
+}
+
+#[test]
+fn a_container_brings_its_own_tools_and_home() {
+    let house = House::new();
+    let allowed = Allowance {
+        backend: crate::domain::sandbox::Backend::Docker,
+        readable: ["~/notes".to_owned()].into(),
+        ..Allowance::default()
+    };
+    let path = house.at("me/bin").into_os_string();
+    let view = house.view(WorkspaceKind::Dir, &allowed, &[("PATH".into(), path)]);
+    assert_eq!((view.readable, view.scratch), (vec![house.at("me/notes")], Vec::new()));
+    assert_eq!(view.writable, [house.at("me/project")]);
+    assert!(view.hidden.contains(&house.at("me/.ssh")), "should the project be a whole home");
+    assert!(view.variables.contains(&("HOME".into(), "/tmp".into())));
 }

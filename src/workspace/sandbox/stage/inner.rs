@@ -37,6 +37,7 @@ fn start(socket: &Socket, memory: i32) -> io::Result<Option<(Child, Option<Bridg
     let _own = rustix::process::setsid();
     let layer = |name: &str| socket.tell(&Told::Layer(name.to_owned()));
     match &order.maker {
+        Maker::Container(_) => return Err(outer::another_part()),
         Maker::Native => native(&order, &layer)?,
         Maker::Bwrap(_) => {
             ["user namespace", "mount namespace", "ipc namespace"].iter().for_each(|name| layer(name));

@@ -6,6 +6,8 @@
 //!                                 └─ the command
 //! ```
 //!
+//! For a container (`container`, `guard`) the engine that makes it stands in the place of the inner part.
+//!
 //! Both parts are single-threaded when they change what they are, hold no secret and read no configuration. Whatever ends the
 //! engine closes its end of the socket; both parts watch for that. Whatever ends the outer part ends the inner one
 //! (`PR_SET_PDEATHSIG`; the outer part has one thread), and with process 1 the kernel ends everything that is left inside.
@@ -13,6 +15,10 @@
 mod bridge;
 mod bwrap;
 mod capabilities;
+#[cfg(feature = "docker")]
+mod container;
+#[cfg(feature = "docker")]
+mod guard;
 mod init;
 mod inner;
 mod landlock;
@@ -29,6 +35,10 @@ use std::process::ExitCode;
 pub const VERB: &str = "sandbox-stage";
 /// Its second argument for the part that runs inside.
 const INNER: &str = "inner";
+/// The same for the part that stands before a container, and for the one that removes it.
+pub(super) const CONTAINER: &str = "container";
+#[cfg(feature = "docker")]
+const GUARD: &str = "guard";
 
 /// Does the work of the stage when the command line asks for it; `None`: this is an ordinary start. To be called before
 /// there is a second thread.
@@ -43,6 +53,10 @@ pub fn main() -> Option<ExitCode> {
             let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
             number.map_or(ExitCode::from(NOT_FOR_PEOPLE), inner::run)
         }
+        #[cfg(feature = "docker")]
+        Some(part) if part == CONTAINER => container::run(),
+        #[cfg(feature = "docker")]
+        Some(part) if part == GUARD => guard::run(arguments.next().as_deref(), arguments.next().as_deref()),
         Some(_) => ExitCode::from(NOT_FOR_PEOPLE),
     })
 }

@@ -17,7 +17,7 @@ use super::socket::{Socket, wait};
 use super::{INNER, VERB, bwrap, capabilities};
 
 /// This binary, whatever has become of its file.
-const SELF: &str = "/proc/self/exe";
+pub(super) const SELF: &str = "/proc/self/exe";
 
 /// Runs to the end of the command.
 pub(super) fn run() -> ExitCode {
@@ -42,6 +42,7 @@ fn start(socket: &Socket) -> io::Result<Child> {
     // The part inside reads the same order.
     rustix::io::fcntl_setfd(&memory, FdFlags::empty())?;
     let child = match &order.maker {
+        Maker::Container(_) => return Err(another_part()),
         Maker::Native => {
             namespaces(order.private_network)?;
             #[expect(clippy::disallowed_methods, reason = "the stage starts what it contains")]
@@ -59,6 +60,11 @@ fn start(socket: &Socket) -> io::Result<Child> {
         }
     };
     Ok(child)
+}
+
+/// An order came to the wrong part of the stage.
+pub(super) fn another_part() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the order is for another part of the sandbox")
 }
 
 /// Reads an order from its beginning.
@@ -113,6 +119,11 @@ fn watch(mut child: Child, socket: &Socket) -> io::Result<()> {
         use std::os::fd::AsFd as _;
         let (exit, engine) = wait(ended.as_fd(), (socket.descriptor(), PollFlags::empty()), None)?;
         if engine.intersects(PollFlags::HUP | PollFlags::ERR) && exit.is_empty() {
+            // bubblewrap's own child does not die with it before it has come that far, and waits for it for ever. As long as it has
+            // not, it is of this group; and so is this process, which has no more to do.
+            if rustix::process::getpgrp() == rustix::process::getpid() {
+                rustix::process::kill_process_group(rustix::process::getpgrp(), rustix::process::Signal::KILL)?;
+            }
             child.kill()?;
         }
         if !exit.is_empty() || engine.intersects(PollFlags::HUP | PollFlags::ERR) {
