@@ -98,8 +98,17 @@ fn needed(method: &Method, path: &str, is_safe: bool) -> Option<Role> {
         // That face asks for each of its tools whether the caller may use it.
         (true, false) if path == "/mcp" => Some(Role::Read),
         (_, false) if *method == Method::DELETE && path.starts_with("/api/") => Some(Role::Admin),
+        // What is started over HTTP is what a person agreed to; these are commands of the caller's own.
+        (_, false) if *method == Method::POST && adds_tasks(path) => Some(Role::Admin),
         (_, false) => Some(Role::Operate),
     }
+}
+
+/// Whether a path is that of the tasks of a project. What the router takes for it is this and nothing else.
+fn adds_tasks(path: &str) -> bool {
+    path.strip_prefix("/api/v1/projects/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(_, rest)| rest == "tasks")
 }
 
 /// A body that says to be past the bound is read away, as far as that is bearable: else its sender hears of nothing but a broken
@@ -241,6 +250,9 @@ mod tests {
         assert_eq!(role(Method::POST, "/mcp"), Some(Role::Read));
         assert_eq!(role(Method::POST, "/anything"), Some(Role::Operate));
         assert_eq!(role(Method::DELETE, "/api/v1/projects/x"), Some(Role::Admin));
+        assert_eq!(role(Method::POST, "/api/v1/projects/x/tasks"), Some(Role::Admin));
+        assert_eq!(role(Method::POST, "/api/v1/projects/x/tasks/y/claim"), Some(Role::Operate));
+        assert_eq!(role(Method::GET, "/api/v1/projects/x/tasks"), Some(Role::Read));
         assert_eq!(role(Method::GET, "/planner/todo_list/x"), Some(Role::Read));
     }
 

@@ -19,7 +19,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::timeout;
 
 use super::presets::Quirks;
-use super::{CallContext, ModelFailure, Provider, WallClock};
+use super::{CallContext, Heard, ModelFailure, Provider, WallClock};
 use crate::agents::prices::Prices;
 use crate::agents::secrets::Secret;
 use crate::domain::chat::{ModelReply, ModelRequest, Stop, Usage};
@@ -79,9 +79,9 @@ impl Provider for OpenAi {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
-        let exchange = Exchange { provider: self, request, turn: context.turn, alive };
+        let exchange = Exchange { provider: self, request, turn: context.turn, heard };
         exchange.run().await.map_err(|mut failed| {
             let secrets = self.endpoint.key.iter().chain(self.endpoint.headers.values());
             let shown = std::mem::take(&mut failed.failure.message);
@@ -110,7 +110,7 @@ struct Exchange<'e> {
     provider: &'e OpenAi,
     request: &'e ModelRequest,
     turn: u32,
-    alive: &'e (dyn Fn() + Send + Sync),
+    heard: Heard<'e>,
 }
 
 impl Exchange<'_> {
@@ -148,7 +148,7 @@ impl Exchange<'_> {
             Ok(answer) => answer,
             Err(_) => return Err(sent(self.silence(), None, String::new())),
         };
-        (self.alive)();
+        (self.heard)("");
         answer.map_err(|lost| match lost {
             Lost::NotSent(why) => unsent(self.failure(FailureClass::Unreachable, &format!("no connection: {why}"))),
             Lost::NotMade(why) => {
@@ -166,7 +166,7 @@ impl Exchange<'_> {
         let mut body = Vec::new();
         // What cannot be read of the explanation is missed; the status alone says enough.
         while let Ok(Ok(Some(chunk))) = timeout(self.idle(), response.chunk()).await {
-            (self.alive)();
+            (self.heard)("");
             body.extend_from_slice(&chunk);
             if body.len() >= limits::MODEL_ERROR_BYTES {
                 body.truncate(limits::MODEL_ERROR_BYTES);
@@ -187,10 +187,15 @@ impl Exchange<'_> {
                 Ok(Ok(None)) => break,
                 Ok(Ok(Some(chunk))) => chunk,
             };
-            (self.alive)();
+            (self.heard)("");
             let fits = decoder.push(&chunk, &mut events);
             for event in events.drain(..) {
-                match self.taken(collected.take(&event.data)) {
+                let known = collected.text.len();
+                let taken = collected.take(&event.data);
+                if collected.text.len() > known {
+                    (self.heard)(&collected.text[known..]);
+                }
+                match self.taken(taken) {
                     None => {}
                     Some(Ended::Done) => {
                         drain(response).await;
@@ -227,7 +232,7 @@ impl Exchange<'_> {
                 Ok(Err(error)) => return Ended::Cut(wire::chain(error)),
                 Ok(Ok(None)) => break,
                 Ok(Ok(Some(chunk))) => {
-                    (self.alive)();
+                    (self.heard)("");
                     if body.len() + chunk.len() > limits::MODEL_EVENT_BYTES {
                         return Ended::Wrong(self.too_much("bytes"));
                     }

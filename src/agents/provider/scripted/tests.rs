@@ -48,7 +48,7 @@ fn request() -> ModelRequest {
 }
 
 async fn ask(provider: &Scripted, context: &CallContext) -> Result<ModelReply, ModelFailure> {
-    provider.complete(&request(), context, &|| {}).await
+    provider.complete(&request(), context, &|_| {}).await
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn what_is_not_there_is_a_clear_error() {
     assert!(role.contains("it has: role planner, task *; role implementer, task build-*, attempt 2; "), "{role}");
     let mut broken = request();
     broken.messages.push(Message::Tool { id: "a".into(), text: String::new() });
-    let broken = provider.complete(&broken, &context("planner", "x", 1, 1), &|| {}).await.unwrap_err();
+    let broken = provider.complete(&broken, &context("planner", "x", 1, 1), &|_| {}).await.unwrap_err();
     assert!(message(broken).contains("the conversation is broken: message 1 is the result of call \"a\""));
 }
 
