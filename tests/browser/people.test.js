@@ -132,14 +132,14 @@ tasks:
     const text = dialog.getByLabel("Tasks");
     // The browser tells of the refusal.
     watch.lenient = true;
-    await text.fill("tasks:\n  more:\n    needs: [outsid]\n    run: echo more\n");
+    await text.fill("name: more\ntasks:\n  more:\n    needs: [outsid]\n    run: echo more\n");
     await dialog.getByRole("button", { name: "Add", exact: true }).click();
     await dialog.getByText("which does not exist").first().waitFor();
-    await dialog.getByText("line 3").first().waitFor();
+    await dialog.getByText("line 4").first().waitFor();
     await screenshot(page, "add-tasks-refused");
     await accessible(page, "tasks that are refused");
     watch.lenient = false;
-    await text.fill("tasks:\n  more:\n    needs: [outside]\n    run: echo {{ tasks.outside.output.mm | string | sh }}\n");
+    await text.fill("name: more\ntasks:\n  more:\n    needs: [outside]\n    run: echo {{ tasks.outside.output.mm | string | sh }}\n");
     await dialog.getByRole("button", { name: "Add", exact: true }).click();
     await page.getByText("Added: more").first().waitFor();
     await page.getByRole("link", { name: "more", exact: true }).waitFor();

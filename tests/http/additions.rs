@@ -75,22 +75,22 @@ async fn tasks_that_are_added_run_in_the_setting_of_the_project() {
 async fn what_is_not_right_is_refused_with_its_place_and_changes_nothing() {
     let (server, id) = held().await;
     let before = names(&server, &id).await;
-    let text = |lines: &str| json!({"text": format!("tasks:\n{lines}")});
+    let text = |lines: &str| json!({"text": format!("name: more\ntasks:\n{lines}")});
     for (body, code, line) in [
-        (text("  a: {run: 'true', needs: [aks]}\n"), "WF0130", 2),
-        (text("  a: {run: 'true', needs: [b]}\n  b: {run: 'true', needs: [a]}\n"), "WF0133", 2),
-        (text("  a: {run: 'true'}\n  a: {run: 'false'}\n"), "WF0107", 3),
-        (text("  a:\n    run: 'echo {{ inputs.wrod | sh }}'\n"), "WF0126", 3),
-        (text("  a:\n    run: 'echo {{ tasks.nobody.output | sh }}'\n"), "WF0128", 3),
-        (text("  a: {run: 'true', group: two}\n"), "", 2),
-        (text("  a: {run: 'true', merge: true}\n"), "", 2),
-        (text("  a: {run: 'true'}\nbudget: {calls: 3}\n"), "WF0103", 3),
-        (text("  a: {workflow: other.yaml}\n"), "", 2),
+        (text("  a: {run: 'true', needs: [aks]}\n"), "WF0130", 3),
+        (text("  a: {run: 'true', needs: [b]}\n  b: {run: 'true', needs: [a]}\n"), "WF0133", 3),
+        (text("  a: {run: 'true'}\n  a: {run: 'false'}\n"), "WF0107", 4),
+        (text("  a:\n    run: 'echo {{ inputs.wrod | sh }}'\n"), "WF0126", 4),
+        (text("  a:\n    run: 'echo {{ tasks.nobody.output | sh }}'\n"), "WF0128", 4),
+        (text("  a: {run: 'true', group: two}\n"), "", 3),
+        (text("  a: {run: 'true', merge: true}\n"), "", 3),
+        (text("  a: {run: 'true'}\nbudget: {calls: 3}\n"), "WF0103", 4),
+        (text("  a: {workflow: other.yaml}\n"), "", 3),
         (json!({"tasks": {"a": {"rum": "true"}}}), "", 4),
     ] {
         let (status, refusal) = add(&server, &id, &body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}: {refusal}");
-        let first = refusal["diagnostics"][0].clone();
+        let first = refusal["diagnostics"]["shown"][0].clone();
         assert_eq!(first["line"], line, "{body}: {refusal}");
         assert!(first["code"].as_str().is_some_and(|found| code.is_empty() || found == code), "{body}: {refusal}");
     }

@@ -3,7 +3,7 @@
  * millionths of a US dollar.
  *
  * @typedef {{code: string, title: string, status: number, detail: string, causes: string[], next: string | null,
- *   diagnostics?: any[], inputs?: {code: string, input: string, message: string, help?: string | null}[]}} ProblemBody
+ *   diagnostics?: {shown: any[], more: number}, inputs?: {code: string, input: string, message: string, help?: string | null}[]}} ProblemBody
  *
  * @typedef {{id: string, workflow: string, status: string, created: number, changed: number, parent: string | null, note: string}} Summary
  *

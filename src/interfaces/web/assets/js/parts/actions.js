@@ -201,7 +201,7 @@ export function addTasks(model) {
             class: "input code",
             rows: 10,
             spellcheck: "false",
-            value: "tasks:\n  check:\n    run: echo checked\n",
+            value: "name: more\ntasks:\n  check:\n    run: echo checked\n",
           }),
       }),
       field({
