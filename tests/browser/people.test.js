@@ -139,7 +139,9 @@ tasks:
     await screenshot(page, "add-tasks-refused");
     await accessible(page, "tasks that are refused");
     watch.lenient = false;
-    await text.fill("name: more\ntasks:\n  more:\n    needs: [outside]\n    run: echo {{ tasks.outside.output.mm | string | sh }}\n");
+    await text.fill(
+      "name: more\ntasks:\n  more:\n    needs: [outside]\n    run: echo {{ tasks.outside.output.mm | string | sh }}\n",
+    );
     await dialog.getByRole("button", { name: "Add", exact: true }).click();
     await page.getByText("Added: more").first().waitFor();
     await page.getByRole("link", { name: "more", exact: true }).waitFor();

@@ -67,14 +67,14 @@ mod tests {
     #[test]
     fn a_secret_is_struck_out_wherever_it_is_cut_and_the_rest_is_not_held_back_long() {
         let masks = || [Masker::new([("A", "hunter2hunter2")]), Masker::new([("GUESSED", "guessed-secret")])];
-        let text = "the key is hunter2hunter2, and guessed-secret too; that is all there is to say about it";
+        let text = "the key is hunter2hunter2, and guessed-secret too; that is all.";
         for size in 1..30 {
             let chars: Vec<char> = text.chars().collect();
             let pieces: Vec<String> = chars.chunks(size).map(|piece| piece.iter().collect()).collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
             let told = told(masks(), &pieces);
             assert_eq!(told.len(), pieces.len(), "each piece is a sign of life");
-            assert_eq!(told.concat(), "the key is [secret], and [secret] too; that is all there is to say about it");
+            assert_eq!(told.concat(), "the key is [secret], and [secret] too; that is all.");
         }
     }
 

@@ -144,3 +144,17 @@ fn a_script_that_is_too_long_or_not_there_is_refused() {
     let error = Scripted::open(&dir.path().join("none.yaml")).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("none.yaml"), "{error}");
 }
+
+#[tokio::test]
+async fn an_answer_is_said_word_by_word_while_it_takes_its_time() {
+    let script = "conversations: [{turns: [{say: 'one two  three', delay_ms: 3}, {say: at once}]}]";
+    let provider = Scripted::parse("say.yaml", script).unwrap();
+    let said = std::sync::Mutex::new(Vec::new());
+    let heard = |text: &str| said.lock().unwrap().push(text.to_owned());
+    for turn in [1, 2] {
+        provider.complete(&request(), &context("planner", "a", 1, turn), &heard).await.unwrap();
+    }
+    let said = said.into_inner().unwrap();
+    assert_eq!(said.concat(), "one two  threeat once");
+    assert!(said.len() > 3 && said[0] == "one ", "{said:?}");
+}
