@@ -392,8 +392,11 @@ impl Subscription {
             }
             tokio::select! {
                 () = self.hub.stopping.cancelled() => return Next::Stopping,
-                // The pump has gone without an end: the server stops.
-                changed = self.tip.changed() => if changed.is_err() { return Next::Stopping },
+                changed = self.tip.changed() => match changed {
+                    Ok(()) => self.is_level = false,
+                    // The pump has gone without an end: the server stops.
+                    Err(_) => return Next::Stopping,
+                },
                 words = self.deltas.recv() => match words {
                     Ok(words) if words.after >= self.at => return Next::Deltas(words),
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
