@@ -399,7 +399,7 @@ impl Calls for OnRecord {
     }
     fn alive(&self) {}
 
-    fn said(&self, _: CallIx, _: &str) {}
+    fn said(&self, _: wfctl::domain::ids::CallIx, _: &str) {}
 }
 
 #[test]
