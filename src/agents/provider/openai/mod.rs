@@ -26,6 +26,7 @@ use crate::domain::chat::{ModelReply, ModelRequest, Stop, Usage};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::time::human_duration;
+use crate::telemetry::outgoing::chain;
 use collect::{Collected, Taken};
 use errors::Refused;
 use wire::{Line, Lost};
@@ -183,7 +184,7 @@ impl Exchange<'_> {
         loop {
             let chunk = match timeout(self.idle(), response.chunk()).await {
                 Err(_) => return Ended::Idle,
-                Ok(Err(error)) => return Ended::Cut(wire::chain(error)),
+                Ok(Err(error)) => return Ended::Cut(chain(error)),
                 Ok(Ok(None)) => break,
                 Ok(Ok(Some(chunk))) => chunk,
             };
@@ -229,7 +230,7 @@ impl Exchange<'_> {
         loop {
             match timeout(self.idle(), response.chunk()).await {
                 Err(_) => return Ended::Idle,
-                Ok(Err(error)) => return Ended::Cut(wire::chain(error)),
+                Ok(Err(error)) => return Ended::Cut(chain(error)),
                 Ok(Ok(None)) => break,
                 Ok(Ok(Some(chunk))) => {
                     (self.heard)("");
