@@ -34,6 +34,17 @@ pub struct Caller {
     pub role: Role,
 }
 
+impl Caller {
+    /// Refuses whoever has a lesser role.
+    pub fn must_be(self, needed: Role) -> Result<(), Problem> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        let message = format!("the token is for role {}, and this needs role {}", self.role.name(), needed.name());
+        Err(Fault::new(FaultKind::NotAllowed, message).into())
+    }
+}
+
 /// Lets a request through, or says why not.
 pub async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     match admit(&api, request) {
@@ -75,11 +86,9 @@ fn admit(api: &Api, mut request: Request) -> Result<Request, Problem> {
     if !api.rate.take(role) {
         return Err(Fault::new(FaultKind::TooMany, format!("the {} token asks too fast", role.name())).into());
     }
-    if role < needed {
-        let message = format!("the token is for role {}, and this needs role {}", role.name(), needed.name());
-        return Err(Fault::new(FaultKind::NotAllowed, message).into());
-    }
-    request.extensions_mut().insert(Caller { role });
+    let caller = Caller { role };
+    caller.must_be(needed)?;
+    request.extensions_mut().insert(caller);
     Ok(request)
 }
 
@@ -98,17 +107,8 @@ fn needed(method: &Method, path: &str, is_safe: bool) -> Option<Role> {
         // That face asks for each of its tools whether the caller may use it.
         (true, false) if path == "/mcp" => Some(Role::Read),
         (_, false) if *method == Method::DELETE && path.starts_with("/api/") => Some(Role::Admin),
-        // What is started over HTTP is what a person agreed to; these are commands of the caller's own.
-        (_, false) if *method == Method::POST && adds_tasks(path) => Some(Role::Admin),
         (_, false) => Some(Role::Operate),
     }
-}
-
-/// Whether a path is that of the tasks of a project. What the router takes for it is this and nothing else.
-fn adds_tasks(path: &str) -> bool {
-    path.strip_prefix("/api/v1/projects/")
-        .and_then(|rest| rest.split_once('/'))
-        .is_some_and(|(_, rest)| rest == "tasks")
 }
 
 /// A body that says to be past the bound is read away, as far as that is bearable: else its sender hears of nothing but a broken
@@ -250,9 +250,6 @@ mod tests {
         assert_eq!(role(Method::POST, "/mcp"), Some(Role::Read));
         assert_eq!(role(Method::POST, "/anything"), Some(Role::Operate));
         assert_eq!(role(Method::DELETE, "/api/v1/projects/x"), Some(Role::Admin));
-        assert_eq!(role(Method::POST, "/api/v1/projects/x/tasks"), Some(Role::Admin));
-        assert_eq!(role(Method::POST, "/api/v1/projects/x/tasks/y/claim"), Some(Role::Operate));
-        assert_eq!(role(Method::GET, "/api/v1/projects/x/tasks"), Some(Role::Read));
         assert_eq!(role(Method::GET, "/planner/todo_list/x"), Some(Role::Read));
     }
 

@@ -18,6 +18,7 @@ use crate::interfaces::http::guard::Caller;
 use crate::interfaces::http::problem::Problem;
 use crate::interfaces::http::schema;
 use crate::interfaces::http::state::{Api, blocking};
+use crate::interfaces::http::tokens::Role;
 
 /// Tasks as they stand in a workflow file: as an object or as text.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -57,6 +58,8 @@ pub async fn add(
     Path(id): Path<String>,
     Input(body): Input<AddBody>,
 ) -> Result<Json<Added>, Problem> {
+    // What is started over HTTP is what a person agreed to; these are commands of the caller's own.
+    caller.must_be(Role::Admin)?;
     let (id, home) = (extract::project(&id)?, api.home(caller));
     let phase = body.phase.as_deref().map(phase).transpose()?;
     let text = match (body.tasks, body.text) {
