@@ -9,6 +9,7 @@ mod code;
 mod error;
 mod keeper;
 mod lock;
+mod memory;
 mod models;
 mod places;
 mod private;
@@ -18,12 +19,17 @@ mod roles;
 mod sandbox;
 mod servers;
 mod session;
+mod tool_server;
 mod trust;
 
 pub use closing::Closing;
 pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
+pub use memory::{
+    Memory, MemoryChanged, MemoryChunk, MemoryError, MemoryFilters, MemoryFound, MemoryKind, MemoryMetadata,
+    MemoryPlatform, MemoryStatus, Remembered,
+};
 pub use models::{ModelProblem, Source as ModelsHere};
 pub use private::PrivateFiles;
 pub use publishing::SinkTried;

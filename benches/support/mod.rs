@@ -207,6 +207,7 @@ pub fn definition(name: &str, tasks: Vec<TaskSpec>) -> Arc<Definition> {
             tasks: tasks.into_iter().map(Arc::new).collect(),
             approval: None,
             loop_back: None,
+            loop_back_max: None,
             budget: Default::default(),
         }],
         children: Default::default(),

@@ -98,6 +98,7 @@ impl Graph {
                 tasks,
                 approval: None,
                 loop_back: None,
+                loop_back_max: None,
                 budget: Default::default(),
             }],
             children: Default::default(),

@@ -13,7 +13,7 @@ use wfctl::domain::payload::PayloadSource;
 use wfctl::domain::project::Project;
 use wfctl::domain::retry::split_mix;
 use wfctl::domain::view::RecordView;
-use wfctl::domain::workflow::{Definition, EffectClass, TaskSpec, WorkspaceKind};
+use wfctl::domain::workflow::{Definition, EffectClass, Join, TaskSpec, WorkspaceKind};
 
 /// The transitions that were taken, by machine.
 #[derive(Debug, Default, Clone)]
@@ -49,7 +49,7 @@ struct Task {
     upstream: bool,
     completed_as: usize,
     retired: bool,
-    items: Option<(u32, u32)>,
+    items: Vec<(u32, u32)>,
     child: Option<String>,
     token: Option<(u64, u64)>,
     /// Calls of the attempt.
@@ -71,6 +71,8 @@ pub struct Model {
     loops: BTreeMap<Phase, u32>,
     tasks: Vec<Task>,
     names: BTreeMap<String, u32>,
+    /// Items by their ids, per `foreach`.
+    item_ids: BTreeMap<u32, BTreeMap<String, u32>>,
     caps: Caps,
     accounts: calls::Accounts,
     worktree: bool,
@@ -105,6 +107,7 @@ impl Model {
             loops: BTreeMap::new(),
             tasks: Vec::new(),
             names: BTreeMap::new(),
+            item_ids: BTreeMap::new(),
             caps: definition.budget,
             accounts: Default::default(),
             worktree: created.workspace == WorkspaceKind::Worktree,
@@ -144,7 +147,7 @@ impl Model {
             upstream: false,
             completed_as: 0,
             retired: false,
-            items: None,
+            items: Vec::new(),
             child: None,
             token: None,
             calls: Vec::new(),
@@ -249,16 +252,28 @@ impl Model {
                 Ok(())
             }
             Event::Expanded { task, count, items } => {
-                self.may_start()?;
-                self.needs_settled(task.0)?;
                 let (of, first) = (self.tasks[task.at()].clone(), self.tasks.len() as u32);
-                ensure(of.status == T::Ready && of.spec.foreach.is_some(), || "nothing to expand".to_owned())?;
-                for _ in 0..*count {
-                    self.push(Kind::Item(task.0), of.spec.clone(), of.phase);
+                ensure(of.spec.foreach.is_some(), || "nothing to expand".to_owned())?;
+                // Afterwards it grows only by what an item of it gives.
+                let grows = of.spec.kinds.values().any(|kind| kind.more.is_some()) || of.spec.more.is_some();
+                match of.items.is_empty() {
+                    true => {
+                        self.may_start()?;
+                        self.needs_settled(task.0)?;
+                        ensure(of.status == T::Ready, || format!("expanded while it is {}", of.status))?;
+                    }
+                    false => ensure(grows && of.status == T::AwaitingSignal, || format!("grows while {}", of.status))?,
                 }
-                self.tasks[task.at()].items = Some((first, *count));
                 let items = vault.read(items).map_err(|error| error.to_string())?;
-                self.link_items(&of.spec, first, &items)
+                let items: Vec<serde_json::Value> =
+                    serde_json::from_slice(&items).map_err(|error| error.to_string())?;
+                ensure(items.len() == *count as usize, || format!("{} items are not {count}", items.len()))?;
+                for item in &items {
+                    let kind = item["kind"].as_str().and_then(|kind| of.spec.kinds.get(kind));
+                    self.push(Kind::Item(task.0), kind.unwrap_or(&of.spec).clone(), of.phase);
+                }
+                self.tasks[task.at()].items.push((first, *count));
+                self.link_items(&of.spec, task.0, first, &items)
             }
             Event::BranchOpened { task, branch, failure } => {
                 let kind = self.branch_kind(task.0, *branch, failure)?;
@@ -491,15 +506,22 @@ impl Model {
     }
 
     /// The items of a plan that say themselves what they need.
-    fn link_items(&mut self, of: &TaskSpec, first: u32, items: &[u8]) -> Checked {
+    fn link_items(&mut self, of: &TaskSpec, foreach: u32, first: u32, items: &[serde_json::Value]) -> Checked {
         let Some(graph) = &of.item_graph else { return Ok(()) };
-        let items: Vec<serde_json::Value> = serde_json::from_slice(items).map_err(|error| error.to_string())?;
+        let ids = self.item_ids.entry(foreach).or_default();
+        if first == self.tasks[foreach as usize].items[0].0 {
+            ids.clear();
+        }
+        for (at, item) in items.iter().enumerate() {
+            let taken = ids.insert(item[&graph.id].to_string(), first + at as u32);
+            ensure(taken.is_none(), || format!("two items are {}", item[&graph.id]))?;
+        }
         for (at, item) in items.iter().enumerate() {
             let needs = item[&graph.needs].as_array().cloned().unwrap_or_default();
-            let position = |need: &serde_json::Value| {
-                items.iter().position(|item| item[&graph.id] == *need).ok_or("it needs nothing there is")
-            };
-            let needs: Result<Vec<u32>, &str> = needs.iter().map(|need| Ok(first + position(need)? as u32)).collect();
+            let needs: Result<Vec<u32>, &str> = needs
+                .iter()
+                .map(|need| ids.get(&need.to_string()).copied().ok_or("it needs nothing there is"))
+                .collect();
             self.tasks[first as usize + at].needs = needs?;
         }
         Ok(())
@@ -558,12 +580,24 @@ impl Model {
         }
     }
 
+    /// What it needs has become what it has to.
+    fn needs_join(&self, ix: u32) -> Checked {
+        let task = &self.tasks[ix as usize];
+        let ended = |need: &u32| self.tasks[*need as usize].status.is_terminal();
+        let bad = match task.spec.join {
+            Join::All => task.needs.iter().find(|need| !self.lets_go_on(**need)),
+            Join::Settled => task.needs.iter().find(|need| !ended(need)),
+            Join::Any if task.needs.iter().any(|need| ended(need)) => None,
+            Join::Any => task.needs.first(),
+        };
+        ensure(bad.is_none(), || format!("task {ix} moves before task {bad:?}"))
+    }
+
     fn needs_settled(&self, ix: u32) -> Checked {
         let task = &self.tasks[ix as usize];
         match task.kind {
             Kind::Item(of) => {
-                let bad = task.needs.iter().find(|need| !self.lets_go_on(**need));
-                ensure(bad.is_none(), || format!("item {ix} moves before item {bad:?}"))?;
+                self.needs_join(ix)?;
                 self.needs_settled(of)
             }
             Kind::Branch(of) | Kind::Merger(of) => {
@@ -581,8 +615,7 @@ impl Model {
                 let cancelling = self.status == P::Cancelling;
                 ensure(!cancelling, || format!("task {ix} moves on while the project is cancelled"))?;
                 ensure(self.phase.is_some_and(|now| task.phase <= now), || "its phase is not there yet".to_owned())?;
-                let bad = task.needs.iter().find(|need| !self.lets_go_on(**need));
-                ensure(bad.is_none(), || format!("task {ix} moves before task {bad:?}"))
+                self.needs_join(ix)
             }
         }
     }
@@ -638,7 +671,7 @@ impl Model {
                         taken.task.insert((task.status, "Reset".to_owned(), T::Pending));
                     }
                     task.status = T::Pending;
-                    task.items = None;
+                    task.items.clear();
                     task.reset();
                     *self.reruns.entry(task.spec.name.clone()).or_default() += 1;
                 }

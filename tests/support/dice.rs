@@ -10,7 +10,7 @@ use wfctl::domain::ids::CallIx;
 use wfctl::domain::machine::Phase;
 use wfctl::domain::retry::{OnExhausted, RetryPolicy, split_mix};
 use wfctl::domain::workflow::{
-    Action, Definition, EffectClass, ItemGraph, Limits, OnTimeout, PhaseSpec, RetryRules, TaskSpec,
+    Action, Definition, EffectClass, ItemGraph, Join, Limits, OnTimeout, PhaseSpec, RetryRules, TaskSpec,
 };
 
 use super::flows::*;
@@ -86,6 +86,7 @@ pub fn definition(dice: &mut Dice, depth: u32) -> Definition {
     definition.name = format!("flow{depth}");
     definition.limits = Limits {
         workers: dice.chance(40).then(|| 1 + dice.below(3) as u32),
+        workers_from: None,
         groups: BTreeMap::from([("g".to_owned(), 1 + dice.below(2) as u32)]),
     };
     if dice.chance(15) {
@@ -158,6 +159,8 @@ pub fn task(dice: &mut Dice, name: &str, depth: u32) -> TaskSpec {
     if dice.chance(8) {
         spec.foreach = Some(PLANS[dice.below(PLANS.len())].to_owned());
         spec.item_graph = Some(ItemGraph { id: "id".to_owned(), needs: "needs".to_owned() });
+    } else if dice.chance(8) {
+        grows(dice, &mut spec);
     } else if dice.chance(12) {
         spec.foreach = Some(["[1, 2, 3]", "[]", "5"][dice.below(3)].to_owned());
     } else if dice.chance(20) {
@@ -178,6 +181,27 @@ pub fn task(dice: &mut Dice, name: &str, depth: u32) -> TaskSpec {
         spec.retry = Some(Arc::new(RetryRules { all: policy_of(dice), running: None, validating }));
     }
     spec
+}
+
+/// A `foreach` of two kinds, one of which gives further items; what waits for them is of three minds.
+fn grows(dice: &mut Dice, spec: &mut TaskSpec) {
+    let more = "[{'id': 'm', 'kind': 'grow', 'priority': 'high'}, {'id': 'n', 'kind': 'leaf', 'needs': ['m', item.id]}] \
+                if item.depth < 2 else []";
+    let kind = |dice: &mut Dice, name: &str| {
+        let mut kind = if dice.chance(50) { agent(name, &[]) } else { run(name, &[]) };
+        kind.merge = dice.chance(40);
+        kind.join = [Join::All, Join::Settled, Join::Any][dice.below(3)];
+        if dice.chance(60) {
+            kind.retry = Some(Arc::new(RetryRules { all: policy_of(dice), running: None, validating: None }));
+        }
+        kind
+    };
+    let (mut grow, leaf) = (kind(dice, "grow"), kind(dice, "leaf"));
+    grow.more = Some(more.to_owned());
+    spec.foreach = Some("[{'id': 'a', 'kind': 'grow'}, {'id': 'b', 'kind': 'leaf', 'needs': ['a']}]".to_owned());
+    spec.item_graph = Some(ItemGraph { id: "id".to_owned(), needs: "needs".to_owned() });
+    spec.action = grow.action.clone();
+    spec.kinds = BTreeMap::from([("grow".to_owned(), Arc::new(grow)), ("leaf".to_owned(), Arc::new(leaf))]);
 }
 
 fn policy_of(dice: &mut Dice) -> RetryPolicy {

@@ -95,6 +95,7 @@ pub fn phase(phase: Phase, tasks: Vec<TaskSpec>) -> PhaseSpec {
         tasks: tasks.into_iter().map(Arc::new).collect(),
         approval: None,
         loop_back: None,
+        loop_back_max: None,
         budget: Default::default(),
     }
 }

@@ -1,7 +1,11 @@
 //! Signatures: what an agent answers with. Each has a JSON Schema that the model sees, a type of ours, a check of what a schema cannot
 //! say, and artifacts for people. One file each.
 
+mod analysis;
+mod assessment;
+mod delegation;
 mod design;
+mod execution;
 mod findings;
 mod handoff;
 mod judgement;
@@ -9,13 +13,19 @@ mod package;
 mod plan;
 mod report;
 mod review;
+mod scratchpad;
 mod text;
+mod verdict;
 
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use analysis::Analysis;
+pub use assessment::Assessment;
+pub use delegation::{Delegation, ScopeToPlan};
 pub use design::{Adr, Contract, Design};
+pub use execution::Execution;
 pub use findings::{Findings, Issue, Severity};
 pub use handoff::{Change, Handoff};
 pub use judgement::{Judgement, Score};
@@ -23,6 +33,8 @@ pub use package::{Package, PullRequest};
 pub use plan::{Plan, PlannedTask};
 pub use report::{FailedTest, TestReport, TestVerdict};
 pub use review::{ChangeRequest, Review, ReviewVerdict};
+pub use scratchpad::{Scratchpad, Summary};
+pub use verdict::{Course, Shown, Verdict};
 
 use crate::domain::limits;
 
@@ -79,7 +91,7 @@ const fn of<A: Answer>() -> Signature {
 }
 
 /// All signatures, in the order of a project's life.
-static ALL: [Signature; 8] = [
+static ALL: &[Signature] = &[
     of::<Plan>(),
     of::<Design>(),
     of::<Handoff>(),
@@ -88,6 +100,13 @@ static ALL: [Signature; 8] = [
     of::<Judgement>(),
     of::<Package>(),
     of::<Findings>(),
+    of::<Analysis>(),
+    of::<Delegation>(),
+    of::<Assessment>(),
+    of::<Execution>(),
+    of::<Scratchpad>(),
+    of::<Summary>(),
+    of::<Verdict>(),
 ];
 
 impl Signature {
@@ -161,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_schema_compiles_is_closed_and_refuses_nothing_at_all() {
-        for signature in &ALL {
+        for signature in ALL {
             let schema = signature.schema();
             jsonschema::validator_for(&schema).unwrap();
             assert_eq!(schema["additionalProperties"], json!(false), "{}", signature.name);

@@ -418,6 +418,6 @@ pub fn patience(recorded_ms: u64) -> Duration {
 
 /// Whether all that a project did happened in folders of its own.
 pub fn runs_in_the_folder(definition: &Definition) -> bool {
-    let runs = definition.tasks().any(|(_, task)| matches!(task.action, Action::Run(_) | Action::Agent(_)));
+    let runs = definition.doings().any(|task| matches!(task.action, Action::Run(_) | Action::Agent(_)));
     runs && definition.workspace == crate::domain::workflow::WorkspaceKind::Dir
 }

@@ -7,6 +7,7 @@ use crate::domain::ids::{Attempt, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus, TaskStatus, project as project_machine, task as task_machine};
 use crate::domain::payload::{Payload, PayloadSource};
 use crate::domain::time::Millis;
+use crate::domain::workflow::Join;
 
 use super::state::{Gate, Lease, More, Project, Signal, Step};
 
@@ -333,6 +334,7 @@ impl Project {
 
     /// A new attempt starts without steps; an interrupted one goes on with those it has.
     fn begin_attempt(&mut self, task: TaskIx, attempt: Attempt, at: Millis) -> Applied {
+        let taken = self.ended_needs(task)?;
         let state = self.known_mut(task)?;
         let goes_on = state.more.as_ref().is_some_and(|more| more.interrupted);
         let expected = if goes_on { state.attempt } else { state.attempt.next() };
@@ -346,6 +348,7 @@ impl Project {
         more.interrupted = false;
         more.answer = None;
         if !goes_on {
+            more.taken = taken;
             more.steps.clear();
             more.calls.clear();
             more.forgiven = 0;
@@ -357,6 +360,13 @@ impl Project {
             }
         }
         Ok(())
+    }
+
+    /// Of a task that does not wait for all of its needs: those that have ended.
+    fn ended_needs(&self, task: TaskIx) -> Result<Option<Vec<TaskIx>>, String> {
+        let state = self.known(task)?;
+        let ended = || state.needs.iter().copied().filter(|need| self.task(*need).status.is_terminal()).collect();
+        Ok((state.spec.join == Join::Any).then(ended))
     }
 
     fn apply_step_finished(&mut self, task: TaskIx, attempt: Attempt, step: StepIx, outcome: &StepOutcome) -> Applied {

@@ -141,9 +141,7 @@ impl Taking<'_> {
         let mut at = 0;
         while let Some(&ix) = list.get(at) {
             at += 1;
-            let more = self.project.task(ix).more.as_deref();
-            let items = more.and_then(|more| more.items).map(|(first, count)| (first.0..first.0 + count).map(TaskIx));
-            let items = items.into_iter().flatten().filter(|item| self.retryable(*item));
+            let items = self.project.task(ix).items().filter(|item| self.retryable(*item));
             let parent = match self.project.task(ix).origin {
                 Origin::Item { of, .. } if self.retryable(of) => Some(of),
                 Origin::Item { .. }

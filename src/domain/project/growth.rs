@@ -182,25 +182,34 @@ impl Project {
             return Err(format!("{} items where {count} are recorded", items.len()));
         }
         let phase = self.known(of)?.phase;
-        let spec = item_spec(&self.task(of).spec);
+        let spec = self.task(of).spec.clone();
         let first = TaskIx(self.core.tasks.len() as u32);
+        let there = self.task(of).items().count() as u32;
         let needs = match &spec.item_graph {
-            Some(graph) => super::item_graph::needs_of(graph, &items)?,
+            Some(graph) => super::item_graph::needs_of(graph, &items, &|id| self.item_named(of, id))?,
             None => Vec::new(),
         };
+        let mut shapes = ItemShapes::default();
         for (index, item) in items.into_iter().enumerate() {
-            let origin = Origin::Item { of, index: index as u32 };
-            let ix = self.push_task(origin, phase, self.derived_name(origin), spec.clone(), at);
+            let origin = Origin::Item { of, index: there + index as u32 };
+            let shape = shapes.of(of, &spec, &item).ok_or("an item is of no kind")?;
+            let ix = self.push_task(origin, phase, self.derived_name(origin, Some(&item)), shape, at);
             self.core.tasks[ix.at()].more_mut().item = Some(item.to_string());
         }
         for (index, needs) in needs.into_iter().enumerate() {
-            let needs = needs.into_iter().map(|need| TaskIx(first.0 + need)).collect();
+            let needs = needs.into_iter().map(|need| need.at(first)).collect();
             self.link(TaskIx(first.0 + index as u32), needs);
         }
         let more = self.core.tasks[of.at()].more_mut();
-        more.items = Some((first, count));
-        more.open_items = count;
+        more.items.get_or_insert_default().push((first, count));
+        more.open_items += count;
         Ok(())
+    }
+
+    /// The item of a growing `foreach` that has this id, in the present round.
+    pub(super) fn item_named(&self, of: TaskIx, id: &str) -> Option<TaskIx> {
+        let origin = Origin::Item { of, index: 0 };
+        self.find(&self.name_in_round(origin, self.core.rounds[self.task(of).phase as usize], Some(id)))
     }
 
     pub(super) fn apply_branch(
@@ -219,7 +228,7 @@ impl Project {
         };
         let spec = spec.ok_or("the task declares no branch")?;
         let origin = Origin::Branch { of, number };
-        let name = self.derived_name(origin);
+        let name = self.derived_name(origin, None);
         let (phase, item) = (self.task(of).phase, self.item_of(of));
         let ix = self.push_task(origin, phase, name, spec, at);
         self.core.tasks[ix.at()].more_mut().item = item;
@@ -255,7 +264,7 @@ impl Project {
             let spec = undo_spec(&self.known(of)?.spec).ok_or("the task declares no undo")?;
             let origin = Origin::Undo { of };
             let (phase, item) = (self.task(of).phase, self.item_of(of));
-            let ix = self.push_task(origin, phase, self.derived_name(origin), spec, at);
+            let ix = self.push_task(origin, phase, self.derived_name(origin, None), spec, at);
             self.core.tasks[ix.at()].more_mut().item = item;
             self.link(ix, before.into_iter().collect());
             before = Some(ix);
@@ -297,18 +306,23 @@ impl Project {
         self.task(ix).more.as_ref().and_then(|more| more.item.clone())
     }
 
-    /// The name of a derived task: `task[3]`, `task.fix1`, `task.undo`; in later rounds of its phase with `#round`.
-    fn derived_name(&self, origin: Origin) -> Arc<str> {
+    /// The name of a derived task: `task[3]`, `task[id]`, `task.fix1`, `task.undo`; in later rounds of its phase with `#round`.
+    fn derived_name(&self, origin: Origin, item: Option<&serde_json::Value>) -> Arc<str> {
         let phase = match origin {
             Origin::Item { of, .. } | Origin::Branch { of, .. } | Origin::Undo { of } => self.task(of).phase,
             Origin::Declared(_) | Origin::Added => Phase::Build,
         };
-        self.name_in_round(origin, self.core.rounds[phase as usize])
+        let id = match origin {
+            Origin::Item { of, .. } => item.and_then(|item| item_id(&self.task(of).spec, item)),
+            Origin::Branch { .. } | Origin::Undo { .. } | Origin::Declared(_) | Origin::Added => None,
+        };
+        self.name_in_round(origin, self.core.rounds[phase as usize], id)
     }
 
-    pub(super) fn name_in_round(&self, origin: Origin, round: u32) -> Arc<str> {
+    /// `id`: of an item that has a name of its own.
+    pub(super) fn name_in_round(&self, origin: Origin, round: u32, id: Option<&str>) -> Arc<str> {
         let (of, suffix) = match origin {
-            Origin::Item { of, index } => (of, format!("[{index}]")),
+            Origin::Item { of, index } => (of, id.map_or_else(|| format!("[{index}]"), |id| format!("[{id}]"))),
             Origin::Branch { of, number } => (of, format!(".fix{number}")),
             Origin::Undo { of } => (of, ".undo".to_owned()),
             Origin::Declared(_) | Origin::Added => (TaskIx(0), String::new()),
@@ -322,9 +336,51 @@ impl Project {
     }
 }
 
-/// What each item of a `foreach` runs.
-pub(super) fn item_spec(of: &TaskSpec) -> Arc<TaskSpec> {
-    Arc::new(TaskSpec { foreach: None, needs: Vec::new(), ..of.clone() })
+/// The id of an item, where items have names of their own.
+pub(super) fn item_id<'i>(of: &TaskSpec, item: &'i serde_json::Value) -> Option<&'i str> {
+    let graph = of.item_graph.as_ref().filter(|_| of.names_items())?;
+    item.get(&graph.id)?.as_str()
+}
+
+/// What the items of `foreach` tasks run: made once for all items of a task that are alike.
+#[derive(Default)]
+pub(super) struct ItemShapes(HashMap<(TaskIx, String, Option<u8>), Arc<TaskSpec>>);
+
+impl ItemShapes {
+    /// What an item of task `ix` runs; `None` when it is of a kind that there is not.
+    pub fn of(&mut self, ix: TaskIx, of: &TaskSpec, item: &serde_json::Value) -> Option<Arc<TaskSpec>> {
+        let kind = match of.kinds.is_empty() {
+            true => "",
+            false => item.get("kind")?.as_str()?,
+        };
+        let priority = of.item_graph.as_ref().and_then(|_| priority_of(item.get("priority")?));
+        if let Some(shape) = self.0.get(&(ix, kind.to_owned(), priority)) {
+            return Some(shape.clone());
+        }
+        let mut shape = match of.kinds.is_empty() {
+            true => of.clone(),
+            false => {
+                TaskSpec { name: of.name.clone(), item_graph: of.item_graph.clone(), ..(**of.kinds.get(kind)?).clone() }
+            }
+        };
+        (shape.foreach, shape.needs) = (None, Vec::new());
+        shape.priority = priority.unwrap_or(shape.priority);
+        let shape = Arc::new(shape);
+        self.0.insert((ix, kind.to_owned(), priority), shape.clone());
+        Some(shape)
+    }
+}
+
+/// A number from 1 to 10, or one of the four words; `medium` is what some say for `normal`.
+fn priority_of(value: &serde_json::Value) -> Option<u8> {
+    match value.as_str() {
+        Some("critical") => Some(10),
+        Some("high") => Some(8),
+        Some("normal" | "medium") => Some(5),
+        Some("low") => Some(2),
+        Some(_) => None,
+        None => value.as_u64().and_then(|number| u8::try_from(number.clamp(1, 10)).ok()),
+    }
 }
 
 /// What the branch task of a failing task runs; it fails for good when its own retries are used up.

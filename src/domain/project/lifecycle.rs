@@ -143,7 +143,7 @@ impl Taking<'_> {
     pub fn open_phase(&mut self, phase: Phase) {
         let tasks = self.project.core.tasks.iter().enumerate().rev();
         let free = tasks.filter(|(_, task)| {
-            task.phase == phase && task.unmet == 0 && task.status == TaskStatus::Pending && !task.retired
+            task.phase == phase && !task.is_held_back() && task.status == TaskStatus::Pending && !task.retired
         });
         self.unblocked.extend(free.map(|(at, _)| TaskIx(at as u32)));
     }
@@ -199,12 +199,13 @@ impl Taking<'_> {
     }
 
     fn go_back_or_fail(&mut self, from: Phase, reason: String) {
-        let back = self.project.definition.phase(from).and_then(|spec| spec.loop_back);
+        let spec = self.project.definition.phase(from);
+        let back = spec.and_then(|spec| Some((spec.loop_back?, self.project.most_loops(spec, spec.loop_back?))));
         let taken = self.project.core.loops_taken[from as usize];
         match back {
-            Some(back) if taken < back.max => self.enter(back.goto, PhaseCause::LoopBack { from }),
-            Some(back) => {
-                let reason = format!("{reason} (went back to {} {taken} of {} times)", back.goto, back.max);
+            Some((back, most)) if taken < most => self.enter(back.goto, PhaseCause::LoopBack { from }),
+            Some((back, most)) => {
+                let reason = format!("{reason} (went back to {} {taken} of {most} times)", back.goto);
                 self.close(ProjectStatus::Failed, reason);
             }
             None => self.close(ProjectStatus::Failed, reason),

@@ -17,6 +17,7 @@ mod input;
 mod integration;
 mod item_graph;
 mod lifecycle;
+mod more_items;
 mod output;
 mod reach;
 mod recover;

@@ -20,7 +20,7 @@ impl Project {
 }
 
 /// Payloads of outputs are JSON texts.
-fn value_of(payload: &Payload, source: &dyn PayloadSource) -> Result<serde_json::Value, Failure> {
+pub(super) fn value_of(payload: &Payload, source: &dyn PayloadSource) -> Result<serde_json::Value, Failure> {
     if payload.is_empty() {
         return Ok(serde_json::Value::Null);
     }
@@ -31,15 +31,20 @@ fn value_of(payload: &Payload, source: &dyn PayloadSource) -> Result<serde_json:
 
 impl Taking<'_> {
     /// The output of a `foreach`: the list of its items' outputs, in order; `null` for items without one.
-    pub fn collect_outputs(&self, first: TaskIx, count: u32) -> Result<Payload, Failure> {
-        let items = (first.0..first.0 + count).map(TaskIx);
-        let total: u64 = items.clone().filter_map(|ix| self.project.task(ix).output.as_ref()).map(Payload::bytes).sum();
+    pub fn collect_outputs(&self, of: TaskIx) -> Result<Payload, Failure> {
+        if self.project.task(of).spec.names_items() {
+            return self.named_outputs(of);
+        }
+        let items: Vec<TaskIx> = self.project.task(of).items().collect();
+        let count = items.len();
+        let total: u64 = items.iter().filter_map(|ix| self.project.task(*ix).output.as_ref()).map(Payload::bytes).sum();
         if total > limits::EXPRESSION_VALUE_BYTES {
             let message =
                 format!("the outputs of {count} items are {total} bytes together, more than a value may have");
             return Err(Failure::new(FailureClass::Oversized, message));
         }
-        let values: Result<Vec<_>, _> = items.map(|ix| self.project.output_value(ix, self.turn.vault)).collect();
+        let values: Result<Vec<_>, _> =
+            items.into_iter().map(|ix| self.project.output_value(ix, self.turn.vault)).collect();
         Ok(self.turn.vault.keep(serde_json::Value::Array(values?).to_string().into_bytes())?)
     }
 

@@ -221,7 +221,7 @@ impl Taking<'_> {
         }
         for ix in self.project.indices() {
             let task = self.project.task(ix);
-            let free = task.status == TaskStatus::Pending && task.unmet == 0 && !task.retired;
+            let free = task.status == TaskStatus::Pending && !task.is_held_back() && !task.retired;
             if free && !matches!(task.origin, Origin::Declared(_) | Origin::Added) {
                 self.unblocked.push(ix);
             } else if task.status == TaskStatus::Ready {

@@ -15,7 +15,7 @@ use crate::domain::workflow::{
 use super::lifecycle::Taking;
 use super::state::Origin;
 
-fn unevaluated(what: &str, text: &str) -> impl FnOnce(ExpressionError) -> Failure {
+pub(super) fn unevaluated(what: &str, text: &str) -> impl FnOnce(ExpressionError) -> Failure {
     let shown: String = text.chars().take(120).collect();
     let what = what.to_owned();
     move |error| Failure::new(FailureClass::Expression, format!("{what} {shown:?} cannot be evaluated: {error}"))
@@ -167,7 +167,7 @@ impl Taking<'_> {
     }
 
     /// The values that `texts` can read. Of the tasks, only those they mention.
-    fn context(&self, ix: Option<TaskIx>, texts: &[&str]) -> Result<Context, Failure> {
+    pub(super) fn context(&self, ix: Option<TaskIx>, texts: &[&str]) -> Result<Context, Failure> {
         let project = &self.project;
         let env: serde_json::Map<_, _> =
             project.created.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -198,6 +198,14 @@ impl Taking<'_> {
         self.add_tasks(&mut context, ix, &wanted)?;
         if let Some(ix) = ix {
             self.add_item(&mut context, ix)?;
+            let reads = |name: &str| {
+                let of_with =
+                    || with.iter().flat_map(|with| with.values()).any(|value| value.to_string().contains(name));
+                texts.iter().any(|text| text.contains(name)) || of_with()
+            };
+            if reads("handoffs") || reads("open") {
+                self.add_handoffs(&mut context, ix)?;
+            }
         }
         if let Some(with) = with {
             let with =

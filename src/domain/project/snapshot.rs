@@ -13,11 +13,11 @@ use crate::domain::payload::PayloadSource;
 use crate::domain::time::Millis;
 use crate::domain::workflow::{Definition, TaskSpec};
 
-use super::growth::{branch_spec, item_spec, merger_spec, undo_spec};
+use super::growth::{ItemShapes, branch_spec, item_id, merger_spec, undo_spec};
 use super::state::{Core, Origin, Project};
 
 /// The version of the snapshot's form; any change of `Core` or what it holds needs the next number.
-pub const SNAPSHOT_FORMAT: u16 = 6;
+pub const SNAPSHOT_FORMAT: u16 = 7;
 
 #[derive(Serialize, Deserialize)]
 struct Stored<'s> {
@@ -65,37 +65,51 @@ impl Project {
         Ok(project)
     }
 
+    /// The item that a task was made for; null where it says nothing of what the task does and is called.
+    fn item_value(&self, at: usize) -> serde_json::Value {
+        let Origin::Item { of, .. } = self.core.tasks[at].origin else { return serde_json::Value::Null };
+        let says = self.core.tasks.get(of.at()).is_some_and(|of| of.spec.item_graph.is_some());
+        let item = self.core.tasks[at].more.as_ref().and_then(|more| more.item.as_deref()).filter(|_| says);
+        item.and_then(|item| serde_json::from_str(item).ok()).unwrap_or_default()
+    }
+
     /// Specs, names, links and lists, from what is stored.
     fn rebuild(&mut self) -> Result<(), String> {
         let declared: Vec<Arc<TaskSpec>> = self.definition.tasks().map(|(_, spec)| spec.clone()).collect();
         let mut shared: HashMap<(TaskIx, u8), Arc<TaskSpec>> = HashMap::new();
+        let mut shapes = ItemShapes::default();
         for at in 0..self.core.tasks.len() {
             let ix = TaskIx(at as u32);
             let origin = self.core.tasks[at].origin;
             let derived = |kind: u8, of: TaskIx, make: &dyn Fn(&TaskSpec) -> Option<Arc<TaskSpec>>| {
                 Some(((of, kind), make(&self.core.tasks.get(of.at())?.spec)))
             };
+            let item = match origin {
+                Origin::Item { of, .. } => {
+                    self.core.tasks.get(of.at()).map(|of| (of.spec.clone(), self.item_value(at)))
+                }
+                Origin::Declared(_) | Origin::Added | Origin::Branch { .. } | Origin::Undo { .. } => None,
+            };
             let spec = match origin {
+                Origin::Item { of, .. } => item.as_ref().and_then(|(spec, item)| shapes.of(of, spec, item)),
                 Origin::Declared(position) => declared.get(position as usize).cloned(),
                 Origin::Added => {
                     self.core.added.get(&ix.0).and_then(|json| serde_json::from_str(json).ok()).map(Arc::new)
                 }
-                Origin::Item { of, .. } | Origin::Branch { of, .. } | Origin::Undo { of } => {
+                Origin::Branch { of, .. } | Origin::Undo { of } => {
                     let merges_for = self.core.tasks[at].more.as_ref().is_some_and(|more| more.merges_for);
                     let kind = match origin {
                         Origin::Branch { .. } if merges_for => 3,
                         Origin::Branch { .. } => 1,
-                        Origin::Undo { .. } => 2,
-                        Origin::Item { .. } | Origin::Declared(_) | Origin::Added => 0,
+                        Origin::Undo { .. } | Origin::Item { .. } | Origin::Declared(_) | Origin::Added => 2,
                     };
                     match shared.get(&(of, kind)) {
                         Some(spec) => Some(spec.clone()),
                         None => {
                             let made = match kind {
                                 1 => derived(kind, of, &|spec| branch_spec(spec, &self.definition.retry)),
-                                2 => derived(kind, of, &undo_spec),
                                 3 => derived(kind, of, &|spec| Some(merger_spec(spec, &self.definition.retry))),
-                                _ => derived(kind, of, &|spec| Some(item_spec(spec))),
+                                _ => derived(kind, of, &undo_spec),
                             };
                             made.and_then(|(key, spec)| spec.inspect(|spec| drop(shared.insert(key, spec.clone()))))
                         }
@@ -106,7 +120,8 @@ impl Project {
             let name = match origin {
                 Origin::Declared(_) | Origin::Added => Arc::from(spec.name.as_str()),
                 Origin::Item { .. } | Origin::Branch { .. } | Origin::Undo { .. } => {
-                    self.name_in_round(origin, self.core.tasks[at].round)
+                    let id = item.as_ref().and_then(|(of, item)| item_id(of, item));
+                    self.name_in_round(origin, self.core.tasks[at].round, id)
                 }
             };
             let is_merger = self.core.tasks[at].more.as_ref().is_some_and(|more| more.merges_for);

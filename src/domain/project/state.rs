@@ -15,7 +15,7 @@ use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
 use crate::domain::payload::{BlobRef, Payload};
 use crate::domain::sandbox::Allowance;
 use crate::domain::time::Millis;
-use crate::domain::workflow::{Definition, EffectClass, TaskSpec};
+use crate::domain::workflow::{Definition, EffectClass, Join, LoopBack, PhaseSpec, TaskSpec};
 
 /// One run of a workflow.
 #[derive(Debug, Clone)]
@@ -260,8 +260,10 @@ pub struct More {
     pub item: Option<String>,
     /// Items not yet settled, of a `foreach`.
     pub open_items: u32,
-    /// First index and number of the items of a `foreach`.
-    pub items: Option<(TaskIx, u32)>,
+    /// First index and number of the items of a `foreach`: those it began with, then those that were added.
+    pub items: Option<Vec<(TaskIx, u32)>>,
+    /// Of a task that began when one of its needs had ended: those that had.
+    pub taken: Option<Vec<TaskIx>>,
     /// Branches opened so far.
     pub branches: u32,
     /// The open branch.
@@ -313,6 +315,20 @@ pub struct Step {
 }
 
 impl Task {
+    /// The items of a `foreach`, in the order in which they came.
+    pub fn items(&self) -> impl DoubleEndedIterator<Item = TaskIx> + '_ {
+        let parts = self.more.as_ref().and_then(|more| more.items.as_deref()).unwrap_or_default();
+        parts.iter().flat_map(|(first, count)| (first.0..first.0 + count).map(TaskIx))
+    }
+
+    /// Whether too few of its needs have ended for it to begin.
+    pub(super) fn is_held_back(&self) -> bool {
+        match self.spec.join {
+            Join::All | Join::Settled => self.unmet > 0,
+            Join::Any => !self.needs.is_empty() && self.unmet as usize == self.needs.len(),
+        }
+    }
+
     /// The rarer parts, made on first use.
     pub(super) fn more_mut(&mut self) -> &mut More {
         self.more.get_or_insert_default()
@@ -454,12 +470,25 @@ impl Project {
         &self.core.caps
     }
 
+    /// How many of its tasks run at once, at most.
+    fn most_workers(&self) -> Option<u32> {
+        let limits = &self.definition.limits;
+        let of_input = || limits.workers_from.as_ref().map(|number| number.value(&self.inputs, 1, u32::MAX));
+        limits.workers.or_else(of_input)
+    }
+
+    /// How often a phase's loop-back is taken, at most.
+    pub(super) fn most_loops(&self, spec: &PhaseSpec, back: LoopBack) -> u32 {
+        let from_input = spec.loop_back_max.as_ref();
+        from_input.map_or(back.max, |number| number.value(&self.inputs, 0, limits::LOOPBACK_ROUNDS))
+    }
+
     /// The most urgent READY task whose group has room, if the project may start one.
     pub fn next_ready(&self) -> Option<TaskIx> {
         if !self.may_start() {
             return None;
         }
-        if self.definition.limits.workers.is_some_and(|most| self.active.len() >= most as usize) {
+        if self.most_workers().is_some_and(|most| self.active.len() >= most as usize) {
             return None;
         }
         let with_room = self.ready.iter().enumerate().filter(|(group, _)| self.group_has_room(*group));

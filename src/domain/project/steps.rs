@@ -84,12 +84,16 @@ impl Taking<'_> {
     fn next_step(&mut self, ix: TaskIx, attempt: Attempt, step: StepIx) {
         let spec = self.project.task(ix).spec.clone();
         let Some(check) = spec.validate.get(step.at() - 1) else {
-            if self.project.is_merge_step(ix, step) {
-                return self.start_merge(ix, attempt, step);
-            }
             let action = self.project.task(ix).steps()[0].outcome.as_ref();
             let output = action.and_then(|outcome| outcome.result.clone().ok()).unwrap_or_default();
-            return self.complete(ix, output);
+            if !self.project.is_merge_step(ix, step) {
+                return self.complete(ix, output);
+            }
+            // What is wrong with what it gives is found before its work is merged.
+            return match self.further_items(ix, &output) {
+                Ok(_) => self.start_merge(ix, attempt, step),
+                Err(failure) => self.fail(ix, failure),
+            };
         };
         if !self.may_go_on(ix, attempt, step) {
             return;

@@ -9,7 +9,7 @@ use crate::domain::machine::TaskStatus;
 use crate::domain::payload::Payload;
 use crate::domain::retry::{OnExhausted, Verdict, split_mix};
 use crate::domain::time::Millis;
-use crate::domain::workflow::{Action, ApprovalSpec, EffectClass, ExternalSpec, OnTimeout, WaitSpec};
+use crate::domain::workflow::{Action, ApprovalSpec, EffectClass, ExternalSpec, Join, OnTimeout, WaitSpec};
 
 use super::lifecycle::Taking;
 use super::state::Origin;
@@ -20,7 +20,7 @@ impl Taking<'_> {
         let task = self.project.task(ix);
         let undo = matches!(task.origin, Origin::Undo { .. });
         let in_reach = self.project.core.phase.is_some_and(|phase| task.phase <= phase) || undo;
-        if task.status != TaskStatus::Pending || task.unmet > 0 || task.retired || !in_reach {
+        if task.status != TaskStatus::Pending || task.is_held_back() || task.retired || !in_reach {
             return;
         }
         if self.is_given_up(ix) {
@@ -33,6 +33,7 @@ impl Taking<'_> {
             return;
         }
         let bad = task.needs.iter().copied().find(|need| !self.project.task(*need).lets_dependents_go_on());
+        let bad = bad.filter(|_| task.spec.join == Join::All);
         match bad {
             Some(need) if !undo => self.skip(ix, SkipReason::Upstream { task: need }),
             Some(_) | None => self.make_ready(ix),
@@ -201,8 +202,21 @@ impl Taking<'_> {
     // --- ends and setbacks -------------------------------------------------------------------------------------------
 
     pub fn complete(&mut self, ix: TaskIx, output: Payload) {
+        if let Err(failure) = self.give_items(ix, &output) {
+            return self.fail(ix, failure);
+        }
         self.emit(Event::TaskCompleted { task: ix, output });
         self.settled(ix);
+    }
+
+    /// What an item gives is on record before its end is, so that its `foreach` does not end in between.
+    fn give_items(&mut self, ix: TaskIx, output: &Payload) -> Result<(), Failure> {
+        let Origin::Item { of, .. } = self.project.task(ix).origin else { return Ok(()) };
+        if self.is_given_up(ix) {
+            return Ok(());
+        }
+        let items = self.further_items(ix, output)?;
+        if items.is_empty() { Ok(()) } else { self.add_items(of, items) }
     }
 
     pub fn skip(&mut self, ix: TaskIx, reason: SkipReason) {
@@ -289,7 +303,7 @@ impl Taking<'_> {
         let task = self.project.task(ix);
         let free = task.dependents.iter().copied().filter(|dependent| {
             let dependent = self.project.task(*dependent);
-            dependent.unmet == 0 && dependent.status == TaskStatus::Pending
+            !dependent.is_held_back() && dependent.status == TaskStatus::Pending
         });
         let free: Vec<TaskIx> = free.collect();
         self.unblocked.extend(free.into_iter().rev());
@@ -300,23 +314,17 @@ impl Taking<'_> {
         }
     }
 
-    fn items_of(&self, ix: TaskIx) -> impl DoubleEndedIterator<Item = TaskIx> + use<> {
-        let items = self.project.task(ix).more.as_ref().and_then(|more| more.items);
-        let (first, count) = items.unwrap_or((ix, 0));
-        (first.0..first.0 + count).map(TaskIx)
-    }
-
     pub fn item_settled(&mut self, of: TaskIx) {
         let parent = self.project.task(of);
         let waiting = matches!(parent.awaits(), Some(Await::Items)) && parent.status == TaskStatus::AwaitingSignal;
         if !waiting || parent.more.as_ref().is_none_or(|more| more.open_items > 0) {
             return;
         }
-        let Some((first, count)) = parent.more.as_ref().and_then(|more| more.items) else { return };
-        let items = (first.0..first.0 + count).map(TaskIx);
-        let failed: Vec<TaskIx> = items.filter(|item| !self.project.task(*item).lets_dependents_go_on()).collect();
+        let count = parent.items().count();
+        let failed: Vec<TaskIx> =
+            parent.items().filter(|item| !self.project.task(*item).lets_dependents_go_on()).collect();
         match failed.first() {
-            None => match self.collect_outputs(first, count) {
+            None => match self.collect_outputs(of) {
                 Ok(output) => self.complete(of, output),
                 Err(failure) => self.fail(of, failure),
             },
@@ -354,27 +362,21 @@ impl Taking<'_> {
         if self.project.task(ix).more.as_ref().is_some_and(|more| more.items.is_some()) {
             // Retried: its items are there, those to be run again are PENDING.
             self.await_outside(ix, Await::Items, None);
-            self.unblocked.extend(self.items_of(ix).rev());
+            self.unblocked.extend(self.project.task(ix).items().rev());
             self.item_settled(ix);
             return Ok(());
         }
         let items = self.items(ix, source)?;
-        if let Some(graph) = &self.project.task(ix).spec.item_graph {
-            let needs = super::item_graph::needs_of(graph, &items);
-            needs.map_err(|problem| Failure::new(FailureClass::Expression, format!("the foreach: {problem}")))?;
-        }
-        let (count, total) = (items.len(), self.project.core.tasks.len());
-        if count > limits::FOREACH_ITEMS || total + count > limits::TASKS_PER_PROJECT {
-            let message = format!("{count} items are more than a project of {total} tasks can take");
-            return Err(Failure::new(FailureClass::Oversized, message));
-        }
-        let first = TaskIx(total as u32);
+        let refused = |problem| Failure::new(FailureClass::Expression, format!("the foreach: {problem}"));
+        let items = self.placed(ix, items, None).map_err(refused)?;
+        self.have_room(items.len())?;
+        let (count, first) = (items.len(), TaskIx(self.project.core.tasks.len() as u32));
         let items = self.turn.vault.keep(serde_json::Value::Array(items).to_string().into_bytes())?;
         self.emit(Event::Expanded { task: ix, items, count: count as u32 });
         self.await_outside(ix, Await::Items, None);
         for offset in 0..count as u32 {
             let item = TaskIx(first.0 + offset);
-            if self.project.task(item).unmet == 0 {
+            if !self.project.task(item).is_held_back() {
                 self.make_ready(item);
             }
         }

@@ -46,9 +46,8 @@ impl Project {
             return Vec::new();
         }
         let task = self.task(ix);
-        if let Some((first, count)) = task.more.as_ref().and_then(|more| more.items) {
-            let items = (first.0..first.0 + count).map(TaskIx);
-            let trees: BTreeSet<&String> = items.flat_map(|item| self.trees_of(item)).collect();
+        if task.more.as_ref().is_some_and(|more| more.items.is_some()) {
+            let trees: BTreeSet<&String> = task.items().flat_map(|item| self.trees_of(item)).collect();
             return trees.into_iter().cloned().collect();
         }
         if task.spec.merge {

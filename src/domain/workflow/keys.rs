@@ -91,6 +91,10 @@ pub const INPUT_TYPES: &[&str] = &["string", "integer", "number", "boolean", "li
 pub const PRIORITIES: &[(&str, u8)] = &[("low", 2), ("normal", 5), ("high", 8), ("critical", 10)];
 /// The keys of a task of which exactly one says what it does.
 pub const ACTIONS: &[&str] = &["run", "agent", "approval", "wait", "http", "workflow", "external", "land"];
+/// The keys of a task of which exactly one is given: its action, or the kinds of its elements, which have one each.
+const TASK_ONE_OF: &[&str] = &["run", "agent", "approval", "wait", "http", "workflow", "external", "land", "kinds"];
+/// The actions of a kind.
+const KIND_ACTIONS: &[&str] = &["run", "agent", "approval"];
 /// The methods of requests.
 pub const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -170,7 +174,11 @@ pub static LIMITS: Object = Object {
     title: "the limits",
     one_of: &[],
     keys: &[
-        key("workers", SLOTS, "Most tasks running at once."),
+        key(
+            "workers",
+            Shape::Either(&[SLOTS, Shape::Template]),
+            "Most tasks running at once: a number, or an integer input as `{{ inputs.workers }}`.",
+        ),
         key("groups", Shape::Map(&SLOTS), "Most tasks running at once per named group."),
     ],
 };
@@ -447,7 +455,11 @@ pub static LOOP_BACK: Object = Object {
             Shape::Choice(&["planning", "design", "build", "test", "review", "deploy"]),
             "The earlier phase.",
         ),
-        key("max", ROUNDS, "Most times it is taken (default 3)."),
+        key(
+            "max",
+            Shape::Either(&[ROUNDS, Shape::Template]),
+            "Most times it is taken (default 3): a number, or an integer input as `{{ inputs.cycles - 1 }}`.",
+        ),
     ],
 };
 
@@ -457,7 +469,7 @@ const COMMANDS: Shape = Shape::Either(&[Shape::Template, Shape::List(&Shape::Tem
 pub static TASK: Object = Object {
     name: "task",
     title: "a task",
-    one_of: ACTIONS,
+    one_of: TASK_ONE_OF,
     keys: &[
         key("description", Shape::Text, "For people; shown beside the name."),
         key("needs", Shape::Either(&[Shape::Name, Shape::List(&Shape::Name)]), "Tasks that must be done before."),
@@ -493,6 +505,17 @@ pub static TASK: Object = Object {
             ]),
             "A list, an object or a number: the task runs once per element, as `item` and `index`.",
         ),
+        key(
+            "kinds",
+            Shape::Map(&Shape::Object(&KIND)),
+            "What the elements of `foreach` do, by their field `kind`; then the task has no action of its own.",
+        ),
+        key(
+            "more",
+            Shape::Expression,
+            "Further elements that an element gives once it is done, read from its `output`.",
+        ),
+        key("join", JOIN, "What has to have become of its needs: all went well (default), all settled, or any."),
         key("with", Shape::Map(&Shape::Any), "Values for the templates of this task, read as `with.NAME`."),
         key("env", Shape::Map(&Shape::Scalar), "Environment of its commands, added to the workflow's."),
         key(
@@ -535,6 +558,75 @@ pub static TASK: Object = Object {
             Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]),
             "A command that takes its effect back, for `cancel`.",
         ),
+    ],
+};
+
+/// What has to have become of the needs.
+const JOIN: Shape = Shape::Choice(&["all", "settled", "any"]);
+
+/// What the elements of one kind do.
+pub static KIND: Object = Object {
+    name: "kind",
+    title: "a kind",
+    one_of: KIND_ACTIONS,
+    keys: &[
+        key("description", Shape::Text, "For people."),
+        key("run", Shape::Template, "A shell command."),
+        key("approval", Shape::Either(&[Shape::Template, Shape::Object(&APPROVAL)]), "A question to a person."),
+        key(
+            "agent",
+            Shape::Either(&[Shape::Name, Shape::Object(&AGENT)]),
+            "An agent by its role; it is given the kind's `with`.",
+        ),
+        key(
+            "merge",
+            Shape::Boolean,
+            "Its files are merged into the integration branch; it is completed when they are there.",
+        ),
+        key(
+            "when",
+            Shape::Either(&[Shape::Expression, Shape::Boolean]),
+            "A condition; when it is false the element is skipped and what needs it goes on.",
+        ),
+        key("with", Shape::Map(&Shape::Any), "Values for its templates, read as `with.NAME`."),
+        key("env", Shape::Map(&Shape::Scalar), "Environment of its commands, added to the workflow's."),
+        key("timeout", Shape::Either(&[Shape::Duration, Shape::Object(&TIMEOUT)]), "Time limits per attempt."),
+        key(
+            "sandbox",
+            Shape::Object(&SANDBOX),
+            "What its commands need to reach; what it does not say is the workflow's.",
+        ),
+        key("retry", Shape::Object(&RETRY), "Its own retry policy; what it does not say is the workflow's."),
+        key(
+            "priority",
+            Shape::Either(&[Shape::Integer(1, 10), Shape::Choice(&["low", "normal", "high", "critical"])]),
+            "1 to 10, or low (2), normal (5), high (8), critical (10); an element's own field `priority` goes before it.",
+        ),
+        key("group", Shape::Name, "The group of `limits.groups` that it counts against."),
+        key("output", Shape::Choice(&["auto", "text", "json", "lines"]), "How its output is read (default auto)."),
+        key("validate", COMMANDS, "Commands that must succeed before it counts as completed."),
+        key(
+            "on_failure",
+            Shape::Object(&BRANCH),
+            "What is done when its attempts are used up, before it is tried again.",
+        ),
+        key(
+            "effect",
+            Shape::Choice(&["pure", "idempotent", "restorable", "probed", "once"]),
+            "What may be done when a crash leaves its outcome unknown.",
+        ),
+        key(
+            "probe",
+            Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]),
+            "A command that succeeds when the effect has already happened.",
+        ),
+        key(
+            "undo",
+            Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]),
+            "A command that takes its effect back, for `cancel`.",
+        ),
+        key("more", Shape::Expression, "Further elements that it gives once it is done, read from its `output`."),
+        key("join", JOIN, "What has to have become of its needs: all went well (default), all settled, or any."),
     ],
 };
 
@@ -668,4 +760,5 @@ pub static OBJECTS: &[&Object] = &[
     &AGENT,
     &LAND,
     &ITEMS,
+    &KIND,
 ];

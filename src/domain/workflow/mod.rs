@@ -34,9 +34,9 @@ pub use near::{did_you_mean, nearest};
 pub use read::{Loader, NoChildren, Outside, read, read_beside};
 pub use schema::workflow_schema;
 pub use spec::{
-    Action, AgentSpec, ApprovalSpec, BranchSpec, ChildSpec, Definition, EffectClass, ExternalSpec, HttpSpec, InputSpec,
-    InputType, ItemGraph, LandSpec, Limits, LoopBack, MergeSpec, ModelsSpec, OnTimeout, OutputFormat, PhaseSpec,
-    ProviderSpec, RetryRules, TaskSpec, Timeouts, WaitSpec, WorkspaceKind,
+    Action, AgentSpec, ApprovalSpec, BranchSpec, ChildSpec, Definition, EffectClass, ExternalSpec, HttpSpec,
+    InputNumber, InputSpec, InputType, ItemGraph, Join, LandSpec, Limits, LoopBack, MergeSpec, ModelsSpec, OnTimeout,
+    OutputFormat, PhaseSpec, ProviderSpec, RetryRules, TaskSpec, Timeouts, WaitSpec, WorkspaceKind,
 };
 pub use validate::graph_of;
 

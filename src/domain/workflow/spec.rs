@@ -236,9 +236,46 @@ pub struct Limits {
     /// Most tasks running at once; absent: only the engine's own limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
+    /// The input that says so in place of `workers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers_from: Option<InputNumber>,
     /// Most tasks running at once per named group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, u32>,
+}
+
+/// A number of a workflow's settings that is the value of an integer input, less something: `{{ inputs.cycles - 1 }}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputNumber {
+    /// The input.
+    pub input: String,
+    /// What is taken from it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub less: u32,
+}
+
+impl InputNumber {
+    /// Reads `{{ inputs.NAME }}` or `{{ inputs.NAME - 1 }}`; nothing else is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim().strip_prefix("inputs.")?;
+        let (name, less) = match inner.split_once('-') {
+            Some((name, less)) => (name.trim(), less.trim().parse().ok()?),
+            None => (inner, 0),
+        };
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        is_name.then(|| Self { input: name.to_owned(), less })
+    }
+
+    /// Its value with these inputs, within `min..=max`; `min` when the input has no value.
+    pub fn value(&self, inputs: &serde_json::Value, min: u32, max: u32) -> u32 {
+        let given = inputs[&self.input].as_i64().unwrap_or_default();
+        let number = given.saturating_sub(i64::from(self.less)).clamp(i64::from(min), i64::from(max));
+        u32::try_from(number).expect("it is between two numbers of that size")
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Retry policies: one for all transitions, and ones that replace it for a single transition.
@@ -280,6 +317,9 @@ pub struct PhaseSpec {
     /// Where to go back to when the phase fails or is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_back: Option<LoopBack>,
+    /// The input that says how often the loop-back is taken, in place of its `max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loop_back_max: Option<InputNumber>,
     /// Caps on what the phase may use, over all its rounds; wall time is the project's alone.
     #[serde(default, skip_serializing_if = "is_unlimited")]
     pub budget: Caps,
@@ -320,6 +360,15 @@ pub struct TaskSpec {
     /// How the items of a `foreach` depend on each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item_graph: Option<ItemGraph>,
+    /// What the items of its `foreach` do, by kind; empty: all do what this task says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, Arc<TaskSpec>>,
+    /// Of an item: an expression that gives further items once it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<String>,
+    /// What has to have become of the tasks that it needs.
+    #[serde(default, skip_serializing_if = "Join::is_all")]
+    pub join: Join,
     /// Its files are merged into the project's integration branch; it is completed when they are there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub merge: bool,
@@ -367,6 +416,25 @@ pub struct TaskSpec {
     pub undo: Option<String>,
 }
 
+/// What has to have become of the tasks that a task needs, before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Join {
+    /// All of them went well; it is skipped when one did not.
+    #[default]
+    All,
+    /// All of them have ended, however.
+    Settled,
+    /// One of them has ended, however. What has ended by then is its `handoffs`, the rest is `open`.
+    Any,
+}
+
+impl Join {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+}
+
 /// The fields of an item that say what it is and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemGraph {
@@ -384,6 +452,20 @@ impl TaskSpec {
     /// The priority of a task that names none.
     pub const NORMAL_PRIORITY: u8 = 5;
 
+    /// What it does, in a few words: its action, or the kinds of its items.
+    pub fn doing(&self) -> String {
+        match self.kinds.is_empty() {
+            true if self.foreach.is_some() => format!("each: {}", self.action.keyword()),
+            true => self.action.keyword().to_owned(),
+            false => format!("each: {}", self.kinds.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        }
+    }
+
+    /// Whether its items have names of their own: those of a `foreach` with kinds, or that grows.
+    pub fn names_items(&self) -> bool {
+        self.item_graph.is_some() && (!self.kinds.is_empty() || self.more.is_some())
+    }
+
     /// A task with nothing but a name and an action.
     pub fn new(name: impl Into<String>, action: Action) -> Self {
         Self {
@@ -394,6 +476,9 @@ impl TaskSpec {
             when: None,
             foreach: None,
             item_graph: None,
+            kinds: BTreeMap::new(),
+            more: None,
+            join: Join::All,
             merge: false,
             with: BTreeMap::new(),
             env: BTreeMap::new(),
@@ -643,6 +728,14 @@ impl Definition {
     /// All tasks with their phase, in file order: their positions are the indices of the project's first tasks.
     pub fn tasks(&self) -> impl Iterator<Item = (Phase, &Arc<TaskSpec>)> {
         self.phases.iter().flat_map(|spec| spec.tasks.iter().map(move |task| (spec.phase, task)))
+    }
+
+    /// What tasks do: each task, or in its place the kinds of its elements.
+    pub fn doings(&self) -> impl Iterator<Item = &TaskSpec> {
+        let own = |task: &'_ Arc<TaskSpec>| task.kinds.is_empty();
+        self.tasks().flat_map(move |(_, task)| {
+            own(task).then_some(&**task).into_iter().chain(task.kinds.values().map(|kind| &**kind))
+        })
     }
 
     /// The secrets that a task is handed: in name order, each once. What a model wrote is run by agents' tasks, and what it

@@ -1,9 +1,11 @@
 //! What can be typed. The doc comments are the help texts.
 
 mod faces;
+mod memory;
 mod secrets;
 
 pub use faces::{Bus, BusWhat, Mcp, Metrics};
+pub use memory::{Memory, MemoryFilter, MemoryWhat};
 pub use secrets::{Secrets, SecretsWhat};
 
 use std::path::PathBuf;
@@ -109,6 +111,8 @@ pub enum Verb {
     Schema(Schema),
     /// Serve projects to other agents over stdin and stdout, in the Model Context Protocol
     Mcp(Mcp),
+    /// Search, list and change what agents remember of a repository
+    Memory(Memory),
     /// Check everything that is stored
     Doctor(Doctor),
     /// Run one command as commands of projects are run: contained, without network, to try it out

@@ -10,8 +10,10 @@ use crate::domain::limits;
 use crate::domain::workflow::{self, Definition, Loader, Outside, did_you_mean};
 
 /// The workflows that are compiled in.
-pub const SHIPPED: [(&str, &str); 4] = [
+pub const SHIPPED: &[(&str, &str)] = &[
     ("sdlc", include_str!("../../../workflows/sdlc.yaml")),
+    ("self-driving", include_str!("../../../workflows/self-driving.yaml")),
+    ("hierarchical", include_str!("../../../workflows/hierarchical.yaml")),
     ("release", include_str!("../../../workflows/release.yaml")),
     ("ci", include_str!("../../../workflows/ci.yaml")),
     ("nightly-data", include_str!("../../../workflows/nightly-data.yaml")),

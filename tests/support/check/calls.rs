@@ -242,7 +242,7 @@ impl Model {
     pub(super) fn is_merged(&self, ix: u32) -> Checked {
         let task = &self.tasks[ix as usize];
         let merged = self.merge_step(ix).is_none_or(|at| matches!(task.steps.get(at), Some((_, Some(true)))));
-        let is_list = task.items.is_some();
+        let is_list = !task.items.is_empty();
         ensure(merged || is_list || task.status == T::InDoubt, || {
             format!("completed without a merge: {:?}", task.steps)
         })

@@ -34,6 +34,8 @@ pub struct Decoded {
     pub sites: Vec<Site>,
     /// Every call of a child workflow.
     pub calls: Vec<ChildCall>,
+    /// Inputs that settings are made of, with the places where they are named.
+    pub numbers: Vec<(String, Span)>,
 }
 
 /// Where the parts of a task stand.
@@ -85,6 +87,8 @@ pub enum Scope {
     Items(u32),
     /// What runs after a task of this index: its `undo`, its checks and branches read its own output.
     After(u32),
+    /// What further items an item gives, once it has an `output`.
+    More(u32),
 }
 
 /// How a text is evaluated.
@@ -117,14 +121,22 @@ pub struct Decoder<'p> {
     places: Vec<TaskPlaces>,
     sites: Vec<Site>,
     calls: Vec<ChildCall>,
+    numbers: Vec<(String, Span)>,
 }
 
 /// Reads the whole file.
 pub fn decode(root: &Node, problems: &mut Problems) -> Decoded {
-    let mut decoder =
-        Decoder { problems, scope: Scope::Workflow, places: Vec::new(), sites: Vec::new(), calls: Vec::new() };
+    let mut decoder = Decoder {
+        problems,
+        scope: Scope::Workflow,
+        places: Vec::new(),
+        sites: Vec::new(),
+        calls: Vec::new(),
+        numbers: Vec::new(),
+    };
     let definition = decoder.workflow(root);
-    Decoded { definition, places: decoder.places, sites: decoder.sites, calls: decoder.calls }
+    let Decoder { places, sites, calls, numbers, .. } = decoder;
+    Decoded { definition, places, sites, calls, numbers }
 }
 
 impl Decoder<'_> {

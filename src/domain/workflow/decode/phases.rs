@@ -8,7 +8,7 @@ use crate::domain::machine::Phase;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::keys;
 use crate::domain::workflow::near::{did_you_mean, listed};
-use crate::domain::workflow::spec::{LoopBack, PhaseSpec, RetryRules, TaskSpec};
+use crate::domain::workflow::spec::{InputNumber, LoopBack, PhaseSpec, RetryRules, TaskSpec};
 use crate::domain::workflow::yaml::{Entry, Node};
 
 /// How often a loop-back that does not say is taken.
@@ -23,6 +23,7 @@ impl Decoder<'_> {
                 tasks,
                 approval: None,
                 loop_back: None,
+                loop_back_max: None,
                 budget: Default::default(),
             }];
         }
@@ -51,8 +52,14 @@ impl Decoder<'_> {
     }
 
     fn phase(&mut self, phase: Phase, entry: &Entry, declared: &[Phase], retry: &RetryRules) -> PhaseSpec {
-        let mut spec =
-            PhaseSpec { phase, tasks: Vec::new(), approval: None, loop_back: None, budget: Default::default() };
+        let mut spec = PhaseSpec {
+            phase,
+            tasks: Vec::new(),
+            approval: None,
+            loop_back: None,
+            loop_back_max: None,
+            budget: Default::default(),
+        };
         let Some(fields) = self.fields(&entry.node, &keys::PHASE) else { return spec };
         if let Some(entry) = fields.entry("tasks") {
             spec.tasks = self.tasks(entry, retry);
@@ -65,7 +72,7 @@ impl Decoder<'_> {
         self.scope = Scope::Workflow;
         let ways_back = ["on_failure", "on_reject", "on_issue"];
         if let Some(first) = fields.first_of(&ways_back) {
-            spec.loop_back = self.loop_back(phase, &first.node, declared);
+            (spec.loop_back, spec.loop_back_max) = self.loop_back(phase, &first.node, declared);
             if let Some(second) =
                 ways_back.iter().filter_map(|key| fields.entry(key)).find(|other| other.key != first.key)
             {
@@ -82,14 +89,15 @@ impl Decoder<'_> {
         spec
     }
 
-    fn loop_back(&mut self, phase: Phase, node: &Node, declared: &[Phase]) -> Option<LoopBack> {
-        let fields = self.fields(node, &keys::LOOP_BACK)?;
-        let max = fields.node("max").and_then(|node| self.small(node, 1, limits::LOOPBACK_ROUNDS));
-        let target = fields.node("goto")?;
-        let name = self.text(target)?;
+    fn loop_back(&mut self, phase: Phase, node: &Node, declared: &[Phase]) -> (Option<LoopBack>, Option<InputNumber>) {
+        let Some(fields) = self.fields(node, &keys::LOOP_BACK) else { return (None, None) };
+        let (max, from) =
+            fields.node("max").map_or((None, None), |node| self.number_or_input(node, 1, limits::LOOPBACK_ROUNDS));
+        let Some(target) = fields.node("goto") else { return (None, None) };
+        let Some(name) = self.text(target) else { return (None, None) };
         let Ok(goto) = name.parse::<Phase>() else {
             self.unknown_phase(&name, target.span);
-            return None;
+            return (None, None);
         };
         if goto >= phase || !declared.contains(&goto) {
             let problem =
@@ -103,7 +111,7 @@ impl Decoder<'_> {
             };
             self.problems.error(Code::LoopBack, target.span, format!("phase `{goto}` {problem} `{phase}`")).help(help);
         }
-        Some(LoopBack { goto, max: max.unwrap_or(DEFAULT_ROUNDS) })
+        (Some(LoopBack { goto, max: max.unwrap_or(DEFAULT_ROUNDS) }), from)
     }
 
     fn tasks(&mut self, entry: &Entry, retry: &RetryRules) -> Vec<Arc<TaskSpec>> {

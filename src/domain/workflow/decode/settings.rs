@@ -7,7 +7,7 @@ use crate::domain::budget::Caps;
 use crate::domain::secret;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::keys;
-use crate::domain::workflow::spec::{Limits, WorkspaceKind};
+use crate::domain::workflow::spec::{InputNumber, Limits, WorkspaceKind};
 use crate::domain::workflow::yaml::{Node, Resolved, Scalar};
 
 impl Decoder<'_> {
@@ -23,7 +23,9 @@ impl Decoder<'_> {
     pub(super) fn limits(&mut self, node: &Node) -> Limits {
         let mut limits = Limits::default();
         let Some(fields) = self.fields(node, &keys::LIMITS) else { return limits };
-        limits.workers = fields.node("workers").and_then(|node| self.small(node, 1, u32::MAX));
+        if let Some(node) = fields.node("workers") {
+            (limits.workers, limits.workers_from) = self.number_or_input(node, 1, u32::MAX);
+        }
         if let Some(groups) = fields.node("groups") {
             for entry in self.entries(groups, "the groups by name").unwrap_or_default() {
                 self.check_name(&entry.key, entry.key_span, "a group");
@@ -32,6 +34,21 @@ impl Decoder<'_> {
             }
         }
         limits
+    }
+
+    /// A number, or the integer input that is it.
+    pub(super) fn number_or_input(&mut self, node: &Node, min: u32, max: u32) -> (Option<u32>, Option<InputNumber>) {
+        let Some(Resolved::Text(text)) = node.as_scalar().map(Scalar::resolve) else {
+            return (self.small(node, min, max), None);
+        };
+        let Some(number) = InputNumber::parse(text) else {
+            self.problems.error(Code::InvalidValue, node.span, format!("{text:?} is not a number")).help(
+                "Write a whole number, or an integer input: \"{{ inputs.workers }}\", \"{{ inputs.cycles - 1 }}\".",
+            );
+            return (None, None);
+        };
+        self.numbers.push((number.input.clone(), node.span));
+        (None, Some(number))
     }
 
     pub(super) fn budget(&mut self, node: &Node) -> Caps {

@@ -1,12 +1,15 @@
 //! One task: everything but its action.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Decoder, Fields, Scope, SiteKind, TaskPlaces};
 use crate::domain::limits;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::keys;
-use crate::domain::workflow::spec::{Action, BranchSpec, EffectClass, OutputFormat, RetryRules, TaskSpec, Timeouts};
+use crate::domain::workflow::spec::{
+    Action, BranchSpec, EffectClass, ItemGraph, Join, OutputFormat, RetryRules, TaskSpec, Timeouts,
+};
 use crate::domain::workflow::yaml::{Entry, Node, Resolved, Scalar, Span, Value};
 
 impl Decoder<'_> {
@@ -21,7 +24,12 @@ impl Decoder<'_> {
             self.places[ix as usize].action = action.key_span;
             task.action = self.action(action).unwrap_or(task.action);
         }
+        self.task_place(&fields, &mut task, ix);
         self.task_order(&fields, &mut task, ix);
+        if let Some(entry) = fields.entry("kinds") {
+            self.places[ix as usize].action = entry.key_span;
+            task.kinds = self.kinds(&entry.node, task.retry.as_deref().unwrap_or(retry), ix);
+        }
         self.task_values(&fields, &mut task);
         if let Some(entry) = fields.entry("secrets") {
             self.places[ix as usize].secrets = entry.key_span;
@@ -31,11 +39,54 @@ impl Decoder<'_> {
         self.scope = Scope::After(ix);
         self.task_after(&fields, &mut task);
         self.scope = Scope::Workflow;
+        // What it shows as where one action is shown for all.
+        if let Some(first) = task.kinds.values().next() {
+            task.action = first.action.clone();
+        }
+        self.grows(&fields, &mut task);
         task
     }
 
-    /// When it runs, and beside what.
-    fn task_order(&mut self, fields: &Fields<'_>, task: &mut TaskSpec, ix: u32) {
+    /// What the elements of each kind do. They stand in no list of tasks: their texts are read as the task's own.
+    fn kinds(&mut self, node: &Node, retry: &RetryRules, ix: u32) -> BTreeMap<String, Arc<TaskSpec>> {
+        let mut kinds = BTreeMap::new();
+        for entry in self.entries(node, "kinds by name").unwrap_or_default() {
+            self.check_name(&entry.key, entry.key_span, "a kind");
+            let mut kind = TaskSpec::new(entry.key.clone(), Action::Run(String::new()));
+            let Some(fields) = self.fields(&entry.node, &keys::KIND) else { continue };
+            self.scope = Scope::Task(ix);
+            if let Some(action) = fields.first_of(keys::KIND.one_of) {
+                kind.action = self.action(action).unwrap_or(kind.action);
+            }
+            self.task_order(&fields, &mut kind, ix);
+            self.task_values(&fields, &mut kind);
+            self.task_failure(&fields, &mut kind, retry, ix);
+            self.scope = Scope::After(ix);
+            self.task_after(&fields, &mut kind);
+            self.scope = Scope::Task(ix);
+            kinds.insert(entry.key.clone(), Arc::new(kind));
+        }
+        kinds
+    }
+
+    /// Elements that are of kinds, or give more of themselves, are named by a field: they come from `foreach`.
+    fn grows(&mut self, fields: &Fields<'_>, task: &mut TaskSpec) {
+        let Some(entry) = fields.first_of(&["kinds", "more"]) else { return };
+        let key = &entry.key;
+        if task.foreach.is_none() {
+            self.problems
+                .error(
+                    Code::MissingKey,
+                    entry.key_span,
+                    format!("`{key}` is about the elements of a `foreach`, and there is none"),
+                )
+                .help("Add `foreach: {in: \"{{ ... }}\"}` with a list of objects, each with an `id`.");
+        }
+        task.item_graph.get_or_insert_with(|| ItemGraph { id: "id".to_owned(), needs: "needs".to_owned() });
+    }
+
+    /// What it comes after, and how often it runs.
+    fn task_place(&mut self, fields: &Fields<'_>, task: &mut TaskSpec, ix: u32) {
         if let Some(node) = fields.node("needs") {
             for item in self.one_or_many(node) {
                 if let Some(name) = self.scalar_text(item) {
@@ -44,13 +95,29 @@ impl Decoder<'_> {
                 }
             }
         }
-        if let Some(node) = fields.node("when") {
-            task.when = self.expression(node);
-        }
         if let Some(node) = fields.node("foreach") {
             self.scope = Scope::Items(ix);
             (task.foreach, task.item_graph) = self.items(node);
             self.scope = Scope::Task(ix);
+        }
+    }
+
+    /// When it runs, and beside what.
+    fn task_order(&mut self, fields: &Fields<'_>, task: &mut TaskSpec, ix: u32) {
+        if let Some(node) = fields.node("when") {
+            task.when = self.expression(node);
+        }
+        if let Some(node) = fields.node("more") {
+            self.scope = Scope::More(ix);
+            task.more = self.expression(node);
+            self.scope = Scope::Task(ix);
+        }
+        if let Some(node) = fields.node("join") {
+            task.join = match self.choice(node, &["all", "settled", "any"]) {
+                Some("settled") => Join::Settled,
+                Some("any") => Join::Any,
+                Some(_) | None => Join::All,
+            };
         }
         if let Some(priority) = fields.node("priority").and_then(|node| self.priority(node)) {
             task.priority = priority;

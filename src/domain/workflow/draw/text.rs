@@ -32,7 +32,7 @@ pub fn tree(definition: &Definition, status: Option<Status<'_>>) -> String {
             let state = drawn.status.map(|status| format!(" [{status}]")).unwrap_or_default();
             line(
                 &mut out,
-                format_args!("{bar}{leaf} {} ({}){state}{needs}", drawn.label(), drawn.task.action.keyword()),
+                format_args!("{bar}{leaf} {} ({}){state}{needs}", drawn.label(), drawn.task.doing()),
             );
         }
     }
@@ -49,7 +49,7 @@ pub fn mermaid(definition: &Definition, status: Option<Status<'_>>) -> String {
     for spec in &definition.phases {
         line(&mut out, format_args!("  subgraph {}", spec.phase));
         for (ix, drawn) in picture.tasks.iter().enumerate().filter(|(_, drawn)| drawn.phase == spec.phase) {
-            let label = format!("{}: {}", drawn.label(), drawn.task.action.keyword())
+            let label = format!("{}: {}", drawn.label(), drawn.task.doing())
                 .replace('"', "#quot;")
                 .replace('<', "#lt;");
             line(&mut out, format_args!("    t{ix}[\"{label}\"]:::{}", drawn.tone()));

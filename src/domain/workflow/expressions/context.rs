@@ -1,4 +1,4 @@
-//! What expressions can read: `inputs`, `env`, `project`, and per task `tasks`, `with`, `item`, `index`.
+//! What expressions can read: `inputs`, `env`, `project`, and per task `tasks`, `with`, `item`, `index`, `handoffs`, `open`.
 
 use std::collections::BTreeMap;
 
@@ -47,6 +47,18 @@ impl Context {
     /// Sets `with`: an object whose texts have been rendered.
     pub fn set_with(&mut self, with: &serde_json::Value) {
         self.roots.insert("with", Value::from(Serde(with)));
+    }
+
+    /// Sets `handoffs`, what has become of the tasks that this one needs, and `open`, the ids of those that have not ended.
+    pub fn set_handoffs(&mut self, handoffs: &serde_json::Value, open: &serde_json::Value) {
+        self.roots.insert("handoffs", Value::from(Serde(handoffs)));
+        self.roots.insert("open", Value::from(Serde(open)));
+    }
+
+    /// Sets `output`, what an element has made, and `serial`, how many elements there are, for the elements that it gives.
+    pub fn set_output(&mut self, output: &serde_json::Value, serial: usize) {
+        self.roots.insert("output", Value::from(Serde(output)));
+        self.roots.insert("serial", Value::from(serial));
     }
 
     pub(super) fn to_value(&self) -> Value {

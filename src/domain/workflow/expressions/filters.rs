@@ -34,6 +34,7 @@ pub const FILTERS: &[&str] = &[
     "map",
     "max",
     "min",
+    "of_kind",
     "pprint",
     "reject",
     "rejectattr",
@@ -47,6 +48,7 @@ pub const FILTERS: &[&str] = &[
     "slice",
     "sort",
     "split",
+    "stages",
     "string",
     "sum",
     "title",
@@ -61,6 +63,8 @@ pub(super) fn install(environment: &mut Environment<'_>) {
     environment.add_filter("sh", sh);
     environment.add_filter("fromjson", from_json);
     environment.add_filter("tojson", to_json);
+    environment.add_filter("of_kind", super::items::of_kind);
+    environment.add_filter("stages", super::items::stages);
     environment.remove_global("debug");
     environment.set_formatter(format_value);
 }

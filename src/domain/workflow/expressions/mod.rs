@@ -7,6 +7,7 @@ mod cache;
 mod context;
 mod error;
 mod filters;
+mod items;
 mod mentions;
 pub(super) mod scan;
 
@@ -17,7 +18,8 @@ pub use filters::FILTERS;
 pub use mentions::{Mentions, mentions};
 
 /// The roots that every expression can read.
-pub const ROOTS: &[&str] = &["inputs", "tasks", "project", "env", "with", "item", "index"];
+pub const ROOTS: &[&str] =
+    &["inputs", "tasks", "project", "env", "with", "item", "index", "handoffs", "open", "output", "serial"];
 /// The functions that every expression can call.
 pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace"];
 /// What a task offers: `tasks.NAME.output` and so on.

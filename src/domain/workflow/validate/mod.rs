@@ -34,6 +34,7 @@ pub fn validate(decoded: &Decoded, outside: &[String], problems: &mut Problems) 
     checker.names();
     let graph = checker.needs();
     checker.rules();
+    checker.numbers();
     checker.templates(&graph);
 }
 

@@ -3,15 +3,30 @@
 use super::Checker;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::near::{did_you_mean, listed};
-use crate::domain::workflow::spec::{Action, EffectClass, WorkspaceKind};
+use crate::domain::workflow::spec::{Action, EffectClass, InputType, WorkspaceKind};
 
 impl Checker<'_> {
+    /// Numbers that are inputs: declared, and whole.
+    pub(super) fn numbers(&mut self) {
+        for (name, span) in &self.decoded.numbers {
+            let declared = self.decoded.definition.inputs.get(name);
+            if declared.is_some_and(|input| input.kind == InputType::Integer) {
+                continue;
+            }
+            let what = if declared.is_some() { "is not an integer" } else { "is not declared" };
+            self.problems
+                .error(Code::UndeclaredInput, *span, format!("the input `{name}` {what}"))
+                .help(format!("Declare it: `inputs: {{{name}: {{type: integer, default: 4}}}}`."));
+        }
+    }
+
     pub(super) fn rules(&mut self) {
         for (ix, (_, task)) in self.tasks.clone().into_iter().enumerate() {
             let places = &self.decoded.places[ix];
-            if self.decoded.definition.workspace != WorkspaceKind::Worktree {
-                let key = match &task.action {
-                    _ if task.merge => Some((places.merge, "merge")),
+            let of_task = || std::iter::once(task.as_ref()).chain(task.kinds.values().map(|kind| kind.as_ref()));
+            for one in of_task().filter(|_| self.decoded.definition.workspace != WorkspaceKind::Worktree) {
+                let key = match &one.action {
+                    _ if one.merge => Some((places.merge, "merge")),
                     Action::Agent(_) => Some((places.action, "agent")),
                     Action::Land(_) => Some((places.action, "land")),
                     Action::Run(_)
@@ -34,7 +49,7 @@ impl Checker<'_> {
                     .help("Name them in the task whose `run` or `http` needs them.");
             }
             let groups = &self.decoded.definition.limits.groups;
-            if let Some(group) = task.group.as_ref().filter(|group| !groups.contains_key(*group)) {
+            for group in of_task().filter_map(|one| one.group.as_ref()).filter(|group| !groups.contains_key(*group)) {
                 let known = || groups.keys().map(String::as_str);
                 let help = did_you_mean(group, known()).unwrap_or_else(|| match groups.len() {
                     0 => format!("Declare it: `limits: {{groups: {{{group}: 1}}}}`."),

@@ -104,7 +104,7 @@ impl Checker<'_> {
     /// Whether the value could hold text that a shell would take apart.
     fn is_risky(&self, read: &scan::Read<'_>) -> bool {
         match read.root {
-            "tasks" | "item" | "with" | "env" => true,
+            "tasks" | "item" | "with" | "env" | "handoffs" | "open" | "output" => true,
             "inputs" => {
                 read.path.first().and_then(|(name, _)| self.decoded.definition.inputs.get(*name)).is_none_or(|spec| {
                     !matches!(spec.kind, InputType::Integer | InputType::Number | InputType::Boolean)
@@ -138,7 +138,10 @@ impl Checker<'_> {
             }
             "with" => {
                 let Some(task) = self.task_of(site.scope) else { return };
-                if let Some((name, range)) = first.filter(|(name, _)| !task.with.contains_key(*name)) {
+                let sets = |name: &str| {
+                    task.with.contains_key(name) || task.kinds.values().any(|kind| kind.with.contains_key(name))
+                };
+                if let Some((name, range)) = first.filter(|(name, _)| !sets(name)) {
                     let help = did_you_mean(name, task.with.keys().map(String::as_str))
                         .unwrap_or_else(|| format!("Set it: `with: {{{name}: ...}}`."));
                     self.at(
@@ -149,6 +152,11 @@ impl Checker<'_> {
                     )
                     .help(help);
                 }
+            }
+            "output" | "serial" if !matches!(site.scope, Scope::More(_)) => {
+                let message = format!("`{}` is about an element that is done, and is read by `more` alone", read.root);
+                self.at(site, read.range.clone(), Code::UnknownVariable, message)
+                    .help("The output of a task that is done is `tasks.NAME.output`.");
             }
             root if ROOTS.contains(&root) || FUNCTIONS.contains(&root) => {}
             root => {
@@ -208,7 +216,7 @@ impl Checker<'_> {
             Scope::Workflow => true,
             Scope::Gate(phase) => self.tasks[target as usize].0 <= phase,
             Scope::After(ix) if ix == target => true,
-            Scope::Task(ix) | Scope::Items(ix) | Scope::After(ix) => {
+            Scope::Task(ix) | Scope::Items(ix) | Scope::After(ix) | Scope::More(ix) => {
                 self.tasks[target as usize].0 < self.tasks[ix as usize].0 || reach.is_upstream(graph, target, ix)
             }
         };
@@ -223,14 +231,14 @@ impl Checker<'_> {
     fn task_of(&self, scope: Scope) -> Option<&TaskSpec> {
         match scope {
             Scope::Workflow | Scope::Gate(_) => None,
-            Scope::Task(ix) | Scope::Items(ix) | Scope::After(ix) => Some(self.tasks[ix as usize].1),
+            Scope::Task(ix) | Scope::Items(ix) | Scope::After(ix) | Scope::More(ix) => Some(self.tasks[ix as usize].1),
         }
     }
 
     fn has_item(&self, scope: Scope) -> bool {
         match scope {
             Scope::Workflow | Scope::Gate(_) | Scope::Items(_) => false,
-            Scope::Task(ix) | Scope::After(ix) => self.tasks[ix as usize].1.foreach.is_some(),
+            Scope::Task(ix) | Scope::After(ix) | Scope::More(ix) => self.tasks[ix as usize].1.foreach.is_some(),
         }
     }
 }

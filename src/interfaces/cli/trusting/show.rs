@@ -116,7 +116,7 @@ pub fn doings(definition: &Definition) -> Vec<String> {
 }
 
 fn of_definition(definition: &Definition, lines: &mut Vec<String>) {
-    for (_, task) in definition.tasks() {
+    for task in definition.doings() {
         of_task(task, lines);
     }
     lines.extend(definition.merge.gates.iter().map(|gate| format!("run before a merge: {gate}")));

@@ -83,7 +83,7 @@ fn excess_of(definition: &Definition, allowed: &Allowance) -> Vec<Excess> {
         }
     };
     add(allowed.excess(&format!("workflow {}", definition.name), &definition.sandbox));
-    for (_, task) in definition.tasks() {
+    for task in definition.doings() {
         if let Some(sandbox) = &task.sandbox {
             add(allowed.excess(&format!("task {}", task.name), sandbox));
         }

@@ -54,7 +54,7 @@ pub fn check(context: &Context, definition: &Definition) -> Result<(), Error> {
     let mut models = BTreeSet::new();
     if has_own_agents(definition) {
         models.extend(definition.models.default.iter().chain(definition.models.roles.values().flatten()).cloned());
-        for (_, task) in definition.tasks() {
+        for task in definition.doings() {
             let repair = task.on_failure.as_ref().map(|branch| &branch.action);
             for action in [Some(&task.action), repair].into_iter().flatten() {
                 if let Action::Agent(agent) = action {
@@ -119,7 +119,7 @@ fn has_agents(definition: &Definition) -> bool {
 }
 
 fn has_own_agents(definition: &Definition) -> bool {
-    definition.tasks().any(|(_, task)| {
+    definition.doings().any(|task| {
         matches!(task.action, Action::Agent(_))
             || task.on_failure.as_ref().is_some_and(|branch| matches!(branch.action, Action::Agent(_)))
     })

@@ -1,0 +1,121 @@
+//! Filters that make elements of a growing `foreach` out of what an agent answered.
+
+use minijinja::value::{Kwargs, Serde, Value};
+use minijinja::{Error, ErrorKind};
+use serde_json::{Map, Value as Json, json};
+
+/// Fields that say what an element is: they come from the workflow, never from what a model wrote.
+const RESERVED: &[&str] = &["kind", "depth", "prefix", "parent"];
+
+/// `output.tasks | of_kind("worker", depth=2)`: each object becomes an element of that kind, with further fields of the workflow's own.
+pub(super) fn of_kind(items: &Value, kind: &str, given: Kwargs) -> Result<Value, Error> {
+    let mut own = Map::new();
+    for name in given.args() {
+        let value: Value = given.get(name)?;
+        own.insert(name.to_owned(), serde_json::to_value(&value).map_err(not_json)?);
+    }
+    own.insert("kind".to_owned(), kind.into());
+    let mut all = Vec::new();
+    for item in items.try_iter()? {
+        let mut item = object(&item)?;
+        item.retain(|field, _| !RESERVED.contains(&field.as_str()));
+        item.extend(own.clone());
+        all.push(Json::Object(item));
+    }
+    Ok(Value::from(Serde(&Json::Array(all))))
+}
+
+/// `output.todos | stages(["contract", "code", "test"])`: each object with `id` and `needs` becomes a chain of elements, one per
+/// kind, named `ID.KIND` and holding the object as `task`. The first of a chain needs the last of the chains that the object needs.
+pub(super) fn stages(items: &Value, kinds: Vec<String>) -> Result<Value, Error> {
+    let Some(last) = kinds.last() else {
+        return Err(Error::new(ErrorKind::InvalidOperation, "`stages` needs at least one kind"));
+    };
+    let mut all = Vec::new();
+    for item in items.try_iter()? {
+        let item = object(&item)?;
+        let Some(id) = item.get("id").and_then(Json::as_str).map(ToOwned::to_owned) else {
+            return Err(Error::new(ErrorKind::InvalidOperation, "an element for `stages` has no text `id`"));
+        };
+        let needed: Vec<String> = match item.get("needs") {
+            None | Some(Json::Null) => Vec::new(),
+            Some(needs) => needs
+                .as_array()
+                .and_then(|needs| needs.iter().map(|need| Some(format!("{}.{last}", need.as_str()?))).collect())
+                .ok_or_else(|| {
+                    Error::new(ErrorKind::InvalidOperation, format!("`needs` of {id:?} is not a list of texts"))
+                })?,
+        };
+        let mut before = needed;
+        for kind in &kinds {
+            let own = format!("{id}.{kind}");
+            let mut stage = json!({"id": own, "kind": kind, "needs": before, "task": item});
+            if let Some(priority) = item.get("priority") {
+                stage["priority"] = priority.clone();
+            }
+            all.push(stage);
+            before = vec![own];
+        }
+    }
+    Ok(Value::from(Serde(&Json::Array(all))))
+}
+
+fn object(item: &Value) -> Result<Map<String, Json>, Error> {
+    match serde_json::to_value(item).map_err(not_json)? {
+        Json::Object(fields) => Ok(fields),
+        other => {
+            let excerpt: String = other.to_string().chars().take(80).collect();
+            Err(Error::new(ErrorKind::InvalidOperation, format!("an element is an object, not {excerpt}")))
+        }
+    }
+}
+
+fn not_json(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::BadSerialization, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::domain::workflow::{Context, Expressions};
+
+    fn eval(expression: &str, inputs: serde_json::Value) -> Result<serde_json::Value, String> {
+        let context = Context::new(&inputs, &json!({}), &json!({}));
+        Expressions::new().eval(expression, &context).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_an_element_is_comes_from_the_workflow_alone() {
+        let inputs = json!({"tasks": [{"id": "a", "kind": "land", "depth": -1, "prefix": "x", "parent": "y"}]});
+        let made = eval(r#"inputs.tasks | of_kind("worker", depth=1 + 1)"#, inputs).unwrap();
+        assert_eq!(made, json!([{"id": "a", "depth": 2, "kind": "worker"}]));
+        assert_eq!(eval(r#"[] | of_kind("worker", depth=1)"#, json!({})).unwrap(), json!([]));
+        assert!(
+            eval(r#"inputs.tasks | of_kind("worker")"#, json!({"tasks": ["a"]})).unwrap_err().contains("an object")
+        );
+    }
+
+    #[test]
+    fn each_object_becomes_a_chain() {
+        let todos = json!({"todos": [{"id": "a"}, {"id": "b", "needs": ["a"], "priority": 8}]});
+        let made = eval(r#"inputs.todos | stages(["code", "test"])"#, todos).unwrap();
+        let brief: Vec<String> = made
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| format!("{} {} {}", item["id"], item["kind"], item["needs"]))
+            .collect();
+        assert_eq!(
+            brief,
+            [
+                r#""a.code" "code" []"#,
+                r#""a.test" "test" ["a.code"]"#,
+                r#""b.code" "code" ["a.test"]"#,
+                r#""b.test" "test" ["b.code"]"#
+            ]
+        );
+        assert_eq!(made[2]["priority"], 8);
+        assert!(eval(r#"inputs.todos | stages([])"#, json!({"todos": []})).unwrap_err().contains("at least one kind"));
+    }
+}
