@@ -118,7 +118,7 @@ impl Provider for Scripted {
         if !answer.fails.is_empty()
             && let Some(fault) = answer.fails.get(self.count(context))
         {
-            tokio::time::sleep(delay).await;
+            pass(delay).await;
             heard("");
             let usage = fault.sent.then(|| self.prices.guess(request, fault.partial.len()));
             let partial = fault.partial.clone();
@@ -147,12 +147,19 @@ impl Provider for Scripted {
     }
 }
 
+/// Waits so long; not at all where nothing is to be waited for, with or without a runtime.
+async fn pass(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+}
+
 /// Says `text` as a model does, a few words at a time, so that it takes `delay`; without one it is said at once.
 async fn say(text: &str, delay: Duration, heard: Heard<'_>) {
     let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
     let pieces: Vec<&[&str]> = words.chunks(words.len().div_ceil(PIECES_OF_A_DELAY).max(1)).collect();
     if delay.is_zero() || pieces.is_empty() {
-        tokio::time::sleep(delay).await;
+        pass(delay).await;
         return heard(text);
     }
     for piece in &pieces {
