@@ -62,7 +62,7 @@ fn context() -> CallContext {
 }
 
 async fn ask(provider: &OpenAi) -> Result<ModelReply, ModelFailure> {
-    provider.complete(&request(), &context(), &|| {}).await
+    provider.complete(&request(), &context(), &|_| {}).await
 }
 
 async fn ask_once(reply: Reply) -> Result<ModelReply, ModelFailure> {
@@ -96,7 +96,7 @@ async fn a_reply_arrives_with_its_usage_and_price() {
     }]);
     let alive = AtomicUsize::new(0);
     let provider = provider_of(endpoint(&server.base_url()));
-    let sign = || {
+    let sign = |_: &str| {
         alive.fetch_add(1, Ordering::Relaxed);
     };
     let reply = provider.complete(&request(), &context(), &sign).await.unwrap();
@@ -147,7 +147,7 @@ async fn calls_arrive_in_fragments_and_their_results_go_back() {
     let results: Vec<Message> = results.collect();
     next.messages.push(Message::Assistant { text: reply.text, calls: reply.calls });
     next.messages.extend(results);
-    assert_eq!(provider.complete(&next, &context(), &|| {}).await.unwrap().text, "seen");
+    assert_eq!(provider.complete(&next, &context(), &|_| {}).await.unwrap().text, "seen");
     assert_eq!(server.counts().completed, 2);
     let asked = &server.asked()[1];
     assert_eq!((asked.turns(), asked.last_text()), (1, "content"));
@@ -346,7 +346,7 @@ async fn an_explanation_without_end_is_cut() {
 async fn no_more_output_is_asked_for_than_the_model_can() {
     let server = ModelServer::replies(vec![Reply::text("ok")]);
     let long = ModelRequest { model: "test/gpt-4o".into(), max_output_tokens: 99_999, ..request() };
-    provider_of(endpoint(&server.base_url())).complete(&long, &context(), &|| {}).await.unwrap();
+    provider_of(endpoint(&server.base_url())).complete(&long, &context(), &|_| {}).await.unwrap();
     assert_eq!(server.asked()[0].body["max_tokens"], 16_384);
 }
 
@@ -397,7 +397,7 @@ async fn two_hundred_calls_at_once() {
             tokio::spawn(async move {
                 let mut request = request();
                 request.messages[1] = Message::User { text: format!("number {number}") };
-                provider.complete(&request, &context(), &|| {}).await.unwrap().text == format!("number {number}")
+                provider.complete(&request, &context(), &|_| {}).await.unwrap().text == format!("number {number}")
             })
         })
         .collect();
@@ -436,7 +436,7 @@ async fn the_server_finds_each_broken_request() {
         (ModelRequest { max_output_tokens: 0, ..request() }, "exactly one limit"),
         (ModelRequest { model: "test/".into(), ..request() }, "names no model"),
     ] {
-        let failed = provider.complete(&broken, &context(), &|| {}).await.unwrap_err();
+        let failed = provider.complete(&broken, &context(), &|_| {}).await.unwrap_err();
         assert_eq!(failed.failure.class, FailureClass::BadRequest);
         let found = server.take_broken();
         assert!(found.len() == 1 && found[0].contains(wanted), "{found:?}");
@@ -450,7 +450,7 @@ fn a_broken_request_fails_the_test() {
     let provider = provider_of(endpoint(&server.base_url()));
     let broken = ModelRequest { messages: Vec::new(), ..request() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { provider.complete(&broken, &context(), &|| {}).await.unwrap_err() });
+    runtime.block_on(async { provider.complete(&broken, &context(), &|_| {}).await.unwrap_err() });
     assert_eq!(server.block_until(|counts| counts.answered == 1).completed, 0);
 }
 

@@ -49,4 +49,8 @@ pub trait Calls: Send + Sync {
 
     /// The conversation showed a sign of life (a token, a line of output).
     fn alive(&self);
+
+    /// The next words of the reply to a call, for whoever watches: nobody waits for them, and they are on no record. A sign of
+    /// life, too.
+    fn said(&self, ix: CallIx, text: &str);
 }

@@ -190,6 +190,8 @@ impl Calls for MemoryCalls {
     }
 
     fn alive(&self) {}
+
+    fn said(&self, _: CallIx, _: &str) {}
 }
 
 #[cfg(test)]

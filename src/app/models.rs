@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::agents::prices::Prices;
 use crate::agents::provider::openai::Embeddings;
 use crate::agents::provider::registry::Providers;
-use crate::agents::provider::{CallContext, Clocks, ModelFailure, presets};
+use crate::agents::provider::{CallContext, Clocks, Heard, ModelFailure, presets};
 use crate::agents::router::{self, Cooling, Outcome, Tried};
 use crate::agents::secrets::Secrets;
 use crate::agents::walk::{self, Came, Choice, History, Models, Policy, needs_waiting};
@@ -24,7 +24,9 @@ use crate::domain::workflow::{ModelsSpec, ProviderSpec};
 use crate::engine::ports::Clock;
 use crate::steps::ModelSource;
 use crate::telemetry::mask::Masks;
+use live::Live;
 
+mod live;
 mod mask;
 
 /// Beside the user's configuration: keys by the names of their variables, readable by the user alone.
@@ -300,7 +302,7 @@ impl Models for Routed {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
         let unsent = |failure| ModelFailure { failure, sent: false, usage: None, partial: String::new() };
         let provider = self.providers.resolve(&request.model).map_err(unsent)?;
@@ -311,7 +313,8 @@ impl Models for Routed {
             tracing::warn!(names, model = request.model, task = context.task, "secrets were struck out of a prompt");
         }
         let began_ms = self.clock.monotonic_ms();
-        let answer = provider.complete(&request, context, alive).await;
+        let live = Live::new(&masks, heard);
+        let answer = provider.complete(&request, context, &|text| live.hear(text)).await;
         let now_ms = self.clock.monotonic_ms();
         match answer {
             Ok(reply) => {

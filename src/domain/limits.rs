@@ -109,6 +109,10 @@ pub const SOCKET_IDLE_MS: u64 = 60_000;
 pub const SOCKET_CLIENTS: usize = 256;
 /// Commits that a listener may be behind before it has to look for itself what is new.
 pub const COMMITS_TOLD: usize = 1_024;
+/// Pieces of replies that a listener may be behind before it misses some.
+pub const DELTAS_TOLD: usize = 1_024;
+/// Most bytes of one such piece; what comes at once and is longer is told in several.
+pub const DELTA_BYTES: usize = 4 * 1024;
 /// Most rows (attempts and waits) of the timeline of a project in one answer; the newest ones, the rest is counted.
 pub const TIMELINE_ROWS: usize = 20_000;
 /// Most files of one comparison that are shown.
@@ -141,6 +145,10 @@ pub const API_KEY_MS: u64 = 30 * 86_400_000;
 pub const API_PAGE: usize = 1_000;
 /// Most bytes of rendered events of a project that are kept for clients that are nearly up to date; others read the journal.
 pub const STREAM_KEPT_BYTES: usize = 8 * 1024 * 1024;
+/// Most bytes of words of models that are told to the clients of a project in one go.
+pub const STREAM_DELTAS_BYTES: usize = 64 * 1024;
+/// Goes that a client may be behind before it misses words.
+pub const STREAM_DELTAS: usize = 64;
 /// Clients that read the journal to catch up at the same time; others wait for their turn.
 pub const STREAM_READERS: usize = 4;
 /// A sign of life goes to a client that hears nothing for this long.

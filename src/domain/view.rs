@@ -105,10 +105,26 @@ pub struct TaskView {
     /// The child project that it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ProjectId>,
+    /// What it has for a worker outside, and who took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalWork>,
     /// Its last failure.
     pub failure: Option<Failure>,
     /// Its output when completed: JSON, cut when long.
     pub output: Option<serde_json::Value>,
+}
+
+/// Work that waits for a worker outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExternalWork {
+    /// Its queue.
+    pub queue: String,
+    /// What the worker is given.
+    pub payload: serde_json::Value,
+    /// Who took it; `None`: nobody, or their claim ran out.
+    pub worker: Option<String>,
+    /// Until when the claim counts without a sign of life.
+    pub until: Option<Millis>,
 }
 
 /// What a task does now.

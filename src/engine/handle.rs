@@ -12,6 +12,7 @@ use crate::domain::view::RecordView;
 
 use super::archive::Archive;
 use super::core::{Core, Fork, Reply, Request, Start};
+use super::deltas::{Delta, Deltas};
 use super::dispatcher::{Committed, Dispatcher, Message, Progress};
 use super::error::Error;
 use super::ports::{Clock, Disk, Entropy, StepRunner};
@@ -50,6 +51,7 @@ pub struct Handle {
     archive: Archive,
     progress: watch::Receiver<Progress>,
     commits: broadcast::Sender<Committed>,
+    deltas: Deltas,
 }
 
 impl Engine {
@@ -63,7 +65,8 @@ impl Engine {
         let (progress_tx, progress) = watch::channel(Progress::default());
         let (commits, _) = broadcast::channel(limits::COMMITS_TOLD);
         let runtime = tokio::runtime::Handle::current();
-        let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, runtime, parts.workers);
+        let deltas = Deltas::default();
+        let pool = WorkerPool::new(parts.runner, parts.clock.clone(), outcomes, runtime, parts.workers, deltas.clone());
         let core = Core::new(parts.archive.clone(), parts.clock.clone(), parts.entropy, parts.epoch, parts.workers)
             .starting_ahead(parts.workers.min(limits::STARTS_AHEAD));
         let told = commits.clone();
@@ -82,7 +85,10 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("wfctl-engine".to_owned())
             .spawn(move || runtime.block_on(dispatcher.run()))?;
-        Ok(Self { handle: Handle { messages, archive: parts.archive, progress, commits }, thread: Some(thread) })
+        Ok(Self {
+            handle: Handle { messages, archive: parts.archive, progress, commits, deltas },
+            thread: Some(thread),
+        })
     }
 
     /// A line to it.
@@ -187,6 +193,12 @@ impl Handle {
     /// for nobody.
     pub fn commits(&self) -> broadcast::Receiver<Committed> {
         self.commits.subscribe()
+    }
+
+    /// What models say from here on, as it arrives. All words of a reply are told before its record is committed. Whoever is too
+    /// slow misses some: they are on no record, and the loop waits for nobody.
+    pub fn deltas(&self) -> broadcast::Receiver<Arc<Delta>> {
+        self.deltas.listen()
     }
 
     /// Resolves when the loop has ended, with the reason if it was not told to.

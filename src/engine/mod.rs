@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod clock;
 pub mod core;
+mod deltas;
 mod dispatcher;
 pub mod entropy;
 pub mod error;
@@ -17,6 +18,7 @@ mod timers;
 mod worker_pool;
 
 pub use core::{Fork, Start};
+pub use deltas::Delta;
 pub use dispatcher::{Committed, Progress};
 pub use error::{Error, StoreError};
 pub use handle::{Engine, Handle, Parts};

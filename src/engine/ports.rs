@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::domain::call::CallInput;
 use crate::domain::effect::{StepOrder, StopCause};
 use crate::domain::event::StepOutcome;
-use crate::domain::ids::{Digest, ProjectId, Seq};
+use crate::domain::ids::{CallIx, Digest, ProjectId, Seq};
 use crate::domain::time::Millis;
 
 /// Wall and monotonic time.
@@ -44,6 +44,12 @@ pub trait CallPort: Send + Sync {
     /// Returns once what was said is durable. What several of these say is put on record in the order in which they are first
     /// polled; one that is dropped then is put on record all the same.
     async fn put(&self, input: CallInput) -> Result<(), CallDenied>;
+
+    /// The next words of the reply to a call that is on record: told to whoever watches now, and kept nowhere. Returns at once.
+    fn said(&self, call: CallIx, text: &str) {
+        // A record has no use for words that are not the whole reply.
+        let _ = (call, text);
+    }
 }
 
 /// Why a call was not put on record: the walk must end.

@@ -17,11 +17,12 @@ use crate::domain::call::CallInput;
 use crate::domain::effect::{StepOrder, StopCause};
 use crate::domain::event::StepOutcome;
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::ids::{Attempt, ProjectId, TaskIx};
+use crate::domain::ids::{Attempt, CallIx, ProjectId, TaskIx};
 use crate::domain::project::RefusalKind;
 use crate::domain::workflow::Timeouts;
 
 use super::core::Request;
+use super::deltas::{Deltas, Mouth};
 use super::dispatcher::ReplyTo;
 use super::error::Error;
 use super::ports::{CallDenied, CallPort, Clock, StepControl, StepHandle, StepRunner, step_control};
@@ -49,6 +50,7 @@ pub struct WorkerPool {
     outcomes: Outcomes,
     runtime: tokio::runtime::Handle,
     permits: Arc<Semaphore>,
+    deltas: Deltas,
 }
 
 /// What running steps tell the loop, with where an answer goes.
@@ -60,6 +62,7 @@ struct CallLine {
     task: TaskIx,
     attempt: Attempt,
     engine: Outcomes,
+    mouth: Mouth,
 }
 
 #[async_trait]
@@ -81,6 +84,10 @@ impl CallPort for CallLine {
             Err(_) => Err(CallDenied::Stopped),
         }
     }
+
+    fn said(&self, call: CallIx, text: &str) {
+        self.mouth.say(call, text);
+    }
 }
 
 impl WorkerPool {
@@ -93,9 +100,10 @@ impl WorkerPool {
         outcomes: Outcomes,
         runtime: tokio::runtime::Handle,
         workers: usize,
+        deltas: Deltas,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(workers.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { runner, clock, running: Arc::default(), outcomes, runtime, permits }
+        Self { runner, clock, running: Arc::default(), outcomes, runtime, permits, deltas }
     }
 
     /// Starts a step. One of the same task that still runs (its project was set aside and resumed) is stopped and waited for
@@ -107,6 +115,7 @@ impl WorkerPool {
             task: order.task,
             attempt: order.attempt,
             engine: self.outcomes.clone(),
+            mouth: self.deltas.of(&order),
         }));
         let handle = Arc::new(handle);
         let (running, over) = watch::channel(());

@@ -25,6 +25,7 @@ use crate::domain::time::Millis;
 use crate::domain::workflow::{HttpSpec, OutputFormat};
 use crate::engine::ports::StepControl;
 use crate::secrets::Secret;
+use crate::telemetry::outgoing::{self, chain};
 use crate::workspace::excerpt;
 
 /// See <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
@@ -69,26 +70,11 @@ fn same_place() -> reqwest::redirect::Policy {
 }
 
 fn make(environment: &[(OsString, OsString)], redirects: reqwest::redirect::Policy) -> Result<reqwest::Client, String> {
-    // An error means that it is installed already.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let variable = |names: [&str; 2]| {
-        let found =
-            environment.iter().find(|(name, value)| names.iter().any(|known| name == known) && !value.is_empty());
+    let variable = |name: &str| {
+        let found = environment.iter().find(|(known, value)| known == name && !value.is_empty());
         found.and_then(|(_, value)| value.to_str())
     };
-    let no_proxy = variable(["no_proxy", "NO_PROXY"]).and_then(reqwest::NoProxy::from_string);
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("wfctl/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(redirects)
-        .retry(reqwest::retry::never())
-        .no_proxy();
-    if let Some(proxy) = variable(["http_proxy", "HTTP_PROXY"]) {
-        builder = builder.proxy(reqwest::Proxy::http(proxy).map_err(chain)?.no_proxy(no_proxy.clone()));
-    }
-    if let Some(proxy) = variable(["https_proxy", "HTTPS_PROXY"]) {
-        builder = builder.proxy(reqwest::Proxy::https(proxy).map_err(chain)?.no_proxy(no_proxy));
-    }
+    let builder = outgoing::client(variable)?.connect_timeout(CONNECT_TIMEOUT).redirect(redirects);
     builder.build().map_err(chain)
 }
 
@@ -269,18 +255,6 @@ fn http_date(text: &str) -> Option<Millis> {
 fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
-}
-
-/// The error and its causes in one line, without the URL.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

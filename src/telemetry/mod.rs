@@ -3,6 +3,7 @@
 //! Nothing that a user needs goes only here; nothing secret goes here at all: lines are masked with all that `mask` knows.
 
 pub mod mask;
+pub mod outgoing;
 
 use std::fs::File;
 use std::io::{self, Write};

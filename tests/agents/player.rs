@@ -65,7 +65,7 @@ impl Player {
             max_output_tokens: 1,
             temperature: None,
         };
-        let reply = self.script.complete(&request, &context, &|| {}).now_or_never().expect("no answer is delayed");
+        let reply = self.script.complete(&request, &context, &|_| {}).now_or_never().expect("no answer is delayed");
         let reply = reply.unwrap_or_else(|failed| panic!("{}", failed.failure));
         let calls: Vec<(&str, &str)> =
             reply.calls.iter().map(|call| (call.name.as_str(), call.arguments.as_str())).collect();

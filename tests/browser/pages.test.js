@@ -28,6 +28,7 @@ const PAGES = [
     "/approvals?project=demo&task=ask",
     ["Merge the result of demo", "Approve", "What was asked for is there and tested.", "Cost so far"],
   ],
+  ["workers", "/workers", ["Work for workers outside", "Roles of agents", "Makes one change in the code"]],
   ["start", "/start", ["sdlc", "hello"]],
   ["form", "/start/hello", ["Whom to greet.", "required"]],
   ["compare", "/compare?a=demo&b=broken-1", ["other definition", "Records"]],

@@ -256,7 +256,7 @@ describe("work", () => {
 
   test("output comes while it is written", async () => {
     const { page, watch, context } = await open(browser, server);
-    const flag = join(server.place, "flag-1");
+    const flag = join(server.folder, "flag-1");
     server.cli("run", "workflows/slow.yaml", "--id", "slow-1", "--detach", "-i", `flag=${flag}`);
     await page.goto(`${server.url}/projects/slow-1/tasks/publish/output`);
     await page.locator(".terminal-line", { hasText: "first" }).waitFor();
@@ -271,7 +271,7 @@ describe("work", () => {
 
   test("a doubt is settled by a person", async () => {
     const { page, watch, context } = await open(browser, server);
-    server.cli("run", "workflows/slow.yaml", "--id", "slow-2", "--detach", "-i", `flag=${join(server.place, "flag-2")}`);
+    server.cli("run", "workflows/slow.yaml", "--id", "slow-2", "--detach", "-i", `flag=${join(server.folder, "flag-2")}`);
     await page.goto(`${server.url}/projects/slow-2/tasks/publish/output`);
     await page.locator(".terminal-line", { hasText: "first" }).waitFor();
     watch.lenient = true;

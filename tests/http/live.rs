@@ -1,5 +1,7 @@
 //! Live events.
 
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -16,26 +18,48 @@ pub struct Told {
     pub data: Value,
 }
 
-/// Reads events until there are enough, or the stream ends.
-pub async fn read(response: Response, most: usize) -> Vec<Told> {
-    let (mut stream, mut text, mut events) = (response.bytes_stream(), Vec::new(), Vec::new());
-    while events.len() < most {
-        let next = tokio::time::timeout(PATIENCE, stream.next()).await.expect("an event, or the end");
-        let Some(Ok(bytes)) = next else { break };
-        text.extend_from_slice(&bytes);
-        while let Some(end) = text.windows(2).position(|pair| pair == b"\n\n") {
-            let event = String::from_utf8(text.drain(..end + 2).collect()).unwrap();
-            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-            let Some(data) = field("data: ") else { continue };
-            let data = serde_json::from_str(&data).unwrap();
-            events.push(Told { id: field("id: "), name: field("event: ").unwrap(), data });
+/// The events of a stream as they come.
+pub struct Reader {
+    stream: BoxStream<'static, reqwest::Result<Bytes>>,
+    text: Vec<u8>,
+}
+
+impl Reader {
+    pub fn new(response: Response) -> Self {
+        Self { stream: response.bytes_stream().boxed(), text: Vec::new() }
+    }
+
+    /// The next event; `None` at the end.
+    pub async fn next(&mut self) -> Option<Told> {
+        tokio::time::timeout(PATIENCE, self.read()).await.expect("an event, or the end")
+    }
+
+    async fn read(&mut self) -> Option<Told> {
+        loop {
+            while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
+                let event = String::from_utf8(self.text.drain(..end + 2).collect()).unwrap();
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let Some(data) = field("data: ") else { continue };
+                let data = serde_json::from_str(&data).unwrap();
+                return Some(Told { id: field("id: "), name: field("event: ").unwrap(), data });
+            }
+            self.text.extend_from_slice(&self.stream.next().await?.ok()?);
         }
     }
-    events.truncate(most);
+}
+
+/// Reads events until there are enough, or the stream ends.
+pub async fn read(response: Response, most: usize) -> Vec<Told> {
+    let (mut reader, mut events) = (Reader::new(response), Vec::new());
+    while events.len() < most
+        && let Some(event) = reader.next().await
+    {
+        events.push(event);
+    }
     events
 }
 
-async fn follow(server: &Server, path: &str, last: Option<&str>) -> Response {
+pub async fn follow(server: &Server, path: &str, last: Option<&str>) -> Response {
     let request = server.request(Method::GET, path, "read");
     let request = last.into_iter().fold(request, |request, id| request.header("last-event-id", id));
     let response = request.send().await.unwrap();
@@ -43,7 +67,7 @@ async fn follow(server: &Server, path: &str, last: Option<&str>) -> Response {
     response
 }
 
-fn ids(events: &[Told]) -> Vec<u64> {
+pub fn ids(events: &[Told]) -> Vec<u64> {
     events.iter().filter_map(|event| event.id.as_ref()?.parse().ok()).collect()
 }
 

@@ -7,12 +7,17 @@
 mod rig;
 
 mod access;
+mod additions;
 mod beside;
 mod classic;
 mod description;
 mod ledger;
 mod live;
+#[path = "../model_server/mod.rs"]
+#[expect(dead_code, reason = "the tests of providers use all of it")]
+mod model_server;
 mod requests;
 mod server;
 mod starts;
 mod stop;
+mod words;

@@ -63,7 +63,11 @@ fn a_held_project_is_worked_on_while_nobody_drives_it() {
     rig.is_refused(&["answer", "p", "ext", "--token", &token, "--output", "8"], 6, "WF00");
 
     assert_eq!(rig.says(&["add", "p", "more.yaml"]), (0, format!("1 task added: p\n{undriven}")));
-    rig.is_refused(&["add", "p", "more.yaml"], 2, "there is already a task");
+    assert_eq!(rig.wfctl(&["add", "p", "more.yaml"]).code, Some(0), "the same once more is no more");
+    rig.write("other.yaml", &MORE.replace("echo", "echo other"));
+    rig.is_refused(&["add", "p", "other.yaml"], 2, "there is already a task");
+    rig.write("more_than_tasks.yaml", &format!("{MORE}budget: {{calls: 3}}\n"));
+    rig.is_refused(&["add", "p", "more_than_tasks.yaml"], 2, "WF0103");
     assert_eq!(rig.says(&["pause", "p"]).1, "paused: p\ngo on with: wfctl resume p\n");
     rig.is_refused(&["approve", "p", "made"], 2, "asks for no approval");
     assert_eq!(rig.wfctl(&["approve", "p"]).code, Some(0));

@@ -320,7 +320,7 @@ impl Models for Listening {
         &self,
         _: &ModelRequest,
         _: &CallContext,
-        _: &(dyn Fn() + Send + Sync),
+        _: wfctl::agents::provider::Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
         panic!("nothing is sent")
     }
@@ -398,6 +398,8 @@ impl Calls for OnRecord {
         0
     }
     fn alive(&self) {}
+
+    fn said(&self, _: wfctl::domain::ids::CallIx, _: &str) {}
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub enum Reply {
     Hang(Box<Reply>),
     /// The head of an answer and its first event, then silence until the test releases it.
     Stall(Value),
+    /// The head of an answer and these events, then silence until the test releases it, then the other, a stream.
+    Paused(Vec<Value>, Box<Reply>),
     /// Closes the connection without a word.
     Drop,
     /// Waits before the other.
@@ -63,6 +65,11 @@ impl Reply {
         events.push(finish("stop"));
         events.push(usage(100, text.len() as u64));
         Self::Stream { events, end: End::Done }
+    }
+
+    /// The beginning of a text, a pause until the test ends it, and the rest.
+    pub fn paused(before: &str, rest: Reply) -> Self {
+        Self::Paused(pieces(before), Box::new(rest))
     }
 
     /// Tool calls, their arguments in fragments that alternate between the calls.
@@ -159,7 +166,7 @@ impl Reply {
             }
             Self::Bytes { end, .. } => *end != End::Cut,
             Self::Status { status, .. } => *status == 200,
-            Self::Hang(reply) | Self::After(_, reply) => reply.is_complete(),
+            Self::Hang(reply) | Self::After(_, reply) | Self::Paused(_, reply) => reply.is_complete(),
             Self::Stall(_) | Self::Drop => false,
         }
     }

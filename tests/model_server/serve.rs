@@ -142,15 +142,27 @@ async fn perform(stream: &mut TcpStream, shared: &Shared, reply: Reply) -> std::
             released(stream, shared).await;
             Ok(false)
         }
+        Reply::Paused(events, rest) => {
+            let mut out = stream_head();
+            events.iter().for_each(|event| chunk(&mut out, format!("data: {event}\n\n").as_bytes()));
+            stream.write_all(&out).await?;
+            match *rest {
+                Reply::Stream { events, end } if released(stream, shared).await => {
+                    let pieces = events.iter().map(|event| format!("data: {event}\n\n").into_bytes()).collect();
+                    send(stream, Vec::new(), pieces, end, Flush::Together).await
+                }
+                _ => Ok(false),
+            }
+        }
         Reply::Status { status, headers, body } => {
             answer(stream, status, &headers, &body).await?;
             Ok(true)
         }
         Reply::Stream { events, end } => {
             let pieces = events.iter().map(|event| format!("data: {event}\n\n").into_bytes()).collect();
-            send(stream, pieces, end, Flush::Together).await
+            send(stream, stream_head(), pieces, end, Flush::Together).await
         }
-        Reply::Bytes { pieces, end } => send(stream, pieces, end, Flush::Each).await,
+        Reply::Bytes { pieces, end } => send(stream, stream_head(), pieces, end, Flush::Each).await,
     }
 }
 
@@ -175,8 +187,13 @@ enum Flush {
     Together,
 }
 
-async fn send(stream: &mut TcpStream, pieces: Vec<Vec<u8>>, end: End, flush: Flush) -> std::io::Result<bool> {
-    let mut out = stream_head();
+async fn send(
+    stream: &mut TcpStream,
+    mut out: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    end: End,
+    flush: Flush,
+) -> std::io::Result<bool> {
     for piece in pieces {
         chunk(&mut out, &piece);
         if flush == Flush::Each {

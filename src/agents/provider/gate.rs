@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{CallContext, ModelFailure, MonotonicClock, Provider};
+use super::{CallContext, Heard, ModelFailure, MonotonicClock, Provider};
 use crate::agents::prices::Prices;
 use crate::domain::chat::{ModelReply, ModelRequest};
 use crate::domain::failure::{Failure, FailureClass};
@@ -117,7 +117,7 @@ impl Provider for Gate {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
         let _place = match &self.places {
             None => None,
@@ -128,7 +128,7 @@ impl Provider for Gate {
                         let failure = Failure::new(FailureClass::Internal, "the gate of a provider is closed");
                         return Err(ModelFailure { failure, sent: false, usage: None, partial: String::new() });
                     }
-                    Err(_) => alive(),
+                    Err(_) => heard(""),
                 }
             },
         };
@@ -138,9 +138,9 @@ impl Provider for Gate {
         };
         while let Some(wait) = self.take(tokens) {
             tokio::time::sleep(wait.min(SIGN_OF_LIFE)).await;
-            alive();
+            heard("");
         }
-        self.inner.complete(request, context, alive).await
+        self.inner.complete(request, context, heard).await
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
             &self,
             request: &ModelRequest,
             _context: &CallContext,
-            _alive: &(dyn Fn() + Send + Sync),
+            _heard: Heard<'_>,
         ) -> Result<ModelReply, ModelFailure> {
             let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(inside, Ordering::SeqCst);
@@ -217,7 +217,7 @@ mod tests {
 
     async fn call(gate: Arc<Gate>) -> bool {
         let context = CallContext { project: "p".into(), task: "t".into(), role: "r".into(), attempt: 1, turn: 1 };
-        gate.complete(&request(), &context, &|| {}).await.is_ok()
+        gate.complete(&request(), &context, &|_| {}).await.is_ok()
     }
 
     #[tokio::test]
@@ -242,7 +242,7 @@ mod tests {
         let gate = Gate::new(inner.clone(), limits, Arc::new(Prices::shipped()), clock);
         let signs = AtomicUsize::new(0);
         let context = CallContext { project: "p".into(), task: "t".into(), role: "r".into(), attempt: 1, turn: 1 };
-        let sign = || {
+        let sign = |_: &str| {
             signs.fetch_add(1, Ordering::SeqCst);
         };
         for waits in [0, 1] {

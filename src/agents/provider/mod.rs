@@ -61,14 +61,17 @@ pub struct ModelFailure {
     pub partial: String,
 }
 
+/// Called with each sign of life of a call, and with the text of the reply that came with it; `""` when none did.
+pub type Heard<'h> = &'h (dyn Fn(&str) + Send + Sync);
+
 /// A source of replies. Dropping the future of [`Provider::complete`] cancels the call.
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// Sends `request` and collects its reply. `alive` is called with each sign of life (a chunk of a stream).
+    /// Sends `request` and collects its reply. `heard` is called with each sign of life (a chunk of a stream).
     async fn complete(
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure>;
 }

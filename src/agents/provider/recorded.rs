@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{CallContext, ModelFailure, Provider};
+use super::{CallContext, Heard, ModelFailure, Provider};
 use crate::domain::chat::{ModelReply, ModelRequest, Usage};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::Digest;
@@ -73,7 +73,7 @@ impl Provider for Recorded {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
         let failed = |failure, usage: Option<Usage>| ModelFailure {
             failure,
@@ -84,7 +84,7 @@ impl Provider for Recorded {
         let exchange = self
             .next(request, context)
             .map_err(|what| failed(Failure::new(FailureClass::Diverged, format!("{}: {what}", request.model)), None))?;
-        alive();
+        heard("");
         exchange.outcome.clone().map_err(|failure| failed(failure, exchange.usage))
     }
 }
@@ -140,7 +140,7 @@ mod tests {
 
     async fn ask(provider: &Recorded, text: &str, task: &str) -> Result<String, Failure> {
         let context = CallContext { project: "p".into(), task: task.into(), role: "r".into(), attempt: 1, turn: 1 };
-        let result = provider.complete(&request(text), &context, &|| {}).await;
+        let result = provider.complete(&request(text), &context, &|_| {}).await;
         result.map(|reply| reply.text).map_err(|failed| failed.failure)
     }
 

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::agents::provider::{CallContext, ModelFailure};
+use crate::agents::provider::{CallContext, Heard, ModelFailure};
 use crate::domain::budget::Amounts;
 use crate::domain::chat::{ModelReply, ModelRequest};
 use crate::domain::failure::{Failure, FailureClass};
@@ -80,7 +80,7 @@ pub trait Models: Send + Sync {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure>;
 }
 

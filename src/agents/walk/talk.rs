@@ -136,8 +136,8 @@ impl Walk<'_> {
         self.record.begin(&slot, &asked, reserved).await?;
         let calls = self.record.calls();
         let started = calls.monotonic_ms();
-        let alive = || calls.alive();
-        let answer = self.models.complete(request, &self.context(), &alive).await;
+        let heard = |text: &str| if text.is_empty() { calls.alive() } else { calls.said(ix, text) };
+        let answer = self.models.complete(request, &self.context(), &heard).await;
         let duration_ms = calls.monotonic_ms().saturating_sub(started);
         let made = match answer {
             Ok(reply) => {

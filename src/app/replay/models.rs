@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use crate::agents::provider::recorded::{Recorded, RecordedExchange};
-use crate::agents::provider::{CallContext, ModelFailure, Provider as _, presets};
+use crate::agents::provider::{CallContext, Heard, ModelFailure, Provider as _, presets};
 use crate::agents::secrets::Secrets;
 use crate::agents::walk::{Came, Choice, History, Models, Policy, needs_waiting};
 use crate::domain::budget::Amounts;
@@ -110,14 +110,14 @@ impl Models for Played {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
         if self.present().is_some_and(|exchange| exchange.outcome.is_none()) {
             // The engine stopped while it waited; so will this one.
             return std::future::pending().await;
         }
         self.at.fetch_add(1, Ordering::SeqCst);
-        self.provider.complete(request, context, alive).await
+        self.provider.complete(request, context, heard).await
     }
 }
 

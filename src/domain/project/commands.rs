@@ -1,7 +1,7 @@
 //! What people, API callers and parents ask for. A refused command changes nothing; a refusal that an audit will want to
 //! see (a second, different answer; a stale token) is recorded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::domain::budget::{Caps, Dimension};
 use crate::domain::effect::{Effect, TimerKey};
@@ -9,8 +9,8 @@ use crate::domain::event::{Await, Decision, DoubtAnswer, Event, HoldReason};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::TaskIx;
 use crate::domain::limits;
-use crate::domain::machine::{Phase, ProjectStatus, TaskStatus};
-use crate::domain::workflow::{Action, TaskSpec};
+use crate::domain::machine::{ProjectStatus, TaskStatus};
+use crate::domain::workflow::Action;
 
 use super::input::{Command, Refusal, RefusalKind};
 use super::lifecycle::Taking;
@@ -54,11 +54,11 @@ impl Taking<'_> {
         }
     }
 
-    fn refuse(&self, kind: RefusalKind, message: String) -> Refusal {
+    pub(super) fn refuse(&self, kind: RefusalKind, message: String) -> Refusal {
         Refusal::new(kind, message)
     }
 
-    fn named(&self, name: &str) -> Result<TaskIx, Refusal> {
+    pub(super) fn named(&self, name: &str) -> Result<TaskIx, Refusal> {
         self.project.find(name).ok_or_else(|| {
             let near = self.project.names.keys().filter(|known| strsim::damerau_levenshtein(known, name) <= 2).min();
             let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
@@ -269,67 +269,8 @@ impl Taking<'_> {
         Ok(())
     }
 
-    fn keep(&self, bytes: Vec<u8>) -> Result<crate::domain::payload::Payload, Refusal> {
+    pub(super) fn keep(&self, bytes: Vec<u8>) -> Result<crate::domain::payload::Payload, Refusal> {
         self.turn.vault.keep(bytes).map_err(|error| self.refuse(RefusalKind::Limit, error.to_string()))
-    }
-
-    // --- growth ------------------------------------------------------------------------------------------------------
-
-    fn add(&mut self, tasks: Vec<TaskSpec>, phase: Option<Phase>) -> Taken {
-        let present = self.project.core.phase;
-        let phase = phase.or(present).unwrap_or(Phase::Build);
-        let declared = self.project.definition.phase(phase).is_some();
-        // Behind an open gate the present phase is done.
-        let gated = self.project.core.gate.is_some() && present == Some(phase);
-        if self.project.is_cancelling() || gated || present.is_some_and(|now| phase < now) || !declared {
-            let message = format!("no task can be added to phase {phase} now");
-            return Err(self.refuse(RefusalKind::WrongState, message));
-        }
-        if tasks.is_empty() || self.project.core.tasks.len() + tasks.len() > limits::TASKS_PER_PROJECT {
-            let message = format!("{} tasks cannot be added", tasks.len());
-            return Err(self.refuse(RefusalKind::Limit, message));
-        }
-        self.check_added(&tasks, phase)?;
-        let text = serde_json::to_vec(&tasks).map_err(|error| self.refuse(RefusalKind::Invalid, error.to_string()))?;
-        let tasks = self.keep(text)?;
-        let first = self.project.core.tasks.len() as u32;
-        self.emit_as_asked(Event::TasksAdded { phase, tasks, parent: None });
-        if present == Some(phase) {
-            self.unblocked.extend((first..self.project.core.tasks.len() as u32).rev().map(TaskIx));
-        }
-        Ok(())
-    }
-
-    /// Names are new, needs exist, and no need leads in a circle. New tasks are needed only by new ones, so a circle can
-    /// only be among them.
-    fn check_added(&self, tasks: &[TaskSpec], phase: Phase) -> Taken {
-        let mut at: HashMap<&str, usize> = HashMap::new();
-        for (position, task) in tasks.iter().enumerate() {
-            if self.project.find(&task.name).is_some() || at.insert(&task.name, position).is_some() {
-                return Err(self.refuse(RefusalKind::Invalid, format!("there is already a task {:?}", task.name)));
-            }
-        }
-        let mut edges = Vec::new();
-        for (position, task) in tasks.iter().enumerate() {
-            for need in &task.needs {
-                match at.get(need.as_str()) {
-                    Some(from) => edges.push((*from as u32, position as u32)),
-                    None if self.project.task(self.named(need)?).phase > phase => {
-                        let message = format!("task {:?} cannot need {need:?}, which is of a later phase", task.name);
-                        return Err(self.refuse(RefusalKind::Invalid, message));
-                    }
-                    None => {}
-                }
-            }
-        }
-        let graph = crate::domain::workflow::Graph::new(tasks.len(), &edges);
-        match graph.topological_order() {
-            Ok(_) => Ok(()),
-            Err(cycle) => {
-                let names: Vec<&str> = cycle.iter().map(|at| tasks[*at as usize].name.as_str()).collect();
-                Err(self.refuse(RefusalKind::Invalid, format!("the new tasks need each other: {}", names.join(" -> "))))
-            }
-        }
     }
 
     // --- external workers --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 //! [`Project::apply`] alone, over the recorded events, gives the same state: that is what resume and `doctor` rely on.
 
 mod accounts;
+mod additions;
 mod agent_views;
 mod apply;
 mod calls;

@@ -5,10 +5,26 @@ use crate::domain::ids::{Seq, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::payload::{Payload, PayloadSource};
-use crate::domain::view::{ProjectView, Question, Summary, TaskView};
+use crate::domain::view::{ExternalWork, ProjectView, Question, Summary, TaskView};
 use crate::domain::workflow::Action;
 
 use super::state::{Project, Task};
+
+/// What a task has for a worker outside.
+fn external(task: &Task) -> Option<ExternalWork> {
+    let Some(Await::External { queue, payload }) = task.awaits() else { return None };
+    if task.status != TaskStatus::AwaitingSignal {
+        return None;
+    }
+    let lease = task.more.as_ref().and_then(|more| more.lease.as_ref());
+    Some(ExternalWork {
+        queue: queue.clone(),
+        // JSON as it was rendered; a text that is none stands for itself.
+        payload: serde_json::from_str(payload).unwrap_or_else(|_| payload.clone().into()),
+        worker: lease.map(|lease| lease.worker.clone()),
+        until: lease.map(|lease| lease.until),
+    })
+}
 
 impl Project {
     /// The line of `list`.
@@ -117,6 +133,7 @@ impl Project {
                 Some(Await::Child { project }) if task.status == TaskStatus::AwaitingSignal => Some(project.clone()),
                 _ => None,
             },
+            external: external(task),
             failure: task.failure().cloned(),
             output: output.filter(|value| !value.is_null()),
         }

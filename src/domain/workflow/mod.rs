@@ -31,7 +31,7 @@ pub use expressions::{Context, ExpressionError, Expressions, Mentions, TaskValue
 pub use graph::Graph;
 pub use inputs::{Given, InputProblem, bind};
 pub use near::{did_you_mean, nearest};
-pub use read::{Loader, NoChildren, read, read_beside};
+pub use read::{Loader, NoChildren, Outside, read, read_beside};
 pub use schema::workflow_schema;
 pub use spec::{
     Action, AgentSpec, ApprovalSpec, BranchSpec, ChildSpec, Definition, EffectClass, ExternalSpec, HttpSpec,

@@ -9,7 +9,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, Problems};
 use super::near::{did_you_mean, listed};
 use super::spec::Definition;
 use super::validate::validate;
-use super::yaml::{Span, parse};
+use super::yaml::{Node, Span, Value, parse};
 use crate::domain::limits;
 
 /// Finds child workflows. This room reads no files: whoever calls it does.
@@ -33,25 +33,38 @@ impl Loader for NoChildren {
 ///
 /// The warnings come with the definition; an error holds the first problems of the file and counts the rest.
 pub fn read(source: &[u8], origin: &str, loader: &dyn Loader) -> Result<(Definition, Vec<Diagnostic>), Diagnostics> {
-    read_beside(source, origin, loader, &[])
+    let session = Session { loader, outside: None, open: Vec::new(), done: HashMap::new() };
+    session.whole(source, origin)
 }
 
-/// Reads tasks to be added to a project; they may need and read its tasks, which are called `outside`.
+/// What tasks that are added to a project find there.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// The names of its tasks, which may be needed and read.
+    pub tasks: Vec<String>,
+    /// Its definition: everything but its phases and children holds for the new tasks too.
+    pub definition: Definition,
+}
+
+/// Reads tasks to be added to a project. What comes back is the project's definition with the phases of the file alone.
 pub fn read_beside(
     source: &[u8],
     origin: &str,
     loader: &dyn Loader,
-    outside: &[String],
+    outside: &Outside,
 ) -> Result<(Definition, Vec<Diagnostic>), Diagnostics> {
-    let mut session = Session { loader, outside, open: Vec::new(), done: HashMap::new() };
-    session.file(source, origin).map(|(family, warnings)| (Arc::unwrap_or_clone(family.definition), warnings))
+    let session = Session { loader, outside: Some(outside), open: Vec::new(), done: HashMap::new() };
+    session.whole(source, origin)
 }
+
+/// The keys of a file whose tasks are added; all others are the project's.
+const KEYS_BESIDE: [&str; 4] = ["name", "description", "tasks", "phases"];
 
 /// One call of [`read`]: files are read once, however often they are called.
 struct Session<'l> {
     loader: &'l dyn Loader,
-    /// Tasks that the outermost file may name although it does not declare them.
-    outside: &'l [String],
+    /// The project that the tasks of the outermost file are added to.
+    outside: Option<&'l Outside>,
     /// The files being read, outermost first.
     open: Vec<String>,
     done: HashMap<String, Family>,
@@ -68,6 +81,10 @@ struct Family {
 }
 
 impl Session<'_> {
+    fn whole(mut self, source: &[u8], origin: &str) -> Result<(Definition, Vec<Diagnostic>), Diagnostics> {
+        self.file(source, origin).map(|(family, warnings)| (Arc::unwrap_or_clone(family.definition), warnings))
+    }
+
     fn file(&mut self, source: &[u8], origin: &str) -> Result<(Family, Vec<Diagnostic>), Diagnostics> {
         let lossy = String::from_utf8_lossy(source.get(..limits::WORKFLOW_FILE_BYTES).unwrap_or(source));
         let mut problems = Problems::new(origin, &lossy);
@@ -81,9 +98,13 @@ impl Session<'_> {
             return Err(refused(problems));
         };
         let mut decoded = decode(&root, &mut problems);
+        let outside = self.outside.filter(|_| self.open.is_empty());
+        if let Some(project) = outside {
+            refuse_other_keys(&root, &mut problems);
+            decoded.definition = beside(decoded.definition, &project.definition);
+        }
         drop(root);
-        let outside = if self.open.is_empty() { self.outside } else { &[] };
-        validate(&decoded, outside, &mut problems);
+        validate(&decoded, outside.map_or(&[], |project| &project.tasks), &mut problems);
         self.open.push(origin.to_owned());
         let mut children = BTreeMap::new();
         let (mut members, mut depth) = (1, 0);
@@ -154,6 +175,23 @@ impl Session<'_> {
                 None
             }
         }
+    }
+}
+
+/// The tasks of `file` in the setting of a project.
+fn beside(file: Definition, project: &Definition) -> Definition {
+    let Definition { name, description, phases, .. } = file;
+    Definition { name, description, phases, children: BTreeMap::new(), ..project.clone() }
+}
+
+/// A `budget` of a file whose tasks are added would otherwise be ignored in silence.
+fn refuse_other_keys(root: &Node, problems: &mut Problems) {
+    let Value::Map(entries) = &root.value else { return };
+    for entry in entries.iter().filter(|entry| !KEYS_BESIDE.contains(&entry.key.as_str())) {
+        let key: String = entry.key.chars().take(60).collect();
+        problems
+            .error(Code::UnknownKey, entry.key_span, format!("only tasks can be added, and `{key}` is none"))
+            .help("Leave it out: what the project was started with holds for its new tasks, too.");
     }
 }
 

@@ -25,6 +25,25 @@ pub enum Line {
         /// The record.
         record: Box<RecordView>,
     },
+    /// The next words of a reply that a model is still writing. They are on no record: the record of the reply has all of them,
+    /// and whoever listens may miss some.
+    Delta {
+        /// The format's version.
+        v: u32,
+        /// The project.
+        project: ProjectId,
+        /// The task's name.
+        task: String,
+        /// The attempt.
+        attempt: u32,
+        /// The call within the attempt, as its record numbers it.
+        call: u32,
+        /// How many characters of the reply came before. Where it is not what was heard so far, words were missed, or, when it is
+        /// less, the call was made again.
+        at: u64,
+        /// The words.
+        text: String,
+    },
     /// Nothing more follows.
     Ended {
         /// The format's version.

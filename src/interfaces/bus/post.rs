@@ -9,6 +9,7 @@ use reqwest::{StatusCode, Url};
 
 use super::sink::Unsent;
 use crate::domain::limits;
+use crate::telemetry::outgoing;
 
 /// How long a receiver may take to answer.
 const PATIENCE: Duration = Duration::from_millis(limits::BUS_ANSWER_MS);
@@ -32,25 +33,8 @@ impl Poster {
     }
 
     fn make(&self) -> Result<reqwest::Client, String> {
-        // An error means that it is installed already.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let variable = |names: [&str; 2]| {
-            names.iter().find_map(|name| self.environment.get(*name)).filter(|value| !value.is_empty())
-        };
-        let no_proxy = variable(["no_proxy", "NO_PROXY"]).and_then(|text| reqwest::NoProxy::from_string(text));
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("wfctl/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy();
-        if let Some(proxy) = variable(["http_proxy", "HTTP_PROXY"]) {
-            builder = builder.proxy(reqwest::Proxy::http(proxy).map_err(chain)?.no_proxy(no_proxy.clone()));
-        }
-        if let Some(proxy) = variable(["https_proxy", "HTTPS_PROXY"]) {
-            builder = builder.proxy(reqwest::Proxy::https(proxy).map_err(chain)?.no_proxy(no_proxy));
-        }
-        builder.build().map_err(chain)
+        let variable = |name: &str| self.environment.get(name).map(String::as_str);
+        outgoing::client(variable)?.timeout(PATIENCE).build().map_err(outgoing::chain)
     }
 
     /// Posts `body`. Any answer of 200 to 299 is a yes, and 410 is a no for good.
@@ -84,7 +68,7 @@ impl Poster {
             all.insert(name, value);
         }
         let answer = self.client()?.post(url.clone()).headers(all).body(body).send().await;
-        answer.map(|answer| answer.status()).map_err(|error| Unsent::Retry(chain(error)))
+        answer.map(|answer| answer.status()).map_err(|error| Unsent::Retry(outgoing::chain(error)))
     }
 }
 
@@ -92,16 +76,4 @@ impl Poster {
 pub fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
-}
-
-/// The error and its causes in one line, without the URL.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

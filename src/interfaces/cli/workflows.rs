@@ -7,7 +7,7 @@ use super::error::Error;
 use super::terminal::{Terminal, Tone, harmless};
 use crate::app::git_root;
 use crate::domain::limits;
-use crate::domain::workflow::{self, Definition, Loader, did_you_mean};
+use crate::domain::workflow::{self, Definition, Loader, Outside, did_you_mean};
 
 /// The workflows that are compiled in.
 pub const SHIPPED: &[(&str, &str)] = &[
@@ -39,28 +39,34 @@ pub struct Source {
 
 /// Finds, reads and checks a workflow. Warnings go to the terminal.
 pub fn load(terminal: &Terminal, name: &str) -> Result<Found, Error> {
-    load_beside(terminal, name, &[])
-}
-
-/// The same for tasks that are added to a project, whose tasks are `outside`.
-pub fn load_beside(terminal: &Terminal, name: &str, outside: &[String]) -> Result<Found, Error> {
     let located = locate(name)?;
     tell_shadow(terminal, name, located.2.as_deref());
-    found(terminal, located, outside)
+    found(terminal, located, None)
+}
+
+/// The same for tasks that are added to a project.
+pub fn load_beside(terminal: &Terminal, name: &str, outside: &Outside) -> Result<Found, Error> {
+    let located = locate(name)?;
+    tell_shadow(terminal, name, located.2.as_deref());
+    found(terminal, located, Some(outside))
 }
 
 /// A shipped workflow, whatever files of its name there are.
 pub fn load_shipped(terminal: &Terminal, name: &str) -> Result<Found, Error> {
     let none = || Error::NoWorkflow { name: name.to_owned(), hint: hint(name, "") };
     let text = shipped(name).ok_or_else(none)?;
-    found(terminal, (format!("<shipped>/{name}.yaml"), text.as_bytes().to_vec(), None), &[])
+    found(terminal, (format!("<shipped>/{name}.yaml"), text.as_bytes().to_vec(), None), None)
 }
 
-fn found(terminal: &Terminal, located: Located, outside: &[String]) -> Result<Found, Error> {
+fn found(terminal: &Terminal, located: Located, outside: Option<&Outside>) -> Result<Found, Error> {
     let (origin, bytes, path) = located;
     let files = Files { terminal, read: RefCell::default() };
     files.note(path.as_deref(), &bytes);
-    let (definition, warnings) = workflow::read_beside(&bytes, &origin, &files, outside).map_err(Error::Workflow)?;
+    let read = match outside {
+        Some(outside) => workflow::read_beside(&bytes, &origin, &files, outside),
+        None => workflow::read(&bytes, &origin, &files),
+    };
+    let (definition, warnings) = read.map_err(Error::Workflow)?;
     for warning in warnings {
         terminal.note(terminal.paint_note(Tone::Warn, warning.to_string().trim_end()));
     }

@@ -34,6 +34,17 @@ pub struct Caller {
     pub role: Role,
 }
 
+impl Caller {
+    /// Refuses whoever has a lesser role.
+    pub fn must_be(self, needed: Role) -> Result<(), Problem> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        let message = format!("the token is for role {}, and this needs role {}", self.role.name(), needed.name());
+        Err(Fault::new(FaultKind::NotAllowed, message).into())
+    }
+}
+
 /// Lets a request through, or says why not.
 pub async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     match admit(&api, request) {
@@ -75,11 +86,9 @@ fn admit(api: &Api, mut request: Request) -> Result<Request, Problem> {
     if !api.rate.take(role) {
         return Err(Fault::new(FaultKind::TooMany, format!("the {} token asks too fast", role.name())).into());
     }
-    if role < needed {
-        let message = format!("the token is for role {}, and this needs role {}", role.name(), needed.name());
-        return Err(Fault::new(FaultKind::NotAllowed, message).into());
-    }
-    request.extensions_mut().insert(Caller { role });
+    let caller = Caller { role };
+    caller.must_be(needed)?;
+    request.extensions_mut().insert(caller);
     Ok(request)
 }
 

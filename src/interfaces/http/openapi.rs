@@ -46,6 +46,7 @@ use super::{classic, problem, routes, stream};
         routes::approvals::open,
         routes::approvals::decide,
         routes::tasks::list,
+        routes::growth::add,
         routes::tasks::show,
         routes::logs::page,
         routes::logs::raw,

@@ -12,7 +12,7 @@ use crate::app::PrivateFiles;
 use crate::domain::budget::Caps;
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Millis;
-use crate::domain::workflow::Definition;
+use crate::domain::workflow::{Definition, Outside, TaskSpec};
 use crate::engine::Handle;
 use crate::interfaces::api::{Explained, Fault, Home, StartRequest};
 
@@ -88,6 +88,8 @@ pub trait Launcher: Send + Sync + 'static {
     fn workflow(&self, name: &str) -> Result<ShownWorkflow, Problem>;
     /// What differs between a pinned definition and its file as it is now.
     fn difference(&self, pinned: &Definition, source: Option<&str>, name: &str) -> Result<(Value, String), Problem>;
+    /// Tasks to be added to a project, from the text of a workflow file that has nothing else.
+    fn tasks(&self, text: &str, outside: &Outside) -> Result<Vec<TaskSpec>, Problem>;
     /// The roles that agents can have.
     fn roles(&self) -> Vec<RoleView>;
     /// An id that nobody has.

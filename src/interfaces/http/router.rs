@@ -76,10 +76,10 @@ fn projects() -> Router<Arc<Api>> {
 }
 
 fn tasks() -> Router<Arc<Api>> {
-    use routes::{diffs, logs, tasks, timeline, workers};
+    use routes::{diffs, growth, logs, tasks, timeline, workers};
     let of = |rest: &str| format!("/api/v1/projects/{{id}}/tasks{rest}");
     Router::new()
-        .route(&of(""), get(tasks::list))
+        .route(&of(""), get(tasks::list).post(growth::add))
         .route(&of("/{task}"), get(tasks::show))
         .route(&of("/{task}/attempts"), get(timeline::of_task))
         .route(&of("/{task}/steps"), get(timeline::steps))

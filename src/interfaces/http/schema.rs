@@ -71,6 +71,19 @@ pub struct Failure {
     retry_after_ms: Option<u64>,
 }
 
+/// Work that waits for a worker outside.
+#[derive(Serialize, ToSchema)]
+pub struct ExternalWork {
+    /// Its queue.
+    queue: String,
+    /// What the worker is given.
+    payload: serde_json::Value,
+    /// Who took it; null: nobody, or their claim ran out.
+    worker: Option<String>,
+    /// Until when the claim counts without a sign of life.
+    until: Option<Millis>,
+}
+
 /// What a task does now.
 #[derive(Serialize, ToSchema)]
 pub struct Doing {
@@ -119,6 +132,9 @@ pub struct Task {
     /// The child project that it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<String>,
+    /// What it has for a worker outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external: Option<ExternalWork>,
     /// Its last failure.
     failure: Option<Failure>,
     /// Its output when completed; left out when long.

@@ -21,7 +21,7 @@ pub enum Role {
     Read,
     /// Start projects, answer them, steer them.
     Operate,
-    /// Remove what has ended.
+    /// Remove what has ended; add tasks, whose commands are the caller's own.
     Admin,
 }
 

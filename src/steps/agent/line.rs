@@ -186,6 +186,11 @@ impl Calls for Line<'_> {
     fn alive(&self) {
         self.control.alive(self.settings.clock.monotonic_ms());
     }
+
+    fn said(&self, ix: CallIx, text: &str) {
+        self.alive();
+        self.control.calls().said(ix, text);
+    }
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use tokio::time::timeout;
 
 use super::Endpoint;
 use super::errors::Refused;
-use super::wire::{Line, Lost, chain};
+use super::wire::{Line, Lost};
 use crate::agents::memory::Embedder;
 use crate::agents::provider::WallClock;
 use crate::agents::secrets::Secret;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
+use crate::telemetry::outgoing::chain;
 
 /// A model that makes vectors.
 pub struct Embeddings {

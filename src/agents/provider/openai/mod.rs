@@ -20,13 +20,14 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::timeout;
 
 use super::presets::Quirks;
-use super::{CallContext, ModelFailure, Provider, WallClock};
+use super::{CallContext, Heard, ModelFailure, Provider, WallClock};
 use crate::agents::prices::Prices;
 use crate::agents::secrets::Secret;
 use crate::domain::chat::{ModelReply, ModelRequest, Stop, Usage};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::time::human_duration;
+use crate::telemetry::outgoing::chain;
 use collect::{Collected, Taken};
 use errors::Refused;
 use wire::{Line, Lost};
@@ -81,9 +82,9 @@ impl Provider for OpenAi {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
-        let exchange = Exchange { provider: self, request, turn: context.turn, alive };
+        let exchange = Exchange { provider: self, request, turn: context.turn, heard };
         exchange.run().await.map_err(|mut failed| {
             let secrets = self.endpoint.key.iter().chain(self.endpoint.headers.values());
             let shown = std::mem::take(&mut failed.failure.message);
@@ -112,7 +113,7 @@ struct Exchange<'e> {
     provider: &'e OpenAi,
     request: &'e ModelRequest,
     turn: u32,
-    alive: &'e (dyn Fn() + Send + Sync),
+    heard: Heard<'e>,
 }
 
 impl Exchange<'_> {
@@ -150,7 +151,7 @@ impl Exchange<'_> {
             Ok(answer) => answer,
             Err(_) => return Err(sent(self.silence(), None, String::new())),
         };
-        (self.alive)();
+        (self.heard)("");
         answer.map_err(|lost| match lost {
             Lost::NotSent(why) => unsent(self.failure(FailureClass::Unreachable, &format!("no connection: {why}"))),
             Lost::NotMade(why) => {
@@ -168,7 +169,7 @@ impl Exchange<'_> {
         let mut body = Vec::new();
         // What cannot be read of the explanation is missed; the status alone says enough.
         while let Ok(Ok(Some(chunk))) = timeout(self.idle(), response.chunk()).await {
-            (self.alive)();
+            (self.heard)("");
             body.extend_from_slice(&chunk);
             if body.len() >= limits::MODEL_ERROR_BYTES {
                 body.truncate(limits::MODEL_ERROR_BYTES);
@@ -185,14 +186,19 @@ impl Exchange<'_> {
         loop {
             let chunk = match timeout(self.idle(), response.chunk()).await {
                 Err(_) => return Ended::Idle,
-                Ok(Err(error)) => return Ended::Cut(wire::chain(error)),
+                Ok(Err(error)) => return Ended::Cut(chain(error)),
                 Ok(Ok(None)) => break,
                 Ok(Ok(Some(chunk))) => chunk,
             };
-            (self.alive)();
+            (self.heard)("");
             let fits = decoder.push(&chunk, &mut events);
             for event in events.drain(..) {
-                match self.taken(collected.take(&event.data)) {
+                let known = collected.text.len();
+                let taken = collected.take(&event.data);
+                if collected.text.len() > known {
+                    (self.heard)(&collected.text[known..]);
+                }
+                match self.taken(taken) {
                     None => {}
                     Some(Ended::Done) => {
                         drain(response).await;
@@ -226,10 +232,10 @@ impl Exchange<'_> {
         loop {
             match timeout(self.idle(), response.chunk()).await {
                 Err(_) => return Ended::Idle,
-                Ok(Err(error)) => return Ended::Cut(wire::chain(error)),
+                Ok(Err(error)) => return Ended::Cut(chain(error)),
                 Ok(Ok(None)) => break,
                 Ok(Ok(Some(chunk))) => {
-                    (self.alive)();
+                    (self.heard)("");
                     if body.len() + chunk.len() > limits::MODEL_EVENT_BYTES {
                         return Ended::Wrong(self.too_much("bytes"));
                     }

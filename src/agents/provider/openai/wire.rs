@@ -22,34 +22,18 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 
 use crate::agents::secrets::Secret;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::telemetry::outgoing::{self, chain};
 
 /// One attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The HTTP client that all providers share. `environment` may name proxies (`HTTPS_PROXY`, `NO_PROXY`, …).
 pub fn http_client(environment: &BTreeMap<String, String>) -> Result<reqwest::Client, Failure> {
-    // An error means that it is installed already.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let internal = |error: reqwest::Error| {
-        Failure::new(FailureClass::Internal, format!("cannot set up the HTTP client: {}", chain(error)))
-    };
-    let variable =
-        |names: [&str; 2]| names.iter().find_map(|name| environment.get(*name)).filter(|value| !value.is_empty());
-    let no_proxy = variable(["no_proxy", "NO_PROXY"]).and_then(|list| reqwest::NoProxy::from_string(list));
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("wfctl/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        // A provider that moved is a wrong base URL; a key is not carried elsewhere.
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy();
-    if let Some(proxy) = variable(["http_proxy", "HTTP_PROXY"]) {
-        builder = builder.proxy(reqwest::Proxy::http(proxy).map_err(internal)?.no_proxy(no_proxy.clone()));
-    }
-    if let Some(proxy) = variable(["https_proxy", "HTTPS_PROXY"]) {
-        builder = builder.proxy(reqwest::Proxy::https(proxy).map_err(internal)?.no_proxy(no_proxy));
-    }
-    builder.build().map_err(internal)
+    let internal =
+        |problem: String| Failure::new(FailureClass::Internal, format!("cannot set up the HTTP client: {problem}"));
+    // No redirect is followed: a provider that moved is a wrong base URL, and a key is not carried elsewhere.
+    let builder = outgoing::client(|name| environment.get(name).map(String::as_str)).map_err(internal)?;
+    builder.connect_timeout(CONNECT_TIMEOUT).build().map_err(|error| internal(chain(error)))
 }
 
 /// What every request to one endpoint carries.
@@ -168,18 +152,6 @@ impl tower_service::Service<HttpRequestFactory> for Once {
             Err(OpenAIError::Boxed("the answer is read elsewhere".into()))
         })
     }
-}
-
-/// The error and its causes in one line, without the URL.
-pub(super) fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

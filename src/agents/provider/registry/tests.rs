@@ -116,7 +116,7 @@ async fn a_scripted_provider_is_one_like_any_other() {
         temperature: None,
     };
     let context = CallContext { project: "p".into(), task: "t".into(), role: "r".into(), attempt: 1, turn: 1 };
-    let reply = providers.resolve("demo/any").unwrap().complete(&request, &context, &|| {}).await.unwrap();
+    let reply = providers.resolve("demo/any").unwrap().complete(&request, &context, &|_| {}).await.unwrap();
     assert_eq!((reply.text.as_str(), reply.usage.usd_micros), ("hello", 0));
     assert_eq!(providers.prices().estimate(&request).map(|amounts| amounts.usd_micros), Ok(0));
 }

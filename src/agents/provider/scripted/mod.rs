@@ -18,11 +18,14 @@ use serde_json::Value;
 
 use self::pattern::captures;
 use self::script::{Answer, Conversation, Script, ScriptError};
-use super::{CallContext, ModelFailure, Provider, conversation};
+use super::{CallContext, Heard, ModelFailure, Provider, conversation};
 use crate::agents::prices::Prices;
 use crate::domain::chat::{ModelReply, ModelRequest, Stop, ToolCall};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
+
+/// Most pieces in which an answer that takes its time is said.
+const PIECES_OF_A_DELAY: usize = 40;
 
 /// A provider that answers from a script.
 pub struct Scripted {
@@ -99,7 +102,7 @@ impl Provider for Scripted {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
         let refused = |what: String| ModelFailure {
             failure: Failure::new(FailureClass::BadRequest, format!("{}: {what}", request.model)),
@@ -111,19 +114,19 @@ impl Provider for Scripted {
             return Err(refused(format!("the conversation is broken: {problem}")));
         }
         let Chosen { answer, stars } = self.choose(request, context).map_err(refused)?;
-        if answer.delay_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(answer.delay_ms)).await;
-        }
-        alive();
+        let delay = Duration::from_millis(answer.delay_ms);
         if !answer.fails.is_empty()
             && let Some(fault) = answer.fails.get(self.count(context))
         {
+            pass(delay).await;
+            heard("");
             let usage = fault.sent.then(|| self.prices.guess(request, fault.partial.len()));
             let partial = fault.partial.clone();
             return Err(ModelFailure { failure: fault.failure.clone(), sent: fault.sent, usage, partial });
         }
         let fill = |text: &str| filled(text, context, &stars);
         let text = fill(&answer.text);
+        say(&text, delay, heard).await;
         let calls: Vec<ToolCall> = answer
             .calls
             .iter()
@@ -141,6 +144,27 @@ impl Provider for Scripted {
         let usage = answer.usage.unwrap_or_else(|| self.prices.guess(request, reply_bytes));
         let stop = answer.stop.unwrap_or(usual);
         Ok(ModelReply { text, calls, stop, usage, served_by: request.model.clone() })
+    }
+}
+
+/// Waits so long; not at all where nothing is to be waited for, with or without a runtime.
+async fn pass(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// Says `text` as a model does, a few words at a time, so that it takes `delay`; without one it is said at once.
+async fn say(text: &str, delay: Duration, heard: Heard<'_>) {
+    let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
+    let pieces: Vec<&[&str]> = words.chunks(words.len().div_ceil(PIECES_OF_A_DELAY).max(1)).collect();
+    if delay.is_zero() || pieces.is_empty() {
+        pass(delay).await;
+        return heard(text);
+    }
+    for piece in &pieces {
+        tokio::time::sleep(delay / pieces.len() as u32).await;
+        heard(&piece.concat());
     }
 }
 

@@ -48,7 +48,7 @@ fn request() -> ModelRequest {
 }
 
 async fn ask(provider: &Scripted, context: &CallContext) -> Result<ModelReply, ModelFailure> {
-    provider.complete(&request(), context, &|| {}).await
+    provider.complete(&request(), context, &|_| {}).await
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn what_is_not_there_is_a_clear_error() {
     assert!(role.contains("it has: role planner, task *; role implementer, task build-*, attempt 2; "), "{role}");
     let mut broken = request();
     broken.messages.push(Message::Tool { id: "a".into(), text: String::new() });
-    let broken = provider.complete(&broken, &context("planner", "x", 1, 1), &|| {}).await.unwrap_err();
+    let broken = provider.complete(&broken, &context("planner", "x", 1, 1), &|_| {}).await.unwrap_err();
     assert!(message(broken).contains("the conversation is broken: message 1 is the result of call \"a\""));
 }
 
@@ -143,4 +143,18 @@ fn a_script_that_is_too_long_or_not_there_is_refused() {
     assert!(error.contains("more than"), "{error}");
     let error = Scripted::open(&dir.path().join("none.yaml")).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("none.yaml"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_is_said_word_by_word_while_it_takes_its_time() {
+    let script = "conversations: [{turns: [{say: 'one two  three', delay_ms: 3}, {say: at once}]}]";
+    let provider = Scripted::parse("say.yaml", script).unwrap();
+    let said = std::sync::Mutex::new(Vec::new());
+    let heard = |text: &str| said.lock().unwrap().push(text.to_owned());
+    for turn in [1, 2] {
+        provider.complete(&request(), &context("planner", "a", 1, turn), &heard).await.unwrap();
+    }
+    let said = said.into_inner().unwrap();
+    assert_eq!(said.concat(), "one two  threeat once");
+    assert!(said.len() > 3 && said[0] == "one ", "{said:?}");
 }

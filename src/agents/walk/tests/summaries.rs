@@ -8,7 +8,7 @@ use super::super::transcript::{Gauge, Transcript, head_and_tail, unpaired};
 use super::conversation::broken_site;
 use super::support::*;
 use crate::agents::memory_calls::MemoryCalls;
-use crate::agents::provider::{CallContext, ModelFailure};
+use crate::agents::provider::{CallContext, Heard, ModelFailure};
 use crate::agents::walk::{Came, Choice, History, Models, Policy, Tried, run};
 use crate::domain::budget::Amounts;
 use crate::domain::call::CallKind;
@@ -162,9 +162,9 @@ async fn what_cannot_be_made_shorter_asks_for_a_larger_window() {
             &self,
             request: &ModelRequest,
             context: &CallContext,
-            alive: &(dyn Fn() + Send + Sync),
+            heard: Heard<'_>,
         ) -> Result<ModelReply, ModelFailure> {
-            self.0.complete(request, context, alive).await
+            self.0.complete(request, context, heard).await
         }
     }
     let models = Larger(ScriptedModels::new(|_, request| match request.model.as_str() {

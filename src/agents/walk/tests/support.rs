@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::agents::memory_calls::MemoryCalls;
-use crate::agents::provider::{CallContext, ModelFailure};
+use crate::agents::provider::{CallContext, Heard, ModelFailure};
 use crate::agents::roles::Role;
 use crate::domain::budget::Amounts;
 use crate::domain::call::{CallKind, RecordedCall};
@@ -102,11 +102,11 @@ impl Models for ScriptedModels {
         &self,
         request: &ModelRequest,
         context: &CallContext,
-        alive: &(dyn Fn() + Send + Sync),
+        heard: Heard<'_>,
     ) -> Result<ModelReply, ModelFailure> {
         assert_paired(&request.messages);
         self.requests.lock().unwrap().push(request.clone());
-        alive();
+        heard("");
         let line = (self.script)(context.turn, request);
         let usage = Usage { input_tokens: 100, output_tokens: 10, usd_micros: 5, ..Usage::default() };
         let reply = |text: String, calls: Vec<ToolCall>, stop| ModelReply {

@@ -54,7 +54,8 @@ impl Checker<'_> {
                 match self.by_name.get(need.as_str()).copied() {
                     None if self.outside.contains(need) => {}
                     None => {
-                        let help = did_you_mean(need, self.by_name.keys().copied())
+                        let known = self.by_name.keys().copied().chain(self.outside.iter().map(String::as_str));
+                        let help = did_you_mean(need, known)
                             .unwrap_or_else(|| "Declare a task of this name, or remove it from `needs`.".to_owned());
                         let short: String = need.chars().take(60).collect();
                         self.problems

@@ -13,11 +13,11 @@ use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::trusting;
 use super::super::workflows::{self, SHIPPED};
-use super::{allow, landing, models};
+use super::{add, allow, landing, models};
 use crate::app::shipped_roles;
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Millis;
-use crate::domain::workflow::{Definition, Given, WorkspaceKind, bind, diff};
+use crate::domain::workflow::{self, Definition, Given, Outside, TaskSpec, WorkspaceKind, bind, diff};
 use crate::interfaces::api::{Fault, FaultKind, StartRequest};
 use crate::interfaces::http::{self, InputView, Listed, Problem, Role, RoleView, ShownWorkflow, Source, Wanted};
 
@@ -244,6 +244,13 @@ impl http::Launcher for Launcher {
         let text = if changes.is_empty() { String::new() } else { changes.to_string() };
         let changes = serde_json::to_value(&changes);
         changes.map(|changes| (changes, text)).map_err(|error| told(Error::Internal(error.to_string())))
+    }
+
+    fn tasks(&self, text: &str, outside: &Outside) -> Result<Vec<TaskSpec>, Problem> {
+        let read = workflow::read_beside(text.as_bytes(), "tasks", &workflow::NoChildren, outside);
+        let (definition, _) = read.map_err(|problems| told(Error::Workflow(problems)))?;
+        // Whoever calls this may block.
+        tokio::runtime::Handle::current().block_on(add::checked(&self.context, &definition)).map_err(told)
     }
 
     fn roles(&self) -> Vec<RoleView> {

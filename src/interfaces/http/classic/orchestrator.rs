@@ -219,8 +219,7 @@ pub async fn result(
 
 /// The only project in which an external task of this name waits.
 async fn waiting(api: &Api, caller: Caller, name: &str) -> Result<ProjectId, Problem> {
-    let waits =
-        |task: &TaskView| task.name == name && task.action == "external" && task.status == TaskStatus::AwaitingSignal;
+    let waits = |task: &TaskView| task.name == name && task.external.is_some();
     let views = live(api, caller).await?;
     let mut found: Vec<ProjectId> =
         views.into_iter().filter(|view| view.tasks.iter().any(waits)).map(|view| view.summary.id).collect();

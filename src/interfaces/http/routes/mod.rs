@@ -6,6 +6,7 @@ pub mod commands;
 pub mod costs;
 pub mod definitions;
 pub mod diffs;
+pub mod growth;
 pub mod health;
 pub mod login;
 pub mod logs;

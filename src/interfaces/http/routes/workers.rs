@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::approvals::live;
 use super::commands::{self, Taken};
-use crate::domain::machine::TaskStatus;
 use crate::domain::project::Command;
 use crate::domain::time::Millis;
+use crate::domain::view::ExternalWork;
 use crate::interfaces::api::{Fault, FaultKind};
 use crate::interfaces::http::extract::{self, Input};
 use crate::interfaces::http::guard::Caller;
@@ -36,6 +36,12 @@ pub struct Work {
     task: String,
     /// What it waits for, with its queue.
     waits_for: String,
+    /// The queue.
+    queue: String,
+    /// What the worker is given.
+    payload: Value,
+    /// Who took it; null: nobody, or their claim ran out.
+    worker: Option<String>,
     /// Since when.
     #[schema(value_type = schema::Millis)]
     since: Millis,
@@ -53,16 +59,18 @@ pub async fn open(
 ) -> Result<Json<WorkList>, Problem> {
     let mut tasks = Vec::new();
     for view in live(&api, caller).await? {
-        let waits = view
-            .tasks
-            .into_iter()
-            .filter(|task| task.action == "external" && task.status == TaskStatus::AwaitingSignal);
-        tasks.extend(waits.map(|task| Work {
-            project: view.summary.id.to_string(),
-            task: task.name,
-            waits_for: task.waits_for.unwrap_or_default(),
-            since: task.since,
-            due: task.due,
+        tasks.extend(view.tasks.into_iter().filter_map(|task| {
+            let ExternalWork { queue, payload, worker, .. } = task.external?;
+            Some(Work {
+                project: view.summary.id.to_string(),
+                task: task.name,
+                waits_for: task.waits_for.unwrap_or_default(),
+                queue,
+                payload,
+                worker,
+                since: task.since,
+                due: task.due,
+            })
         }));
     }
     tasks.sort_by_key(|task| task.since);

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::deltas::Deltas;
 use super::piece::{self, Piece};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::limits;
 use crate::domain::view::RecordView;
-use crate::engine::Handle;
+use crate::engine::{Delta, Handle};
 use crate::interfaces::api::{Fault, FaultKind, Home};
 
 /// Between two pieces of a project: the more who listen, the larger the pieces, so that what each client costs does not grow
@@ -21,6 +22,8 @@ use crate::interfaces::api::{Fault, FaultKind, Home};
 const PACE_LEAST: Duration = Duration::from_millis(10);
 const PACE_MOST: Duration = Duration::from_millis(500);
 const CLIENTS_PER_PACE_MS: usize = 4;
+/// Between two goes of a model's words: quick enough to be read along.
+const DELTA_PACE: Duration = Duration::from_millis(50);
 
 /// All projects that are followed.
 pub struct Hub {
@@ -36,6 +39,8 @@ struct Channel {
     kept: Mutex<Kept>,
     /// Counts pieces; the last value says how it ended.
     tip: watch::Sender<u64>,
+    /// What models say; a client that is too slow misses some.
+    deltas: broadcast::Sender<Arc<Deltas>>,
     clients: AtomicUsize,
     left: Notify,
 }
@@ -61,6 +66,8 @@ enum End {
 pub enum Next {
     /// Events, some of which it may know already.
     Piece(Arc<Piece>),
+    /// What models say meanwhile.
+    Deltas(Arc<Deltas>),
     /// Nothing more follows; the line that says so.
     Ended(Bytes),
     /// The journal cannot be read.
@@ -75,6 +82,11 @@ pub struct Subscription {
     id: ProjectId,
     channel: Arc<Channel>,
     tip: watch::Receiver<u64>,
+    deltas: broadcast::Receiver<Arc<Deltas>>,
+    /// It was given words, and has not waited since: records come first now.
+    is_busy: bool,
+    /// It read the journal to its end, and no piece came since.
+    is_level: bool,
     at: Seq,
 }
 
@@ -99,21 +111,39 @@ impl Hub {
                 let channel = Arc::new(Channel {
                     kept: Mutex::default(),
                     tip,
+                    deltas: broadcast::channel(limits::STREAM_DELTAS).0,
                     clients: AtomicUsize::new(0),
                     left: Notify::new(),
                 });
                 followed.insert(id.clone(), channel.clone());
                 // Listening begins before reading: nothing falls in between.
-                let commits = self.engine.commits();
-                let pump =
-                    Pump { hub: self.clone(), id: id.clone(), channel: channel.clone(), commits, at: from, names };
+                let pump = Pump {
+                    hub: self.clone(),
+                    id: id.clone(),
+                    channel: channel.clone(),
+                    commits: self.engine.commits(),
+                    deltas: self.engine.deltas(),
+                    said: Vec::new(),
+                    at: from,
+                    names,
+                };
                 tokio::spawn(pump.run());
                 channel
             }
         };
         channel.clients.fetch_add(1, Ordering::SeqCst);
         drop(followed);
-        Ok(Subscription { hub: self.clone(), id: id.clone(), tip: channel.tip.subscribe(), channel, at: from })
+        let (tip, deltas) = (channel.tip.subscribe(), channel.deltas.subscribe());
+        Ok(Subscription {
+            hub: self.clone(),
+            id: id.clone(),
+            tip,
+            deltas,
+            is_busy: false,
+            is_level: false,
+            channel,
+            at: from,
+        })
     }
 
     async fn last(&self, id: &ProjectId) -> Result<Seq, Fault> {
@@ -180,6 +210,9 @@ struct Pump {
     id: ProjectId,
     channel: Arc<Channel>,
     commits: broadcast::Receiver<crate::engine::Committed>,
+    deltas: broadcast::Receiver<Arc<Delta>>,
+    /// Words that were heard and are not told yet.
+    said: Vec<Arc<Delta>>,
     at: Seq,
     names: Vec<String>,
 }
@@ -203,10 +236,13 @@ impl Pump {
             if self.leave_if_alone() {
                 return;
             }
-            let clients = self.channel.clients.load(Ordering::Relaxed);
-            let pace = PACE_LEAST + Duration::from_millis((clients / CLIENTS_PER_PACE_MS) as u64);
-            tokio::time::sleep(pace.min(PACE_MOST)).await;
+            tokio::time::sleep(self.pace()).await;
         }
+    }
+
+    fn pace(&self) -> Duration {
+        let clients = self.channel.clients.load(Ordering::Relaxed);
+        (PACE_LEAST + Duration::from_millis((clients / CLIENTS_PER_PACE_MS) as u64)).min(PACE_MOST)
     }
 
     /// Reads one page and hands it on; false when there is none.
@@ -217,11 +253,29 @@ impl Pump {
         if records.iter().any(unknown) {
             self.names = self.hub.home.names(&self.id).await?;
         }
+        // All words of a reply were said before its record was committed: told now, they go ahead of it.
+        self.tell_said();
         self.at = last;
         if let Some(piece) = Piece::of(records, &self.names) {
             self.channel.push(piece);
         }
         Ok(true)
+    }
+
+    /// Hands on what was said since the last time.
+    fn tell_said(&mut self) {
+        let mut said = std::mem::take(&mut self.said);
+        loop {
+            match self.deltas.try_recv() {
+                Ok(delta) if delta.project == self.id => said.push(delta),
+                Ok(_) | Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => break,
+            }
+        }
+        for go in Deltas::of(&said, self.at) {
+            // Whoever left meanwhile misses nothing.
+            let _ = self.channel.deltas.send(Arc::new(go));
+        }
     }
 
     /// Waits until there may be more; false when there is nothing more to wait for.
@@ -261,6 +315,15 @@ impl Pump {
                     Err(broadcast::error::RecvError::Lagged(_)) => return true,
                     Err(broadcast::error::RecvError::Closed) => return false,
                 },
+                delta = self.deltas.recv() => match delta {
+                    Ok(delta) if delta.project == self.id => {
+                        self.said.push(delta);
+                        tokio::time::sleep(self.pace().max(DELTA_PACE)).await;
+                        self.tell_said();
+                    }
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return false,
+                },
             }
         }
     }
@@ -291,8 +354,26 @@ impl Subscription {
     /// The next events; each call gets those after the ones of the call before. Safe to drop while it waits.
     pub async fn next(&mut self) -> Next {
         loop {
-            self.tip.borrow_and_update();
-            match self.at_hand() {
+            // The pump has gone when this fails: what it left is looked at once more.
+            if self.tip.has_changed().unwrap_or(true) {
+                self.tip.borrow_and_update();
+                self.is_level = false;
+            }
+            let hand = if self.is_level { Hand::Nothing } else { self.at_hand() };
+            // Looked at after the records: words that are told ahead of a record are here when it is.
+            let words = self.words_at_hand();
+            match (&hand, words) {
+                (Hand::Nothing, Some(words)) => return Next::Deltas(words),
+                // Records come first for whoever has been given words before and is behind all the same.
+                (Hand::Next(_) | Hand::Behind, Some(words)) if !self.is_busy => {
+                    self.is_busy = true;
+                    return Next::Deltas(words);
+                }
+                (Hand::Next(_) | Hand::Behind, Some(_)) => self.deltas = self.channel.deltas.subscribe(),
+                (_, None) => {}
+            }
+            self.is_busy = false;
+            match hand {
                 Hand::Next(next) => {
                     if let Next::Piece(piece) = &next {
                         self.at = piece.last;
@@ -304,15 +385,34 @@ impl Subscription {
                         self.at = piece.last;
                         return Next::Piece(Arc::new(piece));
                     }
-                    Ok(None) => {}
+                    Ok(None) => self.is_level = true,
                     Err(fault) => return Next::Broken(fault),
                 },
                 Hand::Nothing => {}
             }
             tokio::select! {
                 () = self.hub.stopping.cancelled() => return Next::Stopping,
-                // The pump has gone without an end: the server stops.
-                changed = self.tip.changed() => if changed.is_err() { return Next::Stopping },
+                changed = self.tip.changed() => match changed {
+                    Ok(()) => self.is_level = false,
+                    // The pump has gone without an end: the server stops.
+                    Err(_) => return Next::Stopping,
+                },
+                words = self.deltas.recv() => match words {
+                    Ok(words) if words.after >= self.at => return Next::Deltas(words),
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return Next::Stopping,
+                },
+            }
+        }
+    }
+
+    /// Words that are there to be told.
+    fn words_at_hand(&mut self) -> Option<Arc<Deltas>> {
+        loop {
+            match self.deltas.try_recv() {
+                Ok(words) if words.after >= self.at => return Some(words),
+                Ok(_) | Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => return None,
             }
         }
     }

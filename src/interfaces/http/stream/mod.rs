@@ -2,10 +2,11 @@
 //!
 //! The journal is the queue. Per project that somebody follows, one pump reads what is new, renders it once, and keeps the last
 //! pieces for all who are nearly up to date; whoever is further behind reads the journal at its own pace. Nothing here is ever
-//! waited for by the engine.
+//! waited for by the engine. What a model is still saying comes beside them, to whoever is quick enough.
 
 mod all;
 mod cursor;
+mod deltas;
 mod hub;
 mod piece;
 mod sse;

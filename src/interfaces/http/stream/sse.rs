@@ -58,7 +58,7 @@ pub fn place(api: &Api) -> Result<OwnedSemaphorePermit, Problem> {
 #[utoipa::path(get, path = "/api/v1/projects/{id}/events", tag = "events",
     params(("id" = String, Path, description = "The project"), EventsQuery,
         ("last-event-id" = Option<u64>, Header, description = "The last record that was seen")),
-    responses((status = 200, description = "Server-sent events: `record` with its position as id, `ended`, comments as signs of life",
+    responses((status = 200, description = "Server-sent events: `record` with its position as id, `delta` (words of a reply that a model is still writing; without an id, on no record, and some may be missing), `ended`, comments as signs of life",
         content_type = "text/event-stream", body = String)))]
 pub async fn project_events(
     State(api): State<Arc<Api>>,
@@ -101,6 +101,7 @@ async fn one(subscription: &mut Subscription, explain: fn(&Fault) -> Explained) 
     };
     match next {
         Next::Piece(piece) => Some((piece.sse_after(before), true)),
+        Next::Deltas(deltas) => Some((deltas.sse.clone(), true)),
         Next::Ended(line) => Some((event("ended", &line), false)),
         Next::Broken(fault) => Some((event("problem", &piece::render(&Problem::from(fault).written(explain))), false)),
         Next::Stopping => None,

@@ -46,7 +46,7 @@ struct Said {
 
 /// Live events over a WebSocket.
 #[utoipa::path(get, path = "/api/v1/ws", tag = "events",
-    responses((status = 101, description = "From here on messages: `{\"follow\":\"ID\",\"from\":N}`, `{\"follow\":\"*\",\"cursor\":\"..\"}`, `{\"unfollow\":\"ID\"}`; the lines of `wfctl events --json` come back")))]
+    responses((status = 101, description = "From here on messages: `{\"follow\":\"ID\",\"from\":N}`, `{\"follow\":\"*\",\"cursor\":\"..\"}`, `{\"unfollow\":\"ID\"}`; the lines of `wfctl events --json` come back, and for a project that is followed by its id `delta` lines, too")))]
 pub async fn socket(State(api): State<Arc<Api>>, upgrade: WebSocketUpgrade) -> Result<Response, Problem> {
     let place = place(&api)?;
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES).max_frame_size(MESSAGE_BYTES);
@@ -146,6 +146,7 @@ async fn follow(api: Arc<Api>, mut subscription: Subscription, lines: mpsc::Send
         let before = subscription.at();
         let (batch, goes_on) = match subscription.next().await {
             Next::Piece(piece) => (piece.lines_after(before).iter().map(text).collect(), true),
+            Next::Deltas(deltas) => (deltas.lines.iter().map(text).collect(), true),
             Next::Ended(line) => (vec![text(&line)], false),
             Next::Broken(fault) => (vec![told(&api, fault.into())], false),
             Next::Stopping => return,

@@ -7,6 +7,7 @@ use reqwest::{Response, Url};
 
 use super::super::super::{Site, ToolFault};
 use crate::domain::limits;
+use crate::telemetry::outgoing::{self, chain};
 use crate::workspace::sandbox::proxy::{Allowed, Refusal};
 
 /// What was fetched.
@@ -78,13 +79,8 @@ async fn ask(site: &Site<'_>, url: &Url) -> Result<Response, ToolFault> {
     let host = url.host_str().unwrap_or_default().to_owned();
     let port = url.port_or_known_default().unwrap_or_default();
     let hosts = &site.beyond.allowed.network;
-    // An error means that it is installed already.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("wfctl/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy();
+    // Through no proxy: the address that was looked up is the one that is asked.
+    let mut builder = outgoing::client(|_| None).map_err(ToolFault::Told)?;
     if !hosts.is_all() {
         let allowed = Allowed::parse(hosts.patterns())
             .map_err(|error| ToolFault::Told(format!("what is allowed cannot be read: {error}")))?;
@@ -121,16 +117,4 @@ async fn taken(url: Url, mut response: Response, most: usize) -> Result<Page, To
         return Err(ToolFault::Told(format!("{url}: status {}: {}", status.as_u16(), said.trim())));
     }
     Ok(Page { url, content_type, body, is_cut })
-}
-
-/// The error and its causes in one line, without the address.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -14,6 +14,7 @@ import { projectsPage } from "./pages/projects.js";
 import { signInPage } from "./pages/sign_in.js";
 import { startPage } from "./pages/start.js";
 import { taskPage } from "./pages/task.js";
+import { workersPage } from "./pages/workers.js";
 import { workflowsPage } from "./pages/workflows.js";
 import { frame, switchTheme } from "./parts/frame.js";
 import { problem } from "./parts/problem.js";
@@ -27,6 +28,7 @@ route("/projects/:id/:tab", projectPage);
 route("/projects/:id/tasks/:task", taskPage);
 route("/projects/:id/tasks/:task/:tab", taskPage);
 route("/approvals", approvalsPage);
+route("/workers", workersPage);
 route("/start", workflowsPage);
 route("/start/:workflow", startPage);
 route("/compare", comparePage);
@@ -35,6 +37,7 @@ shortcuts("Everywhere", [
   ["?", "Show this help", showShortcuts],
   ["g p", "Go to projects", () => go("/projects")],
   ["g a", "Go to approvals", () => go("/approvals")],
+  ["g w", "Go to workers", () => go("/workers")],
   ["g s", "Start a project", () => go("/start")],
   ["/", "Search or filter", () => /** @type {HTMLElement | null} */ (document.querySelector("main input[type=search]"))?.focus()],
   ["t", "Switch between dark and light", switchTheme],

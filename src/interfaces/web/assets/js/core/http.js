@@ -13,7 +13,7 @@ export class Problem extends Error {
     this.title = body.title ?? "";
     this.causes = body.causes ?? [];
     this.next = body.next ?? null;
-    this.diagnostics = body.diagnostics ?? [];
+    this.diagnostics = body.diagnostics?.shown ?? [];
     this.inputs = body.inputs ?? [];
   }
 }

@@ -3,7 +3,7 @@
  * millionths of a US dollar.
  *
  * @typedef {{code: string, title: string, status: number, detail: string, causes: string[], next: string | null,
- *   diagnostics?: any[], inputs?: {code: string, input: string, message: string, help?: string | null}[]}} ProblemBody
+ *   diagnostics?: {shown: any[], more: number}, inputs?: {code: string, input: string, message: string, help?: string | null}[]}} ProblemBody
  *
  * @typedef {{id: string, workflow: string, status: string, created: number, changed: number, parent: string | null, note: string}} Summary
  *
@@ -14,7 +14,8 @@
  *
  * @typedef {{ix: number, name: string, phase: string, status: string, action: string, role?: string, attempt: number, needs: string[],
  *   since: number, started: number | null, ended: number | null, due: number | null, waits_for: string | null,
- *   doing?: {what: string, turn: number | null, since: number} | null, child?: string | null, failure: Failure | null, output: any}} TaskView
+ *   doing?: {what: string, turn: number | null, since: number} | null, child?: string | null,
+ *   external?: {queue: string, payload: any, worker: string | null, until: number | null}, failure: Failure | null, output: any}} TaskView
  *
  * @typedef {{project: Summary, seq: number, phase: string | null, phases: string[], definition: string, base_dir: string,
  *   source: string | null, inputs: Record<string, any>, counts: [string, number][], caps: Caps, ledger: Ledger,
@@ -45,5 +46,8 @@
  * @typedef {{name: string, type: string, required: boolean, description?: string, default?: any, choices?: any[]}} InputSpec
  * @typedef {{name: string, source: string, description: string, inputs: InputSpec[], problem?: string | null}} Workflow
  * @typedef {{project: Summary, task: string | null, ask: string, since: number, due: number | null}} Approval
+ * @typedef {{project: string, task: string, waits_for: string, queue: string, payload: any, worker: string | null, since: number,
+ *   due: number | null}} Work
+ * @typedef {{name: string, description: string, tools: string[], output: string, prompt: string}} Role
  */
 export {};

@@ -1,16 +1,15 @@
 /** Questions that wait for a person, each with what is needed to decide: what was done, what changed, what checks said, what it cost. */
-import { announce, toast } from "../core/announce.js";
+import { announce } from "../core/announce.js";
 import { dueTime, sinceTime } from "../core/clock.js";
 import { fill, h, keyed } from "../core/dom.js";
 import { plural } from "../core/format.js";
-import { get, path, post } from "../core/http.js";
+import { get, path } from "../core/http.js";
 import { Stream } from "../core/live.js";
 import { setQuery } from "../core/router.js";
 import { gently } from "../core/scope.js";
 import { shortcuts } from "../core/shortcuts.js";
-import { refusedFor } from "../parts/actions.js";
+import { decision } from "../parts/decision.js";
 import { evidence } from "../parts/evidence.js";
-import { field } from "../parts/field.js";
 import { icon } from "../parts/icons.js";
 import { problem } from "../parts/problem.js";
 import { taskHref } from "../parts/task_summary.js";
@@ -142,54 +141,7 @@ function entry(approval, isChosen, choose) {
  */
 function question(approval, scope, answered) {
   const { project, task } = approval;
-  const refused = refusedFor("operate");
-  const refusal = h("div", null);
-  const comment = field({
-    label: "Comment",
-    name: "comment",
-    hint: "Kept in the journal, and given to whoever goes on.",
-    control: (props) => h("textarea", { ...props, rows: 2 }),
-  });
-  const decide = async (/** @type {"approved" | "rejected"} */ decision) => {
-    if (refused) return;
-    fill(refusal);
-    buttons.forEach((button) => (button.disabled = true));
-    try {
-      const text = /** @type {HTMLTextAreaElement} */ (comment.querySelector("textarea")).value.trim();
-      await post(path(["projects", project.id, "approvals"]), { task: task ?? undefined, decision, comment: text || undefined });
-      toast(`${decision === "approved" ? "Approved" : "Rejected"}: ${project.id}${task ? ` ${task}` : ""}`);
-      await answered();
-    } catch (error) {
-      fill(refusal, problem(error));
-    } finally {
-      buttons.forEach((button) => (button.disabled = false));
-    }
-  };
-  const button = (
-    /** @type {string} */ label,
-    /** @type {"approved" | "rejected"} */ decision,
-    /** @type {string} */ look,
-    /** @type {import("../parts/icons.js").IconName} */ shape,
-  ) =>
-    h(
-      "button",
-      {
-        class: `button ${look}`,
-        type: "button",
-        "aria-disabled": refused ? "true" : undefined,
-        title: refused ?? undefined,
-        on: { click: () => decide(decision) },
-      },
-      icon(shape),
-      label,
-    );
-  const buttons = [button("Approve", "approved", "primary", "check"), button("Reject", "rejected", "danger", "cross")];
-  const byAgent = () => {
-    fill(/** @type {Element} */ (comment.querySelector("label")), "Your answer");
-    fill(/** @type {Element} */ (comment.querySelector(".hint")), "The agent reads this and goes on. Kept in the journal.");
-    buttons[0].lastChild?.replaceWith("Answer");
-    buttons[1].lastChild?.replaceWith("Refuse");
-  };
+  const { parts, byAgent } = decision({ project: project.id, task, answered });
   return h(
     "div",
     { class: "stack" },
@@ -210,9 +162,7 @@ function question(approval, scope, answered) {
           approval.due && [" · answers itself ", dueTime(approval.due)],
         ),
         h("h2", { class: "question" }, approval.ask),
-        comment,
-        refusal,
-        h("div", { class: "row wrap" }, buttons, refused && h("span", { class: "small muted" }, refused)),
+        parts,
       ),
     ),
     evidence(project.id, task, scope, byAgent),

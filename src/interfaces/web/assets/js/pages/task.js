@@ -4,6 +4,7 @@ import { go } from "../core/router.js";
 import { shortcuts } from "../core/shortcuts.js";
 import { ProjectModel } from "../model/project.js";
 import { taskBadge } from "../parts/badge.js";
+import { decision } from "../parts/decision.js";
 import { loading } from "../parts/loading.js";
 import { revealTab, tabLinks } from "../parts/tabs.js";
 import { taskFacts, taskHref, taskTiming, taskTrouble } from "../parts/task_summary.js";
@@ -86,8 +87,10 @@ export function taskPage(main, place, scope) {
 function taskHead(model, name, scope) {
   const state = h("span", { class: "row wrap" });
   const trouble = h("div", { class: "stack" });
+  const answer = h("div", null);
   const facts = h("div", { class: "task-facts" });
   let drawn = "";
+  let asked = 0;
   model.watch(() => {
     const task = model.task(name);
     const now = JSON.stringify([task, model.reasons, model.ended]);
@@ -95,6 +98,10 @@ function taskHead(model, name, scope) {
     drawn = now;
     fill(state, taskBadge(task.status), taskTiming(task));
     fill(trouble, taskTrouble(model, task));
+    // What is being typed stays as long as the question does.
+    const asks = task.status === "AWAITING_APPROVAL" ? task.since : 0;
+    if (asks !== asked) fill(answer, asks > 0 && answerForm(model, task));
+    asked = asks;
     fill(facts, taskFacts(model, task));
   }, scope);
   const base = `/projects/${encodeURIComponent(model.id)}`;
@@ -114,6 +121,23 @@ function taskHead(model, name, scope) {
     ),
     h("div", { class: "page-head" }, h("h1", null, name), state),
     trouble,
+    answer,
     facts,
   );
+}
+
+/**
+ * The answer to what the task asks. An agent goes on with the words of it.
+ *
+ * @param {ProjectModel} model
+ * @param {import("../model/types.js").TaskView} task
+ */
+function answerForm(model, task) {
+  const answered = async () => {
+    await model.load();
+    document.dispatchEvent(new Event("approvals-changed"));
+  };
+  const { parts, byAgent } = decision({ project: model.id, task: task.name, answered });
+  if (task.action === "agent") byAgent();
+  return h("section", { class: "panel", "aria-label": "Your answer" }, h("div", { class: "body stack" }, parts));
 }

@@ -4,7 +4,7 @@ import { h } from "../core/dom.js";
 import { freshKey, path, post, remove } from "../core/http.js";
 import { go } from "../core/router.js";
 import { may } from "../core/session.js";
-import { ENDED } from "../model/status.js";
+import { ENDED, sentence } from "../model/status.js";
 import { budgetFields, readBudget } from "./budget_fields.js";
 import { askFor } from "./dialog.js";
 import { field, select } from "./field.js";
@@ -184,6 +184,48 @@ export function fork(model, at) {
 }
 
 /** @param {Model} model */
+export function addTasks(model) {
+  const present = model.view.phase ?? "";
+  askFor({
+    title: `Add tasks to ${model.id}`,
+    text: "They are checked like those of a workflow file, in the setting of this project: all of them are added, or none.",
+    fields: [
+      field({
+        label: "Tasks",
+        name: "text",
+        required: true,
+        hint: "As in a workflow file. They may need and read the tasks that are there.",
+        control: (props) =>
+          h("textarea", {
+            ...props,
+            class: "input code",
+            rows: 10,
+            spellcheck: "false",
+            value: "name: more\ntasks:\n  check:\n    run: echo checked\n",
+          }),
+      }),
+      field({
+        label: "Phase",
+        name: "phase",
+        control: (props) =>
+          select(
+            props,
+            model.view.phases.map((phase) => [phase, sentence(phase)]),
+            present,
+          ),
+      }),
+    ],
+    act: "Add",
+    run: async (data) => {
+      const body = { text: String(data.get("text") ?? ""), phase: text(data, "phase") };
+      const added = await post(path(["projects", model.id, "tasks"]), body);
+      toast(`Added: ${added.tasks.join(", ")}`);
+      await model.load();
+    },
+  });
+}
+
+/** @param {Model} model */
 function compareWith(model) {
   askFor({
     title: `Compare ${model.id}`,
@@ -222,6 +264,7 @@ export function projectMenu(model) {
     { label: "Compare with…", icon: "compare", act: () => compareWith(model) },
     { label: "Send a signal…", icon: "inbox", act: () => signal(model), refused: over ?? operate },
     { label: "Retry what failed…", icon: "retry", act: () => retry(model), refused: over ?? operate },
+    { label: "Add tasks…", icon: "plus", act: () => addTasks(model), refused: over ?? refusedFor("admin") },
     { label: "Cancel…", icon: "stop", act: () => cancel(model), danger: true, refused: over ?? operate },
     { label: "Kill…", icon: "cross", act: () => kill(model), danger: true, refused: over ?? operate },
     {

@@ -17,6 +17,7 @@ const LOST_AFTER_MS = 1500;
 const NAV = [
   ["/projects", "Projects", "list"],
   ["/approvals", "Approvals", "inbox"],
+  ["/workers", "Workers", "wrench"],
   ["/start", "Start", "play"],
 ];
 

@@ -14,6 +14,7 @@ export function unblock(model, name, waitsFor) {
   if (task?.child) return h("a", { class: "button", href: `/projects/${encodeURIComponent(task.child)}` }, "Open the child");
   if (task?.status === "IN_DOUBT") return button("Settle", "question", () => resume(model));
   if (task?.status === "BACKOFF" && !task.due) return button("Retry", "retry", () => retry(model, task.name));
+  if (task?.external) return h("a", { class: "button", href: "/workers" }, "Deliver");
   const awaited = /^signal (.+)$/.exec(waitsFor)?.[1];
   if (task?.status === "AWAITING_SIGNAL" && awaited) return button("Send", "inbox", () => signal(model, awaited));
   return null;

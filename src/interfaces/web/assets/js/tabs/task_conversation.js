@@ -52,15 +52,18 @@ export function conversationTab(place, { model, name, attempt }, scope) {
     writing,
     rest,
   );
-  let said = "";
+  /** What is being written: the call, its words so far, and whether some of them were missed. */
+  const live = { call: -1, attempt: 0, text: "", next: 0 };
   const load = async () => {
     try {
       const entries = await transcriptOf(model.id, name, attempt, scope.signal);
       if (scope.over) return;
       fill(rest);
       total.textContent = summary(entries);
-      said = "";
-      writing.hidden = true;
+      if (entries.some((entry) => entry.ix === live.call && entry.end.is !== "open")) {
+        live.call = -1;
+        writing.hidden = true;
+      }
       keyed(
         list,
         entries.map((entry, at) => ({ entry, at })),
@@ -88,8 +91,14 @@ export function conversationTab(place, { model, name, attempt }, scope) {
     if (record.task === name) refresh();
   }, scope);
   model.listen((delta) => {
-    if (delta.task !== name) return;
-    said += delta.text;
+    const shown = attempt ?? model.task(name)?.attempt;
+    if (delta.task !== name || (shown && delta.attempt !== shown)) return;
+    if (delta.call !== live.call || delta.attempt !== live.attempt || delta.at < live.next) {
+      // Another call, or the same one made again.
+      Object.assign(live, { call: delta.call, attempt: delta.attempt, text: "", next: 0 });
+    }
+    live.text += (delta.at > live.next ? "\u2026" : "") + delta.text;
+    live.next = delta.at + [...delta.text].length;
     writing.hidden = false;
     fill(
       writing,
@@ -100,7 +109,7 @@ export function conversationTab(place, { model, name, attempt }, scope) {
         h("strong", null, "Reply"),
         h("span", { class: "muted" }, "is being written"),
       ),
-      h("div", { class: "entry-text" }, said),
+      h("div", { class: "entry-text" }, live.text),
     );
   }, scope);
   load();
