@@ -98,7 +98,8 @@ impl Answer for Delegation {
         }
         let nothing = self.tasks.is_empty() && self.scopes.is_empty();
         if nothing && !self.complete {
-            faults.push("there is neither a task nor a scope, and it is not complete: say what is to be done".to_owned());
+            faults
+                .push("there is neither a task nor a scope, and it is not complete: say what is to be done".to_owned());
         }
         if self.complete && !nothing {
             faults.push("it is complete and hands on work: it is one or the other".to_owned());

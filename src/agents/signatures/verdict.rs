@@ -71,7 +71,9 @@ impl Answer for Verdict {
 
     fn faults(&self) -> Vec<String> {
         match self.decision {
-            Course::Stop if self.evidence.is_empty() => vec!["it stops without evidence: name what shows that the goal is reached".to_owned()],
+            Course::Stop if self.evidence.is_empty() => {
+                vec!["it stops without evidence: name what shows that the goal is reached".to_owned()]
+            }
             Course::Continue if self.next.is_empty() => vec!["it goes on, but names nothing that is left".to_owned()],
             Course::Stop | Course::Continue => Vec::new(),
         }
