@@ -37,8 +37,8 @@ pub fn split(text: &str) -> Vec<&str> {
 
 /// The best place between `from` and `to`: a paragraph's end, a line's, a word's, the one nearest to `target`.
 fn cut(text: &str, from: usize, to: usize, target: usize) -> usize {
-    let from = text.ceil_char_boundary(from);
-    let to = text.floor_char_boundary(to).max(from);
+    let from = at_or_behind(text, from);
+    let to = at_or_before(text, to).max(from);
     let window = &text[from..to];
     for end in ["\n\n", "\n", " "] {
         let places = window.match_indices(end).map(|(at, end)| from + at + end.len());
@@ -46,7 +46,22 @@ fn cut(text: &str, from: usize, to: usize, target: usize) -> usize {
             return best;
         }
     }
-    text.floor_char_boundary(target.clamp(from, to)).max(from)
+    at_or_before(text, target.clamp(from, to)).max(from)
+}
+
+/// The nearest place between two characters.
+fn at_or_before(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn at_or_behind(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
 }
 
 #[cfg(test)]

@@ -113,8 +113,11 @@ impl Vectors {
     }
 }
 
-/// The vector at the beginning of `bytes`, and what is behind it.
-fn first(bytes: &[u8]) -> Option<(Digest, Arc<[f32]>, &[u8])> {
+/// A vector with the digest of its text, and the bytes behind it.
+type First<'b> = (Digest, Arc<[f32]>, &'b [u8]);
+
+/// The vector at the beginning of `bytes`.
+fn first(bytes: &[u8]) -> Option<First<'_>> {
     let (head, _) = bytes.split_at_checked(HEAD)?;
     let (digest, count) = head.split_at(32);
     let count = u32::from_le_bytes(count.try_into().ok()?) as usize;

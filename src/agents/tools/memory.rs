@@ -55,7 +55,11 @@ impl Given {
     /// The metadata of something new.
     pub(super) fn metadata(self, world: &World<'_>) -> Metadata {
         let source = self.source.or_else(|| world.task.map(|task| format!("task {task}")));
-        let new = Metadata::new(self.kind.unwrap_or(Kind::Task), source.unwrap_or_default(), (world.now)());
+        let new = Metadata::new(
+            self.kind.unwrap_or(Kind::Task),
+            source.unwrap_or_else(|| "unknown".to_owned()),
+            (world.now)(),
+        );
         Metadata {
             task_id: self.task_id.or_else(|| world.task.map(str::to_owned)),
             version: self.version.or_else(|| world.version.map(str::to_owned)),

@@ -129,7 +129,7 @@ async fn execute_query(arguments: &Value, site: &Site<'_>) -> Result<ToolOutput,
             let changed = statement.execute(params_from_iter(cells))?;
             return Ok(format!("{changed} rows changed"));
         }
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(params_from_iter(cells))?;
         let (mut shown, mut more) = (Vec::new(), false);
         while let Some(row) = rows.next()? {

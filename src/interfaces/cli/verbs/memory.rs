@@ -191,7 +191,7 @@ fn line(context: &Context, kind: &str, value: &impl Serialize) -> Result<(), Err
     if let (Some(line), Value::Object(told)) = (line.as_object_mut(), told) {
         line.extend(told);
     }
-    Ok(context.terminal.json(&line)?)
+    context.terminal.json(&line)
 }
 
 fn filters(filter: &MemoryFilter) -> MemoryFilters {
