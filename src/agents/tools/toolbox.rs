@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::control::Control;
 use super::{Site, Tool, ToolFault, ToolOutput, arguments};
 use super::{
-    apply_patch, delete_file, edit_file, git_history, list_files, memory, move_file, read_file, read_output,
+    apply_patch, delete_file, edit_file, git_history, list_files, memory, move_file, read_file, read_output, renamed,
     run_checks, run_command, search, servers, tree, write_file,
 };
 use crate::domain::chat::{ToolCall, ToolSpec};

@@ -42,9 +42,15 @@ pub fn more(flags: &args::Allow) -> Result<Option<Command>, Error> {
 
 /// What the person allows one command by hand: the configuration and the flags.
 pub fn by_hand(context: &Context, arguments: &args::Sandbox) -> Result<Allowance, Error> {
-    let mut allowed = context.app.layers().allowance();
+    let mut allowed = of_flags(context, &arguments.allow)?;
     by(&mut allowed, arguments.backend.as_deref(), arguments.image.as_deref());
-    Ok(match spec(&arguments.allow)? {
+    Ok(allowed)
+}
+
+/// What the configuration and the flags allow.
+pub fn of_flags(context: &Context, flags: &args::Allow) -> Result<Allowance, Error> {
+    let allowed = context.app.layers().allowance();
+    Ok(match spec(flags)? {
         Some(more) => allowed.and_more(&more),
         None => allowed,
     })

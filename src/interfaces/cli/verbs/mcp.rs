@@ -56,7 +56,7 @@ async fn tools(
             hint: format!("There are: {}. {near}", known.join(", ")).trim_end().to_owned(),
         });
     }
-    let allowed = allow::by_hand(context, None, flags)?;
+    let allowed = allow::of_flags(context, flags)?;
     let served = context.app.serve_tools(server, allowed, interrupts.next()).await;
     served.map(|()| Exit::Done).map_err(|message| Error::Usage {
         message,
