@@ -1,7 +1,8 @@
 //! The part inside: process 1 of the new pid namespace. Puts each layer in force, says so, starts the command and becomes
 //! its `init`.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::process::{Child, Command, ExitCode, Stdio};
 
@@ -13,10 +14,11 @@ use super::bridge::Bridge;
 use super::socket::Socket;
 use super::{capabilities, init, landlock, loopback, mounts, outer, rlimits, seccomp};
 
-/// Runs to the end of the command. `memory` is the number of the descriptor with the order.
-pub(super) fn run(memory: i32) -> ExitCode {
+/// Runs to the end of the command. `memory` is the number of the descriptor with the order; `joined` of the one that tells
+/// when this process is in its control groups, if it is not yet.
+pub(super) fn run(memory: i32, joined: Option<i32>) -> ExitCode {
     let Ok(socket) = Socket::take() else { return ExitCode::from(super::NOT_FOR_PEOPLE) };
-    match start(&socket, memory) {
+    match start(&socket, memory, joined) {
         Ok(Some((command, bridge))) => init::run(command, bridge, &socket),
         Ok(None) => ExitCode::FAILURE,
         Err(error) => {
@@ -26,13 +28,14 @@ pub(super) fn run(memory: i32) -> ExitCode {
     }
 }
 
-fn start(socket: &Socket, memory: i32) -> io::Result<Option<(Child, Option<Bridge>)>> {
+fn start(socket: &Socket, memory: i32, joined: Option<i32>) -> io::Result<Option<(Child, Option<Bridge>)>> {
     // The part outside has one thread, so that this fires at its end and not before.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
     socket.hand_over(&Told::Layer("pid namespace".to_owned()), own.as_fd())?;
     drop(own);
-    let order = read_order(memory, socket)?;
+    let order = read_order(memory, joined, socket)?;
+    let joined = joined.map(taken_over).transpose()?;
     // bubblewrap has made the session already.
     let _own = rustix::process::setsid();
     let layer = |name: &str| socket.tell(&Told::Layer(name.to_owned()));
@@ -49,6 +52,7 @@ fn start(socket: &Socket, memory: i32) -> io::Result<Option<(Child, Option<Bridg
     if order.private_network {
         layer("network namespace");
     }
+    joined.map(wait_for_groups).transpose()?;
     std::env::set_current_dir(&order.dir)
         .map_err(doing(format_args!("enter {} inside of the sandbox", order.dir.display())))?;
     capabilities::drop_all().map_err(doing("give up capabilities"))?;
@@ -76,13 +80,26 @@ fn start(socket: &Socket, memory: i32) -> io::Result<Option<(Child, Option<Bridg
 }
 
 /// Reads the order and closes everything that was inherited.
-fn read_order(memory: i32, socket: &Socket) -> io::Result<Order> {
-    outer::close_others(&[socket.descriptor().as_raw_fd(), memory])?;
+fn read_order(memory: i32, joined: Option<i32>, socket: &Socket) -> io::Result<Order> {
+    let kept: Vec<i32> = [socket.descriptor().as_raw_fd(), memory].into_iter().chain(joined).collect();
+    outer::close_others(&kept)?;
     let path = format!("/proc/self/fd/{memory}");
     let order = std::fs::File::open(path).map_err(doing("read the order"))?;
     let order = outer::read(&order.into());
     let _closed = nix::unistd::close(memory);
     order
+}
+
+/// Waits until the part outside has moved this process into its control groups. Without a word it is gone.
+fn wait_for_groups(mut joined: File) -> io::Result<()> {
+    joined.read_exact(&mut [0]).map_err(doing("hear of the control groups"))
+}
+
+/// The same open file under a number that the command does not inherit.
+fn taken_over(number: i32) -> io::Result<File> {
+    let file = File::open(format!("/proc/self/fd/{number}")).map_err(doing("hear of the control groups"))?;
+    let _closed = nix::unistd::close(number);
+    Ok(file)
 }
 
 fn native(order: &Order, layer: &impl Fn(&str)) -> io::Result<()> {

@@ -50,8 +50,9 @@ pub fn main() -> Option<ExitCode> {
     Some(match arguments.next() {
         None => outer::run(),
         Some(part) if part == INNER => {
-            let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
-            number.map_or(ExitCode::from(NOT_FOR_PEOPLE), inner::run)
+            let mut number = || arguments.next().and_then(|number| number.to_str()?.parse().ok());
+            let (memory, joined) = (number(), number());
+            memory.map_or(ExitCode::from(NOT_FOR_PEOPLE), |memory| inner::run(memory, joined))
         }
         #[cfg(feature = "docker")]
         Some(part) if part == CONTAINER => container::run(),

@@ -2,8 +2,9 @@
 //! to end everything when the engine is gone.
 
 use std::fs;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode};
 
 use nix::sched::{CloneFlags, unshare};
@@ -18,6 +19,8 @@ use super::{INNER, VERB, bwrap, capabilities};
 
 /// This binary, whatever has become of its file.
 pub(super) const SELF: &str = "/proc/self/exe";
+/// Told to the part inside when it is in its control groups.
+const JOINED: &[u8] = b"j";
 
 /// Runs to the end of the command.
 pub(super) fn run() -> ExitCode {
@@ -36,21 +39,30 @@ fn start(socket: &Socket) -> io::Result<Child> {
     let memory = socket.order().map_err(doing("read the order"))?;
     close_others(&[socket.descriptor().as_raw_fd(), memory.as_raw_fd()])?;
     let order = read(&memory)?;
-    for group in &order.groups {
-        fs::write(group, "0").map_err(doing(format_args!("join the control group {}", group.display())))?;
-    }
+    // Opened with the rights that there are outside.
+    let groups = Groups::open(&order)?;
     // The part inside reads the same order.
     rustix::io::fcntl_setfd(&memory, FdFlags::empty())?;
     let child = match &order.maker {
         Maker::Container(_) => return Err(another_part()),
         Maker::Native => {
             namespaces(order.private_network)?;
+            let (waits, mut goes) = io::pipe()?;
+            rustix::io::fcntl_setfd(&waits, FdFlags::empty())?;
             #[expect(clippy::disallowed_methods, reason = "the stage starts what it contains")]
             let mut inner = Command::new(SELF);
-            inner.arg(VERB).arg(INNER).arg(memory.as_raw_fd().to_string());
-            inner.spawn().map_err(doing("start the part of the sandbox that runs inside"))?
+            inner.arg(VERB).arg(INNER).arg(memory.as_raw_fd().to_string()).arg(waits.as_raw_fd().to_string());
+            let mut child = inner.spawn().map_err(doing("start the part of the sandbox that runs inside"))?;
+            if let Err(error) = groups.take(child.id()).and_then(|()| goes.write_all(JOINED)) {
+                // It waits for that, so that there is no command yet.
+                child.kill()?;
+                child.wait()?;
+                return Err(error);
+            }
+            child
         }
         Maker::Bwrap(program) => {
+            groups.take(std::process::id())?;
             let own = rustix::fs::open(SELF, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())?;
             #[expect(clippy::disallowed_methods, reason = "the stage starts what it contains")]
             let mut maker = Command::new(program);
@@ -60,6 +72,29 @@ fn start(socket: &Socket) -> io::Result<Child> {
         }
     };
     Ok(child)
+}
+
+/// Control groups to be joined.
+struct Groups(Vec<(PathBuf, fs::File)>);
+
+impl Groups {
+    fn open(order: &Order) -> io::Result<Self> {
+        let open = |path: &PathBuf| {
+            let file = fs::OpenOptions::new().write(true).open(path);
+            Ok((path.clone(), file.map_err(doing(format_args!("open the control group {}", path.display())))?))
+        };
+        order.groups.iter().map(open).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Moves a process into them. The kernel takes some ten milliseconds for the first one (it waits until every processor has
+    /// noticed), so that the part inside is moved while it makes its mounts.
+    fn take(&self, pid: u32) -> io::Result<()> {
+        for (path, mut file) in self.0.iter().map(|(path, file)| (path, file)) {
+            file.write_all(pid.to_string().as_bytes())
+                .map_err(doing(format_args!("join the control group {}", path.display())))?;
+        }
+        Ok(())
+    }
 }
 
 /// An order came to the wrong part of the stage.
