@@ -23,6 +23,7 @@ mod sandboxed;
 mod scripted;
 mod second_shell;
 mod secrets;
+mod teams;
 mod traces;
 mod trust;
 mod verbs;

@@ -83,6 +83,16 @@ const SHIPPED: &[(&str, &str)] = &[
     ("monitor", include_str!("monitor.md")),
     ("merger", include_str!("merger.md")),
     ("debugger", include_str!("debugger.md")),
+    ("milestones", include_str!("milestones.md")),
+    ("architect", include_str!("architect.md")),
+    ("coder", include_str!("coder.md")),
+    ("analyser", include_str!("analyser.md")),
+    ("decomposer", include_str!("decomposer.md")),
+    ("backend", include_str!("backend.md")),
+    ("frontend", include_str!("frontend.md")),
+    ("testing", include_str!("testing.md")),
+    ("devops", include_str!("devops.md")),
+    ("docs", include_str!("docs.md")),
 ];
 
 /// The names of the shipped roles.

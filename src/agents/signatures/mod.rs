@@ -1,28 +1,39 @@
 //! Signatures: what an agent answers with. Each has a JSON Schema that the model sees, a type of ours, a check of what a schema cannot
 //! say, and artifacts for people. One file each.
 
+mod blueprint;
+mod contract;
+mod decomposition;
 mod design;
+mod diagnosis;
 mod findings;
 mod handoff;
 mod judgement;
+mod links;
 mod package;
 mod plan;
 mod report;
 mod review;
 mod text;
+mod todo_list;
 
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use blueprint::Blueprint;
+pub use contract::InterfaceContract;
+pub use decomposition::{AtomicTask, Decomposition, Specialist};
 pub use design::{Adr, Contract, Design};
+pub use diagnosis::{Cause, Diagnosis, Route};
 pub use findings::{Findings, Issue, Severity};
 pub use handoff::{Change, Handoff};
 pub use judgement::{Judgement, Score};
 pub use package::{Package, PullRequest};
 pub use plan::{Plan, PlannedTask};
-pub use report::{FailedTest, TestReport, TestVerdict};
+pub use report::{Coverage, FailedTest, TestOutcome, TestReport, TestStatus, TestVerdict};
 pub use review::{ChangeRequest, Review, ReviewVerdict};
+pub use todo_list::{Criterion, Todo, TodoList};
 
 use crate::domain::limits;
 
@@ -79,7 +90,7 @@ const fn of<A: Answer>() -> Signature {
 }
 
 /// All signatures, in the order of a project's life.
-static ALL: [Signature; 8] = [
+static ALL: &[Signature] = &[
     of::<Plan>(),
     of::<Design>(),
     of::<Handoff>(),
@@ -88,6 +99,11 @@ static ALL: [Signature; 8] = [
     of::<Judgement>(),
     of::<Package>(),
     of::<Findings>(),
+    of::<TodoList>(),
+    of::<InterfaceContract>(),
+    of::<Diagnosis>(),
+    of::<Blueprint>(),
+    of::<Decomposition>(),
 ];
 
 impl Signature {
@@ -111,6 +127,13 @@ impl Signature {
     pub fn check(&self, answer: &Value) -> Result<(), Vec<String>> {
         schema_faults(&self.schema(), answer)?;
         (self.meaning)(answer)
+    }
+
+    /// Brings a document that somebody else wrote into the words of the schema.
+    pub fn in_our_words(&self, document: &mut Value) {
+        if self.name == TodoList::NAME {
+            todo_list::in_our_words(document);
+        }
     }
 
     /// Whether an answer says that the work is good, which evidence has to show.
@@ -161,7 +184,7 @@ mod tests {
 
     #[test]
     fn every_schema_compiles_is_closed_and_refuses_nothing_at_all() {
-        for signature in &ALL {
+        for signature in ALL {
             let schema = signature.schema();
             jsonschema::validator_for(&schema).unwrap();
             assert_eq!(schema["additionalProperties"], json!(false), "{}", signature.name);

@@ -10,8 +10,11 @@ use crate::domain::limits;
 use crate::domain::workflow::{self, Definition, Loader, did_you_mean};
 
 /// The workflows that are compiled in.
-pub const SHIPPED: [(&str, &str); 4] = [
+pub const SHIPPED: &[(&str, &str)] = &[
     ("sdlc", include_str!("../../../workflows/sdlc.yaml")),
+    ("contract-first", include_str!("../../../workflows/contract-first.yaml")),
+    ("strategy", include_str!("../../../workflows/strategy.yaml")),
+    ("autonomous-app", include_str!("../../../workflows/autonomous-app.yaml")),
     ("release", include_str!("../../../workflows/release.yaml")),
     ("ci", include_str!("../../../workflows/ci.yaml")),
     ("nightly-data", include_str!("../../../workflows/nightly-data.yaml")),
