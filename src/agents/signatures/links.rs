@@ -54,7 +54,7 @@ mod tests {
         let twice = of(&[("a", &[]), ("a", &["data-loadin"]), ("data-loading", &[])]);
         assert_eq!(twice[0], "two todos have the id \"a\"");
         assert!(twice[1].starts_with("todo \"a\" needs \"data-loadin\", and there is no such todo."), "{twice:?}");
-        assert!(twice[1].contains("data-loading\""), "the nearest is named: {twice:?}");
+        assert!(twice[1].contains("`data-loading`"), "the nearest is named: {twice:?}");
         let circle = of(&[("a", &["b"]), ("b", &["a"])]);
         assert!(circle[0].starts_with("todos need each other in a circle: "), "{circle:?}");
     }

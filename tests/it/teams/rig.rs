@@ -42,7 +42,7 @@ impl Team {
         let rig = Rig::new();
         rig.write("script.yaml", script);
         let config = format!(
-            "workers = 4\n[sandbox]\nbackend = \"none\"\n[models]\ndefault = \"x/scripted\"\n[models.providers.x]\nscript = {:?}\nfree = true\n",
+            "workers = 4\n[sandbox]\nbackend = \"none\"\n[models]\ndefault = [\"x/scripted\"]\n[models.providers.x]\nscript = {:?}\nfree = true\n",
             rig.path("script.yaml")
         );
         std::fs::write(rig.folder().join(".config/wfctl/config.toml"), config).unwrap();
