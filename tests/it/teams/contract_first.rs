@@ -43,6 +43,7 @@ fn what_fails_is_debugged_in_branches_and_escalated_when_they_do_not_help() {
     let tasks: Vec<&str> = asked.iter().map(|(task, _)| task.as_str()).collect();
     assert_eq!(tasks, ["ask", "todo[proof.escalation]", "todo[scope.escalation]"]);
     assert!(asked[1].1.contains("There is no proof, attempt 4."), "{}", asked[1].1);
+    assert!(asked[2].1.contains("Nobody says for whom this is."), "the debugger's reason: {}", asked[2].1);
     // What a debugger was told.
     let told = team.rig.wfctl(&["transcript", "p", "todo[answer.test].fix1"]).out;
     assert!(told.contains("expected 42, got 40"), "{told}");
