@@ -10,6 +10,7 @@ mod documents;
 mod error;
 mod keeper;
 mod lock;
+mod memory;
 mod models;
 mod places;
 mod private;
@@ -19,6 +20,7 @@ mod roles;
 mod sandbox;
 mod servers;
 mod session;
+mod tool_server;
 mod trust;
 
 pub use closing::Closing;
@@ -26,6 +28,10 @@ pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
 pub use documents::{DOCUMENTS, DocumentKind};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
+pub use memory::{
+    Memory, MemoryChanged, MemoryChunk, MemoryError, MemoryFilters, MemoryFound, MemoryKind, MemoryMetadata,
+    MemoryPlatform, MemoryStatus, Remembered,
+};
 pub use models::{ModelProblem, Source as ModelsHere};
 pub use private::PrivateFiles;
 pub use publishing::SinkTried;

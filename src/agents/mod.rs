@@ -2,10 +2,11 @@
 //! [`Calls`], which puts it on record first; a walk that starts over reads back what is there.
 //!
 //! This room knows nothing of projects, journals or scheduling: it is given a task in words, a worktree and a line to the
-//! record, and ends with a typed answer. Reading order: `calls`, `provider/`, `tools/`, `roles/`, `signatures/`, `walk/`.
+//! record, and ends with a typed answer. Reading order: `calls`, `provider/`, `tools/`, `memory/`, `roles/`, `signatures/`, `walk/`.
 
 pub mod calls;
 pub mod mcp;
+pub mod memory;
 pub mod memory_calls;
 pub mod prices;
 pub mod provider;

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use crate::agents::prices::Prices;
+use crate::agents::provider::openai::Embeddings;
 use crate::agents::provider::registry::Providers;
 use crate::agents::provider::{CallContext, Clocks, ModelFailure, presets};
 use crate::agents::router::{self, Cooling, Outcome, Tried};
@@ -78,6 +79,11 @@ impl Source {
             made: Mutex::default(),
             key_names: Mutex::new(key_names),
         }
+    }
+
+    /// Vectors by `model`, of the providers that `spec` has.
+    pub(super) fn embeddings(&self, spec: &ModelsSpec, model: &str) -> Result<Embeddings, Failure> {
+        self.providers(spec)?.embeddings(model)
     }
 
     fn providers(&self, spec: &ModelsSpec) -> Result<Arc<Providers>, Failure> {

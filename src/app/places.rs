@@ -51,6 +51,11 @@ impl Places {
         self.home.join("code")
     }
 
+    /// What agents remember.
+    pub fn memory(&self) -> PathBuf {
+        self.home.join("memory")
+    }
+
     /// How far each of those is who are told of records.
     pub fn bus(&self) -> PathBuf {
         self.home.join("bus")

@@ -12,15 +12,7 @@ use crate::workspace::leftovers::{self, Leftovers};
 
 /// The servers; none is connected to yet. What they inherit has no secrets in it: a configuration names those that one needs.
 pub fn made(app: &App, leftovers: &Arc<Leftovers>) -> Servers {
-    let configured = app.layers.models().providers.values().filter_map(|provider| provider.key_env.as_deref());
-    let keys: BTreeSet<&str> = presets::PRESETS.iter().filter_map(|preset| preset.key_env).chain(configured).collect();
-    let is_withheld = |name: &OsString| {
-        let name = name.to_string_lossy();
-        name.starts_with("WFCTL_") || secrets::withheld(&name) || keys.contains(&*name)
-    };
-    let all = app.environment.all();
-    let mut environment: Vec<(OsString, OsString)> =
-        all.filter(|(name, _)| !is_withheld(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut environment = inherited(app);
     environment.push((leftovers::ENGINE_VARIABLE.into(), leftovers.engine_marker().into()));
     let host = Host {
         environment,
@@ -29,4 +21,16 @@ pub fn made(app: &App, leftovers: &Arc<Leftovers>) -> Servers {
         leftovers: leftovers.clone(),
     };
     Servers::new(app.layers.servers().clone(), host)
+}
+
+/// The person's environment without secrets and what is wfctl's own.
+pub fn inherited(app: &App) -> Vec<(OsString, OsString)> {
+    let configured = app.layers.models().providers.values().filter_map(|provider| provider.key_env.as_deref());
+    let keys: BTreeSet<&str> = presets::PRESETS.iter().filter_map(|preset| preset.key_env).chain(configured).collect();
+    let is_withheld = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("WFCTL_") || secrets::withheld(&name) || keys.contains(&*name)
+    };
+    let all = app.environment.all();
+    all.filter(|(name, _)| !is_withheld(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -14,7 +14,7 @@ use super::closing::{self, Closing};
 use super::error::{Error, HeldHow};
 use super::keeper::Keeper;
 use super::lock::{self, Holder, Lock, Role};
-use super::models;
+use super::memory;
 use super::publishing::Publishing;
 use super::servers;
 use crate::domain::ids::{Epoch, ProjectId};
@@ -349,6 +349,8 @@ fn start(
     let environment = app.environment.all().map(|(name, value)| (name.clone(), value.clone())).collect();
     let leftovers = Arc::new(leftovers);
     let servers = Arc::new(servers::made(app, &leftovers));
+    let models = Arc::new(memory::models(app));
+    let memories = Arc::new(memory::memories(app, &models));
     let runner = Arc::new(Runner::new(Settings {
         environment,
         grace: app.config.grace,
@@ -359,17 +361,12 @@ fn start(
         leftovers,
         sink: Arc::new(Vault(base.blobs.clone())),
         source: Arc::new(Vault(base.blobs.clone())),
-        models: Arc::new(models::Source::new(
-            app.environment.texts(),
-            app.config_file(),
-            app.layers.models(),
-            app.clock.clone(),
-            app.log.masks().clone(),
-        )),
+        models,
         secrets: app.secrets.clone(),
         masks: app.log.masks().clone(),
         indexes: Arc::new(Indexes::new(app.places.code())),
         servers: Some(servers),
+        memories: Some(memories),
         clock: app.clock.clone(),
     }));
     let last = Closing::new(base.archive.clone(), workspaces.clone());

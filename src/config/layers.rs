@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::bus::{self, BusSpec, NotifySpec};
 use super::env_vars::Environment;
+use super::memory::{self, MemorySpec};
 use super::sandbox;
 use crate::domain::limits;
 use crate::domain::sandbox::Allowance;
@@ -167,6 +168,7 @@ pub struct Layers {
     secrets: BTreeMap<String, SecretOrigin>,
     bus: BusSpec,
     notify: Vec<NotifySpec>,
+    memory: MemorySpec,
 }
 
 /// The table of models in a file.
@@ -177,6 +179,8 @@ const SERVERS: &str = "mcpServers";
 const SANDBOX: &str = "sandbox";
 /// The table of secrets in a file.
 const SECRETS: &str = "secrets";
+/// The table of what agents remember with.
+const MEMORY: &str = "memory";
 /// The tables of who else is told of records.
 const TELLING: [&str; 2] = ["bus", "notify"];
 
@@ -198,6 +202,7 @@ impl Layers {
             untrusted: None,
             bus: BusSpec::default(),
             notify: Vec::new(),
+            memory: MemorySpec::default(),
         };
         layers.models.default.extend(environment.model());
         let of_variable = environment.task_timeout_ms().map_err(|name| Error::Seconds { name })?;
@@ -284,6 +289,11 @@ impl Layers {
         &self.notify
     }
 
+    /// What agents remember with, by the person's own configuration.
+    pub fn memory(&self) -> &MemorySpec {
+        &self.memory
+    }
+
     /// `[bus]` or `[[notify]]`.
     fn add_telling(&mut self, name: &str, value: toml::Value, path: &Path) -> Result<(), Error> {
         let wrong = |problem: String| Error::Syntax { path: path.to_owned(), problem };
@@ -342,13 +352,20 @@ impl Layers {
                 self.declare(value, path)?;
                 continue;
             }
+            if name == MEMORY {
+                self.memory = memory::read(value, path)?;
+                continue;
+            }
             if TELLING.contains(&name.as_str()) {
                 self.add_telling(&name, value, path)?;
                 continue;
             }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-                let names =
-                    Key::ALL.iter().map(|key| key.name()).chain([MODELS, SERVERS, SANDBOX, SECRETS]).chain(TELLING);
+                let names = Key::ALL
+                    .iter()
+                    .map(|key| key.name())
+                    .chain([MODELS, SERVERS, SANDBOX, SECRETS, MEMORY])
+                    .chain(TELLING);
                 let help = did_you_mean(&name, names);
                 return Err(Error::UnknownKey { path: path.to_owned(), key: name, help });
             };

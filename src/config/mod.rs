@@ -6,11 +6,13 @@
 mod bus;
 pub mod env_vars;
 mod layers;
+mod memory;
 mod sandbox;
 
 pub use bus::{BusSpec, NotifySpec, RedisSpec, WebhookSpec};
 pub use env_vars::{Environment, TracesSpec};
 pub use layers::{Error, Key, Layers, Origin, Setting};
+pub use memory::MemorySpec;
 
 use std::time::Duration;
 

@@ -218,6 +218,8 @@ pub const NO_PROGRESS_GRACE_TURNS: u32 = 5;
 pub const WAITING_TOOL_MS: u64 = 10_000;
 /// Most tasks of one agent's plan; a larger one is made of several plans.
 pub const PLAN_TASKS: usize = 200;
+/// Most parts that a planner hands to planners of their own at once.
+pub const PLAN_SCOPES: usize = 50;
 /// Largest role file.
 pub const ROLE_FILE_BYTES: usize = 64 * 1024;
 /// Longest excerpt of an earlier attempt's failure in the prompt of the next.
@@ -373,3 +375,47 @@ pub const NOTICE_CHARS: usize = 2_000;
 pub const NOTICE_COMMAND_MS: u64 = 30_000;
 /// Most budgets told as metrics, one per project and dimension: a monitoring system keeps a series for each.
 pub const METRIC_BUDGETS: usize = 500;
+/// Largest chunk of an agent's memory, and the smallest that a longer text is cut into, in tokens.
+pub const MEMORY_CHUNK_TOKENS: usize = 1024;
+/// See [`MEMORY_CHUNK_TOKENS`].
+pub const MEMORY_CHUNK_TOKENS_LEAST: usize = 512;
+/// Most chunks of one repository's memory: its index of words is in memory, a few KiB each.
+pub const MEMORY_CHUNKS: usize = 20_000;
+/// Largest log of one memory: as many chunks of the largest size, and as much again that is outdated.
+pub const MEMORY_BYTES: u64 = 256 * 1024 * 1024;
+/// Largest cache of vectors of one memory and model; beyond it, it starts over.
+pub const MEMORY_VECTOR_BYTES: u64 = 512 * 1024 * 1024;
+/// Largest text that is stored at once; a larger one is stored in parts.
+pub const MEMORY_CONTENT_BYTES: usize = 1024 * 1024;
+/// Most tags of one chunk.
+pub const MEMORY_TAGS: usize = 16;
+/// Most chunks that one search gives back.
+pub const MEMORY_HITS: usize = 50;
+/// Most texts of one request for embeddings.
+pub const MEMORY_EMBEDDED_AT_ONCE: usize = 64;
+/// Most new chunks that one search has embedded before it looks; the others are for the next one.
+pub const MEMORY_EMBEDDED_PER_SEARCH: usize = 1024;
+/// Chunks of memory that a role which remembers is given with its task.
+pub const MEMORY_PROMPT_CHUNKS: usize = 5;
+/// Most of them, in bytes over all chunks.
+pub const MEMORY_PROMPT_BYTES: usize = 16 * 1024;
+/// Most of a page that a tool fetches; more is cut.
+pub const FETCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a tool waits for a whole page, redirects included.
+pub const FETCH_MS: u64 = 60_000;
+/// Most pages of one scrape.
+pub const FETCH_PAGES: usize = 20;
+/// Longest that a tool waits for a time: it holds a worker meanwhile.
+pub const TOOL_WAIT_MS: u64 = 1_800_000;
+/// Most steps of a plan of one conversation.
+pub const THOUGHT_STEPS: usize = 100;
+/// Most times that a step's command is run by one call.
+pub const THOUGHT_TRIES: u32 = 20;
+/// Most rows of a database that a tool shows.
+pub const DATABASE_ROWS: usize = 1_000;
+/// How long one call may work in a database.
+pub const DATABASE_MS: u64 = 60_000;
+/// Most rows that one call puts into a database.
+pub const DATABASE_SEEDS: usize = 10_000;
+/// Largest answer of an endpoint for embeddings: vectors of the most texts of one request, as decimal numbers.
+pub const EMBEDDINGS_BYTES: usize = 32 * 1024 * 1024;

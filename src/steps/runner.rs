@@ -19,6 +19,7 @@ use super::secrets::SecretSource;
 use super::shell::ShellStep;
 use super::sink::PayloadSink;
 use crate::agents::mcp::Servers;
+use crate::agents::memory::Memories;
 use crate::domain::budget::Amounts;
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::event::StepOutcome;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub indexes: Arc<Indexes>,
     /// Servers of tools for agents; `None` where nobody is asked, in a replay.
     pub servers: Option<Arc<Servers>>,
+    /// What agents remember; `None` where nobody is asked, in a replay.
+    pub memories: Option<Arc<Memories>>,
     /// Secrets that steps are handed by name.
     pub secrets: Arc<dyn SecretSource>,
     /// Values that are struck out of all that steps say.

@@ -236,6 +236,7 @@ impl House {
             masks: wfctl::telemetry::mask::Masks::default(),
             indexes: Arc::new(wfctl::workspace::index::Indexes::new(self.home().join("code"))),
             servers: None,
+            memories: Some(Arc::new(wfctl::agents::memory::Memories::new(&self.home().join("memory"), None))),
             clock: self.clock.clone(),
         });
         let closing = TaskTracker::new();

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod binary;
+mod built_in;
 mod faults;
 #[path = "../crash_support/home.rs"]
 #[expect(dead_code, reason = "the crash tests use more of it")]

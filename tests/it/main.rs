@@ -14,6 +14,7 @@ mod mcp;
 mod mcp_client;
 mod mcp_http;
 mod mcp_servers;
+mod memory;
 mod metrics;
 mod receiver;
 mod replay;

@@ -127,6 +127,19 @@ fn a_server_over_http_is_one_like_any_other() {
     server.close();
 }
 
+/// Whoever has a server of the name of a built-in one gets theirs.
+#[test]
+fn a_configured_server_takes_the_place_of_a_built_in_one() {
+    let rig = Rig::new();
+    let turns = json!([{"calls": [{"mcp__time__list": {}}, {"mcp__filesystem__read_file": {"path": "README"}}]}]);
+    let servers = house(&rig).replace("house", "time");
+    prepare(&rig, &["mcp__time__*", "mcp__filesystem__read_file"], &turns, &servers);
+    let run = rig.wfctl_in("r", &["run", "w.yaml", "--id", "p"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let told = rig.wfctl(&["transcript", "p", "look", "--full"]).out;
+    assert!(told.contains("\"total\":0") && told.contains("read me"), "{told}");
+}
+
 #[test]
 fn what_cannot_be_had_is_told_and_a_repository_configures_none() {
     let rig = Rig::new();

@@ -137,6 +137,22 @@ impl Rig {
     }
 }
 
+impl Drop for Rig {
+    /// No engine in the background outlives its test.
+    fn drop(&mut self) {
+        let Ok(text) = std::fs::read(self.folder.path().join("home/lock")) else { return };
+        let Ok(holder) = serde_json::from_slice::<serde_json::Value>(&text) else { return };
+        let Some(pid) = holder["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()) else { return };
+        // The number may be another process's by now.
+        let home = self.folder.path().join("home");
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let is_engine = words.split(|byte| *byte == 0).any(|word| word == home.as_os_str().as_encoded_bytes());
+        if let Some(pid) = rustix::process::Pid::from_raw(pid).filter(|_| is_engine) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
 impl From<Output> for Done {
     fn from(output: Output) -> Self {
         done(output)

@@ -7,8 +7,8 @@ use crate::rig::{Done, Rig, until};
 fn shipped() -> Vec<(String, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let files = files.filter(|path| path.extension().is_some_and(|it| it == "yaml"));
-    files.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path)).collect()
+    let workflows = files.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+    workflows.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path)).collect()
 }
 
 fn file(name: &str) -> String {
@@ -32,6 +32,31 @@ fn each_is_valid_without_warnings_drawn_and_compiled_in() {
             assert_eq!(inside.code, Some(0), "{name}: {}", inside.err);
             assert_eq!(inside.out, outside.out, "{name} is not what is compiled in");
             assert!(inside.out.lines().count() > 4, "{name}: {}", inside.out);
+        }
+    }
+}
+
+#[test]
+fn the_folder_s_readme_shows_each_as_it_is() {
+    let rig = Rig::new();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows/README.md")).unwrap();
+    for (name, _) in shipped() {
+        let drawn = rig.wfctl(&["graph", &name, "--format", "mermaid"]).out;
+        assert!(readme.contains(&format!("## {name}\n")), "{name} has no section");
+        assert!(readme.contains(&format!("```mermaid\n{drawn}```")), "{name} is drawn otherwise:\n{drawn}");
+    }
+    // What shows a feature exists.
+    for line in readme.lines().filter(|line| line.starts_with("| ") && line.contains("::")) {
+        for test in line.split('`').filter(|word| word.contains("::") && word.starts_with("it::")) {
+            let name = test.rsplit("::").next().unwrap();
+            let text: String = ["self_driving", "hierarchical", "contract_first", "strategy", "autonomous_app", "mod"]
+                .iter()
+                .filter_map(|file| {
+                    let path = format!("tests/it/teams/{file}.rs");
+                    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
+                })
+                .collect();
+            assert!(text.contains(&format!("fn {name}(")), "there is no test {test}");
         }
     }
 }

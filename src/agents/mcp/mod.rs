@@ -9,7 +9,7 @@ mod naming;
 mod offer;
 mod servers;
 
-pub use naming::is_foreign;
+pub use naming::{is_foreign, name as full_name, parts};
 pub use servers::{Host, Servers};
 
 /// What a tool of another server gave.

@@ -60,6 +60,11 @@ impl Servers {
         Self { servers: specs.into_iter().map(|(name, spec)| (name, server(spec))).collect(), host }
     }
 
+    /// Whether the person configured one of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.servers.contains_key(name)
+    }
+
     /// The tools of these names, in the order of names.
     pub async fn offered(&self, names: &[&str]) -> Result<Vec<Offered>, Failure> {
         let mut offered: BTreeMap<String, Offered> = BTreeMap::new();

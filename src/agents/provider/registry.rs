@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::gate::{Gate, GateLimits};
-use super::openai::{self, Endpoint, OpenAi};
+use super::openai::{self, Embeddings, Endpoint, OpenAi};
 use super::presets::{self, Preset, Quirks};
 use super::scripted::Scripted;
 use super::{Clocks, Provider};
@@ -104,7 +104,7 @@ impl Providers {
                 let scripted = Scripted::open(path);
                 Arc::new(scripted.map_err(|error| Failure::new(FailureClass::BadRequest, error.to_string()))?)
             }
-            ProviderKind::Openai => Arc::new(self.endpoint(name, settings)?),
+            ProviderKind::Openai => Arc::new(self.speaker(name, settings)?),
         };
         let limits = GateLimits {
             concurrent: settings.max_concurrent,
@@ -117,7 +117,30 @@ impl Providers {
         Ok(Arc::new(Gate::new(provider, limits, self.prices.clone(), self.clocks.monotonic_ms.clone())))
     }
 
-    fn endpoint(&self, name: &str, settings: &ProviderSettings) -> Result<OpenAi, Failure> {
+    /// Vectors by `model` (`provider/model`).
+    pub fn embeddings(&self, model: &str) -> Result<Embeddings, Failure> {
+        let name = self.provider_of(model)?;
+        let own = ProviderSettings::default();
+        let settings = self.settings.get(name).unwrap_or(&own);
+        if settings.kind == ProviderKind::Scripted {
+            return Err(wrong(name, "a script has no embeddings"));
+        }
+        let endpoint = self.endpoint(name, settings)?;
+        Embeddings::new(&endpoint, self.http()?, model, self.clocks.wall.clone())
+            .map_err(|failure| wrong(name, failure.message))
+    }
+
+    fn http(&self) -> Result<reqwest::Client, Failure> {
+        self.http.get_or_init(|| openai::http_client(&self.environment)).clone()
+    }
+
+    fn speaker(&self, name: &str, settings: &ProviderSettings) -> Result<OpenAi, Failure> {
+        let endpoint = self.endpoint(name, settings)?;
+        OpenAi::new(endpoint, self.http()?, self.prices.clone(), self.clocks.wall.clone())
+            .map_err(|failure| wrong(name, failure.message))
+    }
+
+    fn endpoint(&self, name: &str, settings: &ProviderSettings) -> Result<Endpoint, Failure> {
         let preset = behaves_like(name, settings);
         let own_url = settings.base_url.as_deref();
         let base_url = own_url.or(preset.map(|preset| preset.base_url)).unwrap_or_default().to_owned();
@@ -140,16 +163,13 @@ impl Providers {
             };
             Ok((header.clone(), value))
         };
-        let endpoint = Endpoint {
+        Ok(Endpoint {
             base_url,
             key,
             headers: settings.headers.iter().map(header).collect::<Result<_, Failure>>()?,
             quirks: preset.map_or_else(Quirks::default, |preset| preset.quirks),
             idle_ms: settings.idle_ms.unwrap_or(openai::IDLE_MS),
-        };
-        let http = self.http.get_or_init(|| openai::http_client(&self.environment)).clone()?;
-        OpenAi::new(endpoint, http, self.prices.clone(), self.clocks.wall.clone())
-            .map_err(|failure| wrong(name, failure.message))
+        })
     }
 
     fn secret(&self, name: &str, variable: &str) -> Result<Secret, Failure> {

@@ -1,11 +1,15 @@
 //! Signatures: what an agent answers with. Each has a JSON Schema that the model sees, a type of ours, a check of what a schema cannot
 //! say, and artifacts for people. One file each.
 
+mod analysis;
+mod assessment;
 mod blueprint;
 mod contract;
 mod decomposition;
+mod delegation;
 mod design;
 mod diagnosis;
+mod execution;
 mod findings;
 mod handoff;
 mod judgement;
@@ -14,18 +18,24 @@ mod package;
 mod plan;
 mod report;
 mod review;
+mod scratchpad;
 mod text;
 mod todo_list;
+mod verdict;
 
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use analysis::Analysis;
+pub use assessment::Assessment;
 pub use blueprint::Blueprint;
 pub use contract::InterfaceContract;
 pub use decomposition::{AtomicTask, Decomposition, Specialist};
+pub use delegation::{Delegation, ScopeToPlan};
 pub use design::{Adr, Contract, Design};
 pub use diagnosis::{Cause, Diagnosis, Route};
+pub use execution::Execution;
 pub use findings::{Findings, Issue, Severity};
 pub use handoff::{Change, Handoff};
 pub use judgement::{Judgement, Score};
@@ -33,7 +43,9 @@ pub use package::{Package, PullRequest};
 pub use plan::{Plan, PlannedTask};
 pub use report::{Coverage, FailedTest, TestOutcome, TestReport, TestStatus, TestVerdict};
 pub use review::{ChangeRequest, Review, ReviewVerdict};
+pub use scratchpad::{Scratchpad, Summary};
 pub use todo_list::{Criterion, Todo, TodoList};
+pub use verdict::{Course, Shown, Verdict};
 
 use crate::domain::limits;
 
@@ -104,6 +116,13 @@ static ALL: &[Signature] = &[
     of::<Diagnosis>(),
     of::<Blueprint>(),
     of::<Decomposition>(),
+    of::<Analysis>(),
+    of::<Delegation>(),
+    of::<Assessment>(),
+    of::<Execution>(),
+    of::<Scratchpad>(),
+    of::<Summary>(),
+    of::<Verdict>(),
 ];
 
 impl Signature {

@@ -11,8 +11,12 @@ use serde_json::Value;
 
 use crate::domain::chat::ToolSpec;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::sandbox::Allowance;
+use crate::domain::time::Millis;
 use crate::domain::workflow::EffectClass;
 use crate::workspace::boundary::{self, Boundary};
+
+use super::memory::Memories;
 
 mod apply_patch;
 mod arguments;
@@ -21,6 +25,7 @@ mod delete_file;
 mod edit_file;
 mod git_history;
 mod list_files;
+mod memory;
 mod move_file;
 mod nearest;
 mod read_file;
@@ -28,6 +33,7 @@ mod read_output;
 mod run_checks;
 mod run_command;
 mod search;
+mod servers;
 mod text_file;
 mod toolbox;
 mod tree;
@@ -35,6 +41,8 @@ mod truncate;
 mod write_file;
 
 pub use control::{CommitMessage, Control, Note, Question};
+pub use memory::brief as memory_brief;
+pub use servers::{Served, names as server_names, tools_of as tools_of_server};
 pub use toolbox::{Kind, Planned, Problem, Toolbox};
 pub use truncate::{Shown, show};
 
@@ -63,6 +71,55 @@ pub struct Site<'s> {
     pub checks: &'s dyn Checks,
     /// Whole outputs of earlier calls.
     pub outputs: &'s dyn Outputs,
+    /// What there is besides.
+    pub beyond: Beyond<'s>,
+}
+
+/// What lies beyond the files of the worktree, as far as a person allows it.
+pub struct Beyond<'s> {
+    /// Hosts, and what may be done with the repository.
+    pub allowed: &'s Allowance,
+    /// What is outside; `None` where nobody is asked, in a replay.
+    pub world: Option<World<'s>>,
+    /// The repository of the worktree.
+    pub repository: &'s dyn Repository,
+    /// A file for what the tools have to remember of this conversation.
+    pub notes: &'s Path,
+}
+
+/// What is outside.
+#[derive(Clone, Copy)]
+pub struct World<'s> {
+    /// What was learned before.
+    pub memories: &'s Memories,
+    /// The folder whose memory it is.
+    pub dir: &'s Path,
+    /// The task that is worked on.
+    pub task: Option<&'s str>,
+    /// The commit that it is worked from.
+    pub version: Option<&'s str>,
+    /// The time.
+    pub now: &'s (dyn Fn() -> Millis + Send + Sync),
+    /// Strikes known secrets out of what is kept.
+    pub mask: &'s (dyn Fn(String) -> String + Send + Sync),
+}
+
+/// Commits and merges where the worktree belongs.
+#[async_trait]
+pub trait Repository: Send + Sync {
+    /// Commits the present files and gives the commit's id; the same files with the same message give the same commit.
+    async fn commit(&self, message: &str) -> Result<String, ToolFault>;
+
+    /// Merges what `revision` names into the present files, and says what came of it.
+    async fn merge(&self, revision: &str) -> Result<String, ToolFault>;
+}
+
+impl Beyond<'_> {
+    /// What is outside. In a replay it is not asked, which ends the attempt.
+    fn world(&self) -> Result<World<'_>, ToolFault> {
+        let message = "what lies outside of the worktree is not asked in a replay, and what it said is not played yet";
+        self.world.ok_or_else(|| ToolFault::Ends(Failure::new(FailureClass::NotFound, message)))
+    }
 }
 
 /// What a tool gives back.

@@ -8,9 +8,15 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Checks, Commands, Outputs, Ran, Site, ToolFault, Toolbox};
+use super::{Beyond, Checks, Commands, Outputs, Ran, Repository, Site, ToolFault, Toolbox, World};
+use crate::agents::memory::Memories;
 use crate::domain::chat::ToolCall;
 use crate::domain::failure::Failure;
+use crate::domain::sandbox::Allowance;
+use crate::domain::time::Millis;
+
+/// 2026-11-21T12:00:00Z, a Saturday.
+pub(super) const NOW: Millis = Millis(1_795_262_400_000);
 
 /// A worktree of a test and all tools.
 pub(super) struct Bench {
@@ -19,6 +25,10 @@ pub(super) struct Bench {
     toolbox: Toolbox,
     seen: Seen,
     outputs: Kept,
+    pub(super) memories: Memories,
+    /// What a person allows.
+    pub(super) allowed: Allowance,
+    notes: PathBuf,
 }
 
 #[derive(Default)]
@@ -37,7 +47,10 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("root");
         fs::create_dir(&root).unwrap();
-        Self { folder, root, toolbox, seen: Seen::default(), outputs: Kept::default() }
+        let memories = Memories::new(&folder.path().join("memory"), None);
+        let notes = folder.path().join("notes/steps");
+        let (seen, outputs, allowed) = (Seen::default(), Kept::default(), Allowance::default());
+        Self { folder, root, toolbox, seen, outputs, memories, allowed, notes }
     }
 
     /// The root of the worktree; beside it is what must stay out of reach.
@@ -61,7 +74,16 @@ impl Bench {
     }
 
     pub(super) fn site(&self) -> Site<'_> {
-        Site { root: &self.root, commands: &self.seen, checks: &self.seen, outputs: &self.outputs }
+        let world = World {
+            memories: &self.memories,
+            dir: &self.root,
+            task: Some("build"),
+            version: Some("c0ffee"),
+            now: &|| NOW,
+            mask: &|text| text.replace("hunter2", "(secret)"),
+        };
+        let beyond = Beyond { allowed: &self.allowed, world: Some(world), repository: self, notes: &self.notes };
+        Site { root: &self.root, commands: &self.seen, checks: &self.seen, outputs: &self.outputs, beyond }
     }
 
     /// Commits everything that is there, ignored files too, as git would: with a repository that is made at the first time.
@@ -89,8 +111,9 @@ impl Bench {
     /// Plans and makes a call as the conversation does.
     pub(super) async fn call(&self, name: &str, arguments: Value) -> Result<String, ToolFault> {
         let call = ToolCall { id: "1".into(), name: name.into(), arguments: arguments.to_string() };
-        let planned = self.toolbox.plan(&call)?;
-        self.toolbox.call(&planned, &self.site()).await.map(|output| output.text)
+        let toolbox = if name.starts_with("mcp__") { Toolbox::of_servers().unwrap() } else { &self.toolbox };
+        let planned = toolbox.plan(&call)?;
+        toolbox.call(&planned, &self.site()).await.map(|output| output.text)
     }
 
     /// The text of a call that works.
@@ -105,6 +128,21 @@ impl Bench {
             other => panic!("{name} {arguments}: {other:?}"),
         }
     }
+}
+
+#[async_trait]
+impl Repository for Bench {
+    async fn commit(&self, message: &str) -> Result<String, ToolFault> {
+        told(crate::workspace::git::commit_here(&self.root, message, NOW))
+    }
+
+    async fn merge(&self, revision: &str) -> Result<String, ToolFault> {
+        told(crate::workspace::git::merge_here(&self.root, revision, NOW))
+    }
+}
+
+fn told(done: Result<String, crate::workspace::git::Error>) -> Result<String, ToolFault> {
+    done.map_err(|error| ToolFault::Told(error.to_string()))
 }
 
 #[async_trait]

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::control::Control;
 use super::{Site, Tool, ToolFault, ToolOutput, arguments};
 use super::{
-    apply_patch, delete_file, edit_file, git_history, list_files, move_file, read_file, read_output, run_checks,
-    run_command, search, tree, write_file,
+    apply_patch, delete_file, edit_file, git_history, list_files, memory, move_file, read_file, read_output,
+    run_checks, run_command, search, servers, tree, write_file,
 };
 use crate::domain::chat::{ToolCall, ToolSpec};
 use crate::domain::failure::{Failure, FailureClass};
@@ -97,6 +97,8 @@ fn all() -> Vec<Box<dyn Tool>> {
         Box::new(git_history::GitDiff),
         Box::new(git_history::GitLog),
         Box::new(read_output::ReadOutput),
+        Box::new(memory::MemorySearch),
+        Box::new(memory::MemoryStore),
     ]
 }
 
@@ -131,6 +133,18 @@ impl Toolbox {
     pub fn whole() -> Result<&'static Self, &'static Problem> {
         static WHOLE: LazyLock<Result<Toolbox, Problem>> = LazyLock::new(|| Toolbox::new(&Toolbox::names(), None));
         WHOLE.as_ref()
+    }
+
+    /// The tools of the built-in servers, made once, under the names that models know (`mcp__SERVER__TOOL`).
+    pub fn of_servers() -> Result<&'static Self, &'static Problem> {
+        static SERVED: LazyLock<Result<Toolbox, Problem>> = LazyLock::new(|| {
+            let entry = |served: &'static servers::Served| {
+                let spec = served.spec();
+                Ok(Entry { schema: compiled(&spec)?, spec, work: Work::Tool(Box::new(served)) })
+            };
+            Ok(Toolbox { entries: servers::all().iter().map(entry).collect::<Result<_, _>>()? })
+        });
+        SERVED.as_ref()
     }
 
     /// The names of all tools that there are.

@@ -154,6 +154,9 @@ fn task_text(order: &AgentOrder, brief: &Brief) -> String {
     if !brief.map.is_empty() {
         text.push_str(&format!("\n## Map of the repository\n\n{}\n", brief.map.trim_end()));
     }
+    if !brief.memory.is_empty() {
+        text.push_str(&format!("\n## From memory\n\n{}\n", brief.memory.trim_end()));
+    }
     if !order.previous.is_empty() {
         text.push_str(&previous_text(order));
     }
@@ -220,7 +223,7 @@ mod tests {
         let standing = |path: &str, bytes: usize| Standing { path: path.to_owned(), text: "y".repeat(bytes) };
         let brief = |nearest: usize| Brief {
             standing: vec![standing("src/AGENTS.md", nearest), standing("AGENTS.md", 10)],
-            map: String::new(),
+            ..Brief::default()
         };
         let fits = system_text(&order(Vec::new()), &brief(limits::STANDING_BYTES - 10));
         assert!(fits.contains("from AGENTS.md:\n\nyyyyyyyyyy\n") && !fits.contains("left out"));

@@ -28,6 +28,8 @@ pub struct Brief {
     pub standing: Vec<Standing>,
     /// The repository's map; empty when there is none.
     pub map: String,
+    /// What fits the task from the repository's memory; empty when there is nothing, or the role does not remember.
+    pub memory: String,
 }
 
 /// A tool on offer.

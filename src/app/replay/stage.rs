@@ -106,6 +106,7 @@ impl Stage {
             masks: self.masks.clone(),
             indexes: Arc::new(crate::workspace::index::Indexes::new(self.home.join("code"))),
             servers: None,
+            memories: None,
             clock: self.clock.clone(),
         }));
         let (handle, control) = step_control(self.clock.monotonic_ms());

@@ -1,7 +1,7 @@
 //! The items of a `foreach` as a graph of their own: each item may name the items that must be done before it. This is how a
 //! plan that an agent made becomes tasks. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
@@ -28,7 +28,8 @@ impl Need {
     }
 }
 
-/// Items with names of their own as they go on record: full ids, in front of them those of the item that gives them.
+/// Items with names of their own as they go on record: full ids. In front of an item's id stands its field `prefix`, else that of
+/// the item that gives it, else the giver's id.
 pub(super) fn placed(
     graph: &ItemGraph,
     items: Vec<Value>,
@@ -36,33 +37,36 @@ pub(super) fn placed(
     is_there: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Value>, String> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
-    let prefix = giver.and_then(|giver| text(giver.get("prefix")).or_else(|| text(giver.get(&graph.id))));
-    let full = |id: &str| prefix.as_ref().map_or_else(|| id.to_owned(), |prefix| format!("{prefix}.{id}"));
-    let mut own = HashSet::new();
+    let of_giver = giver.and_then(|giver| text(giver.get("prefix")).or_else(|| text(giver.get(&graph.id))));
+    let under =
+        |prefix: Option<&str>, id: &str| prefix.map_or_else(|| id.to_owned(), |prefix| format!("{prefix}.{id}"));
+    let mut siblings: HashMap<String, String> = HashMap::new();
     for (at, item) in items.iter().enumerate() {
         let id = named(graph, item, at)?;
+        let full = under(text(item.get("prefix")).or_else(|| of_giver.clone()).as_deref(), id);
         let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if !id.bytes().all(is_name) || full(id).len() > limits::NAME_BYTES {
+        if !id.bytes().all(is_name) || full.len() > limits::NAME_BYTES {
             let most = limits::NAME_BYTES;
             return Err(format!(
                 "the id {id:?} of item {at}: use letters, digits, `-`, `_` and `.`, at most {most} in all"
             ));
         }
-        if is_there(&full(id)) {
-            return Err(format!("there is a task {:?} already: give item {at} another id", full(id)));
+        if is_there(&full) {
+            return Err(format!("there is a task {full:?} already: give item {at} another id"));
         }
-        own.insert(id.to_owned());
+        siblings.insert(id.to_owned(), full);
     }
     let depth = giver.and_then(|giver| giver.get("depth")?.as_u64()).map_or(0, |depth| depth + 1);
     let mut all = Vec::with_capacity(items.len());
     for (at, mut item) in items.into_iter().enumerate() {
-        let id = full(named(graph, &item, at)?);
+        let id = siblings[named(graph, &item, at)?].clone();
         let needs = names_in(graph, &item, at)?.into_iter();
         // A sibling of this list, a task by its full id, or a sibling that there was before.
         let needs: Vec<Value> = needs
-            .map(|need| match own.contains(need) || !is_there(need) {
-                true => full(need).into(),
-                false => need.into(),
+            .map(|need| match siblings.get(need) {
+                Some(sibling) => sibling.clone().into(),
+                None if is_there(need) => need.into(),
+                None => under(of_giver.as_deref(), need).into(),
             })
             .collect();
         let Value::Object(fields) = &mut item else { return Err(format!("item {at} is not an object")) };
@@ -158,12 +162,13 @@ mod tests {
     #[test]
     fn what_an_item_gives_stands_under_its_name() {
         let giver = json!({"id": "root.t2", "prefix": "root", "depth": 1});
-        let list = json!([{"id": "a", "needs": ["b", "root.old", "old"]}, {"id": "b", "depth": 5}]);
+        let list = json!([{"id": "a", "needs": ["b", "root.old", "old"]}, {"id": "b", "depth": 5}, {"id": "c", "prefix": "up"}]);
         let there = |id: &str| id == "root.old";
         let items = placed(&graph(), list.as_array().unwrap().clone(), Some(&giver), &there).unwrap();
         let a = json!({"id": "root.a", "needs": ["root.b", "root.old", "root.old"], "depth": 2, "parent": "root.t2"});
         assert_eq!(items[0], a);
         assert_eq!(items[1], json!({"id": "root.b", "depth": 5, "needs": [], "parent": "root.t2"}));
+        assert_eq!(items[2]["id"], "up.c");
         let wrong = |id: &str| placed(&graph(), vec![json!({"id": id})], Some(&giver), &there).unwrap_err();
         assert!(wrong("old").contains("\"root.old\" already"), "{}", wrong("old"));
         assert!(wrong("a/../b").contains("use letters"), "{}", wrong("a/../b"));

@@ -23,7 +23,8 @@ impl Taking<'_> {
             return Ok(Vec::new());
         };
         let mut context = self.context(Some(ix), &[&source])?;
-        context.set_output(&super::output::value_of(output, self.turn.vault)?);
+        let serial = self.project.task(of).items().count();
+        context.set_output(&super::output::value_of(output, self.turn.vault)?, serial);
         let items = self.turn.expressions.items(&source, &context).map_err(unevaluated("`more`", &source))?;
         let giver: Option<Value> = task.more.as_ref().and_then(|more| serde_json::from_str(more.item.as_deref()?).ok());
         let refused =

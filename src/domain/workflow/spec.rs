@@ -452,6 +452,15 @@ impl TaskSpec {
     /// The priority of a task that names none.
     pub const NORMAL_PRIORITY: u8 = 5;
 
+    /// What it does, in a few words: its action, or the kinds of its items.
+    pub fn doing(&self) -> String {
+        match self.kinds.is_empty() {
+            true if self.foreach.is_some() => format!("each: {}", self.action.keyword()),
+            true => self.action.keyword().to_owned(),
+            false => format!("each: {}", self.kinds.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        }
+    }
+
     /// Whether its items have names of their own: those of a `foreach` with kinds, or that grows.
     pub fn names_items(&self) -> bool {
         self.item_graph.is_some() && (!self.kinds.is_empty() || self.more.is_some())

@@ -2,10 +2,12 @@
 
 mod documents;
 mod faces;
+mod memory;
 mod secrets;
 
 pub use documents::{Schema, Validate};
 pub use faces::{Bus, BusWhat, Mcp, Metrics};
+pub use memory::{Memory, MemoryFilter, MemoryWhat};
 pub use secrets::{Secrets, SecretsWhat};
 
 use std::path::PathBuf;
@@ -111,6 +113,8 @@ pub enum Verb {
     Schema(Schema),
     /// Serve projects to other agents over stdin and stdout, in the Model Context Protocol
     Mcp(Mcp),
+    /// Search, list and change what agents remember of a repository
+    Memory(Memory),
     /// Check everything that is stored
     Doctor(Doctor),
     /// Run one command as commands of projects are run: contained, without network, to try it out

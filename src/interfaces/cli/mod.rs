@@ -122,6 +122,7 @@ async fn run(context: &Arc<Context>, verb: Verb) -> Result<Exit, Error> {
         Verb::Token(arguments) => token::run(context, &arguments),
         Verb::Version => version::run(context),
         Verb::Mcp(arguments) => mcp::run(context, &arguments).await,
+        Verb::Memory(arguments) => memory::run(context, &arguments).await,
         Verb::Engine => engine::run(context).await,
     }
 }

@@ -15,6 +15,8 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("contract-first", include_str!("../../../workflows/contract-first.yaml")),
     ("strategy", include_str!("../../../workflows/strategy.yaml")),
     ("autonomous-app", include_str!("../../../workflows/autonomous-app.yaml")),
+    ("self-driving", include_str!("../../../workflows/self-driving.yaml")),
+    ("hierarchical", include_str!("../../../workflows/hierarchical.yaml")),
     ("release", include_str!("../../../workflows/release.yaml")),
     ("ci", include_str!("../../../workflows/ci.yaml")),
     ("nightly-data", include_str!("../../../workflows/nightly-data.yaml")),

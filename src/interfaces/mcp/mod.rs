@@ -23,4 +23,4 @@ mod watch;
 pub use http::router;
 pub use parts::{Access, Grant, Launcher, Narrated, Narrator, Parts, Visit, Wanted};
 pub use refusal::Refusal;
-pub use stdio::serve;
+pub use stdio::{serve, serve_handler};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rmcp::ServerHandler;
 use rmcp::service::{QuitReason, ServerInitializeError, ServiceExt as _};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::io::stdio_pipes;
@@ -14,12 +15,16 @@ const MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Serves until the client closes its end, or `interrupted` comes first. An error says in words what broke.
 pub async fn serve(parts: Parts, interrupted: impl Future<Output = ()>) -> Result<(), String> {
+    serve_handler(Face::new(Arc::new(parts)), interrupted).await
+}
+
+/// The same for any server of the protocol.
+pub async fn serve_handler(handler: impl ServerHandler, interrupted: impl Future<Output = ()>) -> Result<(), String> {
     let (read, write) = stdio_pipes();
     let transport = AsyncRwTransport::new_server(read, write).with_max_line_length(MESSAGE_BYTES);
-    let face = Face::new(Arc::new(parts));
     tokio::pin!(interrupted);
     let running = tokio::select! {
-        running = face.serve(transport) => running,
+        running = handler.serve(transport) => running,
         () = &mut interrupted => return Ok(()),
     };
     let running = match running {

@@ -9,18 +9,20 @@ use serde_json::{Value, json};
 use super::super::runner::Settings;
 use super::process::{Running, Shell, Witness};
 use crate::agents::mcp;
-use crate::agents::tools::{self, Site, ToolFault, Toolbox};
+use crate::agents::tools::{self, Beyond, Site, ToolFault, Toolbox, World};
 use crate::agents::walk::{
     Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite,
 };
-use crate::domain::chat::ToolCall;
+use crate::domain::chat::{ToolCall, ToolSpec};
 use crate::domain::effect::{StepOrder, StepRequest, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::sandbox::{Allowance, Attestation};
+use crate::domain::workflow::{EffectClass, did_you_mean};
 use crate::engine::ports::StepControl;
 use crate::workspace::boundary::Boundary;
 use crate::workspace::checks::{self, Check, CheckResult, Counts, Status};
+use crate::workspace::git::{self, IntoFiles};
 use crate::workspace::index::{Indexes, Map};
 use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, Workspaces, secrets};
 
@@ -41,6 +43,8 @@ pub(super) struct Ground<'g> {
     allowed: Arc<Allowance>,
     running: Running,
     witness: Witness,
+    /// The role is given what fits its task from memory.
+    remembers: bool,
 }
 
 /// What an attempt begins with.
@@ -48,6 +52,7 @@ pub(super) struct Began {
     pub tree: Option<String>,
     pub conflict: Vec<String>,
     pub checks: Vec<Check>,
+    pub remembers: bool,
 }
 
 impl<'g> Ground<'g> {
@@ -60,9 +65,21 @@ impl<'g> Ground<'g> {
         allowed: Arc<Allowance>,
         running: Running,
     ) -> Self {
-        let Began { tree, conflict, checks } = began;
+        let Began { tree, conflict, checks, remembers } = began;
         let witness = Witness::default();
-        Self { settings, order, lease, control, began_with: tree, conflict, checks, allowed, running, witness }
+        Self {
+            settings,
+            order,
+            lease,
+            control,
+            began_with: tree,
+            conflict,
+            checks,
+            allowed,
+            running,
+            witness,
+            remembers,
+        }
     }
 
     fn shell(&self) -> Shell<'_> {
@@ -85,22 +102,16 @@ impl Worksite for Ground<'_> {
         let map = tokio::task::spawn_blocking(move || map(&root, tree.as_deref(), &indexes, &focus))
             .await
             .map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))?;
-        Ok(Brief { standing, map })
+        Ok(Brief { standing, map, memory: self.remembered().await })
     }
 
     async fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
         let (foreign, own): (Vec<&str>, Vec<&str>) =
             names.iter().map(String::as_str).partition(|name| mcp::is_foreign(name));
+        let (built_in, foreign): (Vec<&str>, Vec<&str>) = foreign.into_iter().partition(|name| self.is_built_in(name));
         let toolbox = toolbox(&own)?;
-        let offered = toolbox.specs().into_iter().map(|spec| {
-            let effect = match toolbox.kind(&spec.name) {
-                Some(tools::Kind::Works(effect)) => effect,
-                // A note changes nothing.
-                Some(tools::Kind::Control(_)) | None => crate::domain::workflow::EffectClass::Pure,
-            };
-            Offered { spec, effect }
-        });
-        let mut offered: Vec<Offered> = offered.collect();
+        let mut offered: Vec<Offered> = toolbox.specs().into_iter().map(|spec| offer(&toolbox, spec)).collect();
+        offered.extend(built_in_tools(&built_in)?);
         if !foreign.is_empty() {
             offered.extend(self.settings.servers()?.offered(&foreign).await?);
         }
@@ -108,24 +119,13 @@ impl Worksite for Ground<'_> {
     }
 
     async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure> {
-        let toolbox = Toolbox::whole().map_err(none)?;
-        let shell = self.shell();
-        let outputs = Whole(run.outputs);
-        let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &outputs };
-        let call = ToolCall { id: String::new(), name: run.name.to_owned(), arguments: run.arguments.to_string() };
-        let (text, failed) = if mcp::is_foreign(run.name) {
-            let given = self.settings.servers()?.call(run.name, run.arguments).await?;
-            (given.text, given.failed)
-        } else {
-            let done = match toolbox.plan(&call) {
-                Ok(planned) => toolbox.call(&planned, &site).await,
-                Err(fault) => Err(fault),
-            };
-            match done {
-                Ok(output) => (output.text, false),
-                Err(ToolFault::Told(text)) => (text, true),
-                Err(ToolFault::Ends(failure)) => return Err(failure),
+        let (text, failed) = match mcp::is_foreign(run.name) {
+            true if self.is_built_in(run.name) => self.carried_out(Toolbox::of_servers().map_err(none)?, &run).await?,
+            true => {
+                let given = self.settings.servers()?.call(run.name, run.arguments).await?;
+                (given.text, given.failed)
             }
+            false => self.carried_out(Toolbox::whole().map_err(none)?, &run).await?,
         };
         let text = self.settings.models.redact(text);
         let shown = tools::show(text.as_bytes(), limits::TOOL_OUTPUT_BYTES);
@@ -195,6 +195,57 @@ impl Worksite for Ground<'_> {
 }
 
 impl Ground<'_> {
+    /// Whether the tool is one of a built-in server. A server that the person configured under the same name is asked instead.
+    fn is_built_in(&self, name: &str) -> bool {
+        let configured = |server: &str| self.settings.servers.as_ref().is_some_and(|servers| servers.has(server));
+        mcp::parts(name).is_some_and(|(server, _)| tools::server_names().contains(&server) && !configured(server))
+    }
+
+    /// Makes a call: what it gave, and whether that says why it was not done.
+    async fn carried_out(&self, toolbox: &Toolbox, run: &ToolRun<'_>) -> Result<(String, bool), Failure> {
+        let (shell, outputs) = (self.shell(), Whole(run.outputs));
+        let workspace = &self.order.workspace;
+        let now = || self.settings.clock.now();
+        let mask = |text: String| self.settings.models.redact(text);
+        let world = self.settings.memories.as_deref().map(|memories| World {
+            memories,
+            dir: Path::new(&*workspace.base_dir),
+            task: Some(&self.order.name),
+            version: workspace.base_commit.as_deref(),
+            now: &now,
+            mask: &mask,
+        });
+        let order = &self.order;
+        let notes =
+            self.settings.live_log(&order.project, order.task, order.attempt, order.step).with_extension("steps");
+        let beyond = Beyond { allowed: &self.allowed, world, repository: self, notes: &notes };
+        let site = Site { root: self.lease.dir(), commands: &shell, checks: self, outputs: &outputs, beyond };
+        let call = ToolCall { id: String::new(), name: run.name.to_owned(), arguments: run.arguments.to_string() };
+        let done = match toolbox.plan(&call) {
+            Ok(planned) => toolbox.call(&planned, &site).await,
+            Err(fault) => Err(fault),
+        };
+        match done {
+            Ok(output) => Ok((output.text, false)),
+            Err(ToolFault::Told(text)) => Ok((text, true)),
+            Err(ToolFault::Ends(failure)) => Err(failure),
+        }
+    }
+
+    /// What memory has for the task; a memory that cannot be read is no reason not to begin.
+    async fn remembered(&self) -> String {
+        let Some(memories) = self.settings.memories.as_ref().filter(|_| self.remembers) else { return String::new() };
+        let StepRequest::Agent(request) = &self.order.request else { return String::new() };
+        let memory = memories.of(Path::new(&*self.order.workspace.base_dir));
+        match tools::memory_brief(&memory, &format!("{} {}", self.order.name, request.with)).await {
+            Ok(text) => self.settings.models.redact(text),
+            Err(error) => {
+                tracing::warn!(%error, "an agent begins without its memory");
+                String::new()
+            }
+        }
+    }
+
     /// Secrets in the files that the attempt changed.
     async fn secrets(&self) -> Result<CheckResult, Failure> {
         let began_ms = self.settings.clock.monotonic_ms();
@@ -246,6 +297,37 @@ impl tools::Checks for Ground<'_> {
     }
 }
 
+/// The task's own branch, and the worktree's files: nothing else of the repository is changed.
+#[async_trait]
+impl tools::Repository for Ground<'_> {
+    async fn commit(&self, message: &str) -> Result<String, ToolFault> {
+        Worksite::commit(self, message).await.map_err(ToolFault::Ends)
+    }
+
+    async fn merge(&self, revision: &str) -> Result<String, ToolFault> {
+        let Some(tree) = self.lease.checkpoint().await.map_err(ToolFault::Ends)? else {
+            return Err(ToolFault::Told(
+                "this is no worktree of a git repository; there is nothing to merge into".to_owned(),
+            ));
+        };
+        let (root, wanted) = (self.lease.dir().to_owned(), revision.to_owned());
+        let merged = tokio::task::spawn_blocking(move || git::merge_into(&root, &tree, &wanted)).await;
+        let merged = merged.map_err(|error| {
+            ToolFault::Ends(Failure::new(FailureClass::Internal, format!("a merge failed: {error}")))
+        })?;
+        match merged.map_err(|error| ToolFault::Told(error.to_string()))? {
+            IntoFiles::Tree(tree) => {
+                self.lease.restore(&tree).await.map_err(ToolFault::Ends)?;
+                Ok(format!("the files of the worktree have {revision} in them now"))
+            }
+            IntoFiles::Conflict(paths) => Err(ToolFault::Told(format!(
+                "{revision} conflicts with the files here in: {}; nothing was changed",
+                paths.join(", ")
+            ))),
+        }
+    }
+}
+
 /// Whole outputs of earlier calls are on the walk's record.
 struct Whole<'w>(&'w dyn WholeOutputs);
 
@@ -269,6 +351,32 @@ fn map(root: &Path, tree: Option<&str>, indexes: &Indexes, focus: &[String]) -> 
 
 fn toolbox(names: &[&str]) -> Result<Toolbox, Failure> {
     Toolbox::new(names, None).map_err(|problem| none(&problem))
+}
+
+fn offer(toolbox: &Toolbox, spec: ToolSpec) -> Offered {
+    let effect = match toolbox.kind(&spec.name) {
+        Some(tools::Kind::Works(effect)) => effect,
+        // A note changes nothing.
+        Some(tools::Kind::Control(_)) | None => EffectClass::Pure,
+    };
+    Offered { spec, effect }
+}
+
+/// The tools of built-in servers that `names` mean, in the order of the product.
+fn built_in_tools(names: &[&str]) -> Result<Vec<Offered>, Failure> {
+    let toolbox = Toolbox::of_servers().map_err(none)?;
+    let specs = toolbox.specs();
+    let means = |name: &str, spec: &ToolSpec| match name.strip_suffix('*') {
+        Some(start) => spec.name.starts_with(start),
+        None => spec.name == name,
+    };
+    if let Some(unknown) = names.iter().find(|name| !specs.iter().any(|spec| means(name, spec))) {
+        let near = did_you_mean(unknown, specs.iter().map(|spec| spec.name.as_str())).unwrap_or_default();
+        let message = format!("no built-in server has a tool `{unknown}`. {near}");
+        return Err(Failure::new(FailureClass::NotFound, message.trim_end().to_owned()));
+    }
+    let wanted = specs.into_iter().filter(|spec| names.iter().any(|name| means(name, spec)));
+    Ok(wanted.map(|spec| offer(toolbox, spec)).collect())
 }
 
 fn none(problem: &tools::Problem) -> Failure {

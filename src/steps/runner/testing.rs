@@ -89,6 +89,7 @@ impl Rig {
             masks,
             indexes: Arc::new(Indexes::new(home.path().join("indexes"))),
             servers: None,
+            memories: None,
             clock: Arc::new(Still),
         }));
         Self { home, runner, sink: Arc::default() }

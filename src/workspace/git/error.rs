@@ -58,6 +58,9 @@ pub enum Error {
     /// A resolution that still has the markers of the conflict.
     #[error("conflict markers are left in: {}", paths(.0))]
     Unresolved(Vec<String>),
+    /// What was asked makes no sense here.
+    #[error("{0}")]
+    Refused(String),
     /// libgit2 said no.
     #[error("git: {}", .0.message())]
     Git(#[from] git2::Error),
@@ -108,6 +111,7 @@ impl From<Error> for Failure {
             | Error::Elsewhere { .. }
             | Error::BranchTaken(_)
             | Error::Moving(_)
+            | Error::Refused(_)
             | Error::Git(_)
             | Error::Io { .. } => FailureClass::Workspace,
         };

@@ -15,6 +15,7 @@ mod branches;
 mod checkpoint;
 mod conflict;
 mod create;
+mod desk;
 mod error;
 mod guard;
 mod inquire;
@@ -39,6 +40,7 @@ pub use conflict::{
     ConflictContext, ConflictPath, Prepared, Side, commit_resolution, conflict_context, prepare_conflict,
 };
 pub use create::create;
+pub use desk::{IntoFiles, branches_of, commit_here, create_branch, init, merge_here, merge_into, remotes};
 pub use error::Error;
 pub(in crate::workspace) use guard::guarded;
 pub use guard::{Unreadable, is_local_variable};
@@ -59,4 +61,4 @@ mod testing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use testing::commit_all;
+pub(crate) use testing::{commit_all, commit_on};

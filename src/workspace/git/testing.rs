@@ -17,3 +17,16 @@ pub(crate) fn commit_all(dir: &Path, message: &str) {
     let parents: Vec<_> = parent.iter().collect();
     repository.commit(Some("HEAD"), &author, &author, message, &tree, &parents).unwrap();
 }
+
+/// A commit of these files alone, whose parent `revision` names; no branch is moved.
+pub(crate) fn commit_on(dir: &Path, revision: &str, files: &[(&str, &str)]) -> String {
+    let repository = Repository::open(dir).unwrap();
+    let mut builder = repository.treebuilder(None).unwrap();
+    for (name, content) in files {
+        builder.insert(name, repository.blob(content.as_bytes()).unwrap(), 0o100_644).unwrap();
+    }
+    let tree = repository.find_tree(builder.write().unwrap()).unwrap();
+    let author = Signature::new("a", "a@b", &Time::new(1, 0)).unwrap();
+    let parent = repository.revparse_single(revision).unwrap().peel_to_commit().unwrap();
+    repository.commit(None, &author, &author, "other", &tree, &[&parent]).unwrap().to_string()
+}

@@ -1,9 +1,9 @@
 //! A small web application from a prompt, with its package.
 
-use super::rig::{Team, fixture, has_python};
+use super::crew::{Crew, fixture, has_python};
 
 /// The script of a run with a worker that fails, a conflict, a rule that is broken, and a pipeline that is red once.
-pub fn team() -> Team {
+pub fn team() -> Crew {
     let script = std::fs::read_to_string(fixture("transcripts/autonomous-app.yaml")).unwrap();
     let inputs = [
         "prompt=A page with things to do.",
@@ -12,7 +12,7 @@ pub fn team() -> Team {
         "build=sh build.sh",
         "package=cp README dist/",
     ];
-    Team::new(&script, None, "autonomous-app", &inputs)
+    Crew::new(&script, None, "autonomous-app", &inputs)
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::sync::Mutex;
 
-use super::rig::Team;
+use super::crew::Crew;
 
 const SCRIPT: &str = include_str!("../../../fixtures/transcripts/contract-first.yaml");
 
 /// The script over a repository of one file.
-pub fn team() -> Team {
-    Team::new(SCRIPT, None, "contract-first", &["request=Greet, answer, prove."])
+pub fn team() -> Crew {
+    Crew::new(SCRIPT, None, "contract-first", &["request=Greet, answer, prove."])
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::rig::{ID, Team, has_python};
+use super::crew::{Crew, ID, has_python};
 use super::{autonomous_app, contract_first, strategy};
 
 /// Kills of each team where nobody says otherwise.
@@ -25,7 +25,7 @@ fn dice(seed: u64) -> u64 {
 
 /// Runs a team to its end and kills it on the way, each time after so many further records.
 #[expect(clippy::disallowed_methods, reason = "a bound on waiting for another process")]
-fn killed(team: &Team, records: usize, kills: u64) {
+fn killed(team: &Crew, records: usize, kills: u64) {
     let start = Instant::now();
     let mut running = team.begin();
     let mut marks: Vec<usize> = (0..kills).map(|kill| 1 + dice(kill) as usize % records).collect();
@@ -53,7 +53,7 @@ fn killed(team: &Team, records: usize, kills: u64) {
     }
 }
 
-fn ends_the_same(team: impl Fn() -> Team) {
+fn ends_the_same(team: impl Fn() -> Crew) {
     let undisturbed = team();
     let done = undisturbed.run();
     assert_eq!(done.code, Some(0), "{}", done.err);

@@ -1,11 +1,11 @@
 //! The 4-step template over price fixtures with known values.
 
-use super::rig::{Team, fixture, has_python};
+use super::crew::{Crew, fixture, has_python};
 
 /// The script of a run in which the first list is not the template and the first RSI is wrong.
-pub fn team() -> Team {
+pub fn team() -> Crew {
     let script = std::fs::read_to_string(fixture("transcripts/strategy.yaml")).unwrap();
-    Team::new(&script, Some("strategy"), "strategy", &["request=RSI below 65 with MACD above 0 enters."])
+    Crew::new(&script, Some("strategy"), "strategy", &["request=RSI below 65 with MACD above 0 enters."])
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod collect;
 mod delay;
+mod embeddings;
 mod errors;
 mod events;
 mod request;
@@ -30,6 +31,7 @@ use collect::{Collected, Taken};
 use errors::Refused;
 use wire::{Line, Lost};
 
+pub use embeddings::Embeddings;
 pub use wire::http_client;
 
 /// Silence after which an answer is given up, unless configured otherwise. Reasoning models think without a word.

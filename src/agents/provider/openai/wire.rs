@@ -13,12 +13,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_openai::Client;
-use async_openai::config::OpenAIConfig;
+use async_openai::config::{Config as _, OpenAIConfig};
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use async_openai::types::chat::CreateChatCompletionRequest;
 use reqwest::Response;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::agents::secrets::Secret;
 use crate::domain::failure::{Failure, FailureClass};
@@ -110,6 +110,21 @@ impl Line {
             Some(Err(error)) if error.is_connect() => Err(Lost::NotSent(chain(error))),
             Some(Err(error)) => Err(Lost::Sent(chain(error))),
             None => Err(Lost::NotMade(ended.map_or_else(String::new, |error| error.to_string()))),
+        }
+    }
+}
+
+impl Line {
+    /// Sends `body`, JSON, to a path below the base URL and waits for the head of the answer.
+    pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, Lost> {
+        let url = format!("{}/{path}", self.config.api_base());
+        let json = HeaderValue::from_static("application/json");
+        let request = self.http.post(url).headers(self.headers.clone()).header(CONTENT_TYPE, json).body(body);
+        match request.send().await {
+            Ok(response) => Ok(response),
+            Err(error) if error.is_builder() => Err(Lost::NotMade(chain(error))),
+            Err(error) if error.is_connect() => Err(Lost::NotSent(chain(error))),
+            Err(error) => Err(Lost::Sent(chain(error))),
         }
     }
 }

@@ -199,7 +199,7 @@ fn spec(name: &str, required: &[&str]) -> ToolSpec {
 #[async_trait]
 impl Worksite for MemorySite {
     async fn brief(&self) -> Result<Brief, Failure> {
-        Ok(Brief { standing: self.standing.clone(), map: "main.rs: fn main".to_owned() })
+        Ok(Brief { standing: self.standing.clone(), map: "main.rs: fn main".to_owned(), ..Brief::default() })
     }
 
     async fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {

@@ -42,7 +42,7 @@ pub fn svg(definition: &Definition, status: Option<Status<'_>>) -> String {
     }
     for (drawn, (x, y)) in picture.tasks.iter().zip(&places) {
         let state = drawn.status.map_or_else(String::new, |status| format!(", {status}"));
-        let detail = format!("{} in {}{state}", drawn.task.action.keyword(), drawn.phase);
+        let detail = format!("{} in {}{state}", drawn.task.doing(), drawn.phase);
         line(
             &mut out,
             format_args!(

@@ -30,10 +30,7 @@ pub fn tree(definition: &Definition, status: Option<Status<'_>>) -> String {
                 format!(" ← {}", super::cut(&drawn.task.needs.join(", "), 60))
             };
             let state = drawn.status.map(|status| format!(" [{status}]")).unwrap_or_default();
-            line(
-                &mut out,
-                format_args!("{bar}{leaf} {} ({}){state}{needs}", drawn.label(), drawn.task.action.keyword()),
-            );
+            line(&mut out, format_args!("{bar}{leaf} {} ({}){state}{needs}", drawn.label(), drawn.task.doing()));
         }
     }
     if picture.hidden > 0 {
@@ -49,9 +46,8 @@ pub fn mermaid(definition: &Definition, status: Option<Status<'_>>) -> String {
     for spec in &definition.phases {
         line(&mut out, format_args!("  subgraph {}", spec.phase));
         for (ix, drawn) in picture.tasks.iter().enumerate().filter(|(_, drawn)| drawn.phase == spec.phase) {
-            let label = format!("{}: {}", drawn.label(), drawn.task.action.keyword())
-                .replace('"', "#quot;")
-                .replace('<', "#lt;");
+            let label =
+                format!("{}: {}", drawn.label(), drawn.task.doing()).replace('"', "#quot;").replace('<', "#lt;");
             line(&mut out, format_args!("    t{ix}[\"{label}\"]:::{}", drawn.tone()));
         }
         line(&mut out, format_args!("  end"));

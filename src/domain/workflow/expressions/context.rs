@@ -55,9 +55,10 @@ impl Context {
         self.roots.insert("open", Value::from(Serde(open)));
     }
 
-    /// Sets `output`: what an element has made, for the elements that it gives.
-    pub fn set_output(&mut self, output: &serde_json::Value) {
+    /// Sets `output`, what an element has made, and `serial`, how many elements there are, for the elements that it gives.
+    pub fn set_output(&mut self, output: &serde_json::Value, serial: usize) {
         self.roots.insert("output", Value::from(Serde(output)));
+        self.roots.insert("serial", Value::from(serial));
     }
 
     pub(super) fn to_value(&self) -> Value {

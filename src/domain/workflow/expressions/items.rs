@@ -9,18 +9,19 @@ const RESERVED: &[&str] = &["kind", "depth", "prefix", "parent"];
 
 /// `output.tasks | of_kind("worker", depth=2)`: each object becomes an element of that kind, with further fields of the workflow's own.
 pub(super) fn of_kind(items: &Value, kind: &str, given: Kwargs) -> Result<Value, Error> {
+    let mut own = Map::new();
+    for name in given.args() {
+        let value: Value = given.get(name)?;
+        own.insert(name.to_owned(), serde_json::to_value(&value).map_err(not_json)?);
+    }
+    own.insert("kind".to_owned(), kind.into());
     let mut all = Vec::new();
     for item in items.try_iter()? {
         let mut item = object(&item)?;
         item.retain(|field, _| !RESERVED.contains(&field.as_str()));
-        item.insert("kind".to_owned(), kind.into());
-        for name in given.args() {
-            let value: Value = given.get(name)?;
-            item.insert(name.to_owned(), serde_json::to_value(&value).map_err(not_json)?);
-        }
+        item.extend(own.clone());
         all.push(Json::Object(item));
     }
-    given.assert_all_used()?;
     Ok(Value::from(Serde(&Json::Array(all))))
 }
 
@@ -103,7 +104,8 @@ mod tests {
     fn what_an_element_is_comes_from_the_workflow_alone() {
         let inputs = json!({"tasks": [{"id": "a", "kind": "land", "depth": -1, "prefix": "x", "parent": "y"}]});
         let made = eval(r#"inputs.tasks | of_kind("worker", depth=1 + 1)"#, inputs).unwrap();
-        assert_eq!(made, json!([{"id": "a", "kind": "worker", "depth": 2}]));
+        assert_eq!(made, json!([{"id": "a", "depth": 2, "kind": "worker"}]));
+        assert_eq!(eval(r#"[] | of_kind("worker", depth=1)"#, json!({})).unwrap(), json!([]));
         assert!(
             eval(r#"inputs.tasks | of_kind("worker")"#, json!({"tasks": ["a"]})).unwrap_err().contains("an object")
         );

@@ -19,7 +19,7 @@ pub use mentions::{Mentions, mentions};
 
 /// The roots that every expression can read.
 pub const ROOTS: &[&str] =
-    &["inputs", "tasks", "project", "env", "with", "item", "index", "handoffs", "open", "output"];
+    &["inputs", "tasks", "project", "env", "with", "item", "index", "handoffs", "open", "output", "serial"];
 /// The functions that every expression can call.
 pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace"];
 /// What a task offers: `tasks.NAME.output` and so on.

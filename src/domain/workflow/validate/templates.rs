@@ -153,8 +153,8 @@ impl Checker<'_> {
                     .help(help);
                 }
             }
-            "output" if !matches!(site.scope, Scope::More(_)) => {
-                let message = "`output` is what an element has made, and is read by `more` alone".to_owned();
+            "output" | "serial" if !matches!(site.scope, Scope::More(_)) => {
+                let message = format!("`{}` is about an element that is done, and is read by `more` alone", read.root);
                 self.at(site, read.range.clone(), Code::UnknownVariable, message)
                     .help("The output of a task that is done is `tasks.NAME.output`.");
             }

@@ -9,12 +9,18 @@ pub struct Mcp {
     /// Also offer the tools that change something: start, approve, reject, pause, resume, cancel, fork
     #[arg(long)]
     pub allow_actions: bool,
+    /// Serve the tools of a built-in server over this folder instead: fetch, memory, git, filesystem, sequential_thinking, database, time
+    #[arg(long, value_name = "NAME", conflicts_with = "allow_actions")]
+    pub server: Option<String>,
+    #[command(flatten)]
+    pub allow: super::Allow,
 }
 
 const MCP_HELP: &str =
     "A client starts it by itself: {\"mcpServers\": {\"wfctl\": {\"command\": \"wfctl\", \"args\": [\"mcp\"]}}}.
 It opens the home for each request and leaves it again, so that other verbs work meanwhile.
-Whoever may use --allow-actions can run any workflow here, and with it any command, as you.";
+Whoever may use --allow-actions can run any workflow here, and with it any command, as you.
+With --server its tools reach this folder, and beyond it what your configuration and the --allow-* flags say.";
 
 /// `metrics`.
 #[derive(Debug, Args)]

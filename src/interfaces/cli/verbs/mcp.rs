@@ -12,10 +12,10 @@ use super::super::exit::Exit;
 use super::super::trusting;
 use super::super::words::{self, Names};
 use super::super::workflows;
-use super::{drive, launcher, run};
-use crate::app::{Need, Session};
+use super::{allow, drive, launcher, run};
+use crate::app::{App, Need, Session};
 use crate::domain::view::{ProjectView, RecordView, Summary};
-use crate::domain::workflow::{Given, bind};
+use crate::domain::workflow::{Given, bind, did_you_mean};
 use crate::interfaces::api::{Answer, Door, Fault, FaultKind, Home, Request, StartRequest};
 use crate::interfaces::http;
 use crate::interfaces::mcp::{Access, Grant, Launcher, Narrated, Narrator, Parts, Refusal, Visit, Wanted, serve};
@@ -23,12 +23,46 @@ use crate::interfaces::mcp::{Access, Grant, Launcher, Narrated, Narrator, Parts,
 /// Serves over stdin and stdout.
 pub async fn run(context: &Arc<Context>, arguments: &args::Mcp) -> Result<Exit, Error> {
     let mut interrupts = drive::Interrupts::listen()?;
+    if let Some(server) = &arguments.server {
+        return tools(context, server, &arguments.allow, interrupts).await;
+    }
+    if allow::more(&arguments.allow)?.is_some() {
+        return Err(Error::Usage {
+            message: "--allow-* flags say what the tools of a built-in server reach".to_owned(),
+            hint: "Name one: wfctl mcp --server fetch --allow-net example.org.".to_owned(),
+        });
+    }
     let grant = if arguments.allow_actions { Grant::Everybody } else { Grant::Nobody };
     let parts = parts(context, Arc::new(EachTime(context.clone())), grant);
     let served = serve(parts, interrupts.next()).await;
     served.map(|()| Exit::Done).map_err(|message| Error::Usage {
         message,
         hint: "A client of the Model Context Protocol starts `wfctl mcp`; there is nothing to type into it.".to_owned(),
+    })
+}
+
+/// Serves the tools of a built-in server.
+async fn tools(
+    context: &Arc<Context>,
+    server: &str,
+    flags: &args::Allow,
+    mut interrupts: drive::Interrupts,
+) -> Result<Exit, Error> {
+    let known = App::tool_servers();
+    if !known.contains(&server) {
+        let near = did_you_mean(server, known.iter().copied()).unwrap_or_default();
+        return Err(Error::Usage {
+            message: format!("there is no built-in server `{server}`"),
+            hint: format!("There are: {}. {near}", known.join(", ")).trim_end().to_owned(),
+        });
+    }
+    let allowed = allow::by_hand(context, None, flags)?;
+    let served = context.app.serve_tools(server, allowed, interrupts.next()).await;
+    served.map(|()| Exit::Done).map_err(|message| Error::Usage {
+        message,
+        hint:
+            "A client of the Model Context Protocol starts `wfctl mcp --server NAME`; there is nothing to type into it."
+                .to_owned(),
     })
 }
 

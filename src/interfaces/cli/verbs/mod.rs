@@ -27,6 +27,7 @@ mod landing;
 pub mod list;
 pub mod logs;
 pub mod mcp;
+pub mod memory;
 pub mod metrics;
 pub mod pause;
 pub mod replay;

@@ -152,27 +152,38 @@ async fn head(client: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-enum Refusal {
+/// Why a host cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The person has not allowed it.
+    #[error("{0}")]
     NotAllowed(&'static str),
+    /// Its name stands for nothing.
+    #[error("its name cannot be resolved: {0}")]
     Unknown(io::Error),
+}
+
+impl Allowed {
+    /// The addresses of `host` that may be connected to, if the host is allowed: whoever connects connects to one of these.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {
+        let reach = self.reach(host, port).ok_or(Refusal::NotAllowed("no allowed host matches it"))?;
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let all: Vec<SocketAddr> = lookup_host((bare, port)).await.map_err(Refusal::Unknown)?.collect();
+        if all.is_empty() {
+            return Err(Refusal::Unknown(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+        }
+        let within: Vec<SocketAddr> = all.into_iter().filter(|address| reach.includes(address.ip())).collect();
+        match within.is_empty() {
+            true => Err(Refusal::NotAllowed("its address belongs to this machine or its network")),
+            false => Ok(within),
+        }
+    }
 }
 
 /// The address to connect to, if the host is allowed and the address is, too.
 async fn reachable(request: &Request, allowed: &Allowed) -> Result<SocketAddr, Refusal> {
-    let reach = allowed.reach(&request.host, request.port).ok_or(Refusal::NotAllowed("no allowed host matches it"))?;
-    let bare = request.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let addresses = lookup_host((bare, request.port)).await.map_err(Refusal::Unknown)?;
-    let mut seen = false;
-    for address in addresses {
-        if reach.includes(address.ip()) {
-            return Ok(address);
-        }
-        seen = true;
-    }
-    Err(match seen {
-        true => Refusal::NotAllowed("its address belongs to this machine or its network"),
-        false => Refusal::Unknown(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
-    })
+    let addresses = allowed.addresses(&request.host, request.port).await?;
+    addresses.into_iter().next().ok_or(Refusal::NotAllowed("no allowed host matches it"))
 }
 
 async fn answer(client: &mut UnixStream, status: &str, text: &str) -> io::Result<()> {

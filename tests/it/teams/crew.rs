@@ -15,7 +15,7 @@ pub const ID: &str = "p";
 pub const BRANCH: &str = "release";
 
 /// A home with a scripted provider, and a repository.
-pub struct Team {
+pub struct Crew {
     pub rig: Rig,
     arguments: Vec<String>,
 }
@@ -36,7 +36,7 @@ pub fn has_python() -> bool {
     there
 }
 
-impl Team {
+impl Crew {
     /// Agents that say what `script` says, at work on a copy of a fixture repository, or on one of a single file.
     pub fn new(script: &str, repository: Option<&str>, workflow: &str, inputs: &[&str]) -> Self {
         let rig = Rig::new();

@@ -1,0 +1,81 @@
+//! The memories of a home: one for each repository, or for a folder that is in none. Worktrees of a repository share it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::store::Memory;
+use super::vectors::Embedder;
+use crate::domain::ids::Digest;
+use crate::domain::limits;
+use crate::workspace::{files, git};
+
+/// Says whose memory a folder holds, for people.
+const PLACE: &str = "place";
+
+/// The memories below a folder of the home.
+pub struct Memories {
+    folder: PathBuf,
+    embedder: Option<Arc<dyn Embedder>>,
+    open: Mutex<HashMap<PathBuf, Arc<Memory>>>,
+}
+
+/// A memory that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The repository or folder that it belongs to; empty when nobody wrote that down.
+    pub place: String,
+    /// Where it is kept.
+    pub folder: PathBuf,
+}
+
+impl Memories {
+    /// Below `folder`, which is made when something is first stored.
+    pub fn new(folder: &Path, embedder: Option<Arc<dyn Embedder>>) -> Self {
+        Self { folder: folder.to_owned(), embedder, open: Mutex::default() }
+    }
+
+    /// The memory of the repository that `dir` is in. Blocks.
+    pub fn of(&self, dir: &Path) -> Arc<Memory> {
+        let place = git::common_dir(dir).unwrap_or_else(|| dir.to_owned());
+        let place = place.canonicalize().unwrap_or(place);
+        let name = Digest::of(place.as_os_str().as_encoded_bytes()).to_hex();
+        let folder = self.folder.join(&name[..32]);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Memory::new(&folder, self.embedder.clone()));
+        open.entry(folder.clone()).or_insert_with(made).clone()
+    }
+
+    /// Writes down whose memory it is; called before something is stored in it. Blocks.
+    pub fn note(&self, dir: &Path) -> io::Result<()> {
+        let memory = self.of(dir);
+        let note = memory.folder().join(PLACE);
+        if note.exists() {
+            return Ok(());
+        }
+        let place = git::common_dir(dir).unwrap_or_else(|| dir.to_owned());
+        let place = place.canonicalize().unwrap_or(place);
+        files::private_dir(memory.folder())?;
+        files::write_atomic(&note, place.as_os_str().as_encoded_bytes())
+    }
+
+    /// All memories that are there, by place. Blocks.
+    pub fn all(&self) -> io::Result<Vec<Remembered>> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut all = Vec::new();
+        for entry in entries {
+            let folder = entry?.path();
+            if folder.is_dir() {
+                let place = files::read_plain(&folder.join(PLACE), limits::SMALL_FILE_BYTES).unwrap_or_default();
+                all.push(Remembered { place: String::from_utf8_lossy(&place).into_owned(), folder });
+            }
+        }
+        all.sort_by(|a, b| a.place.cmp(&b.place));
+        Ok(all)
+    }
+}
