@@ -11,6 +11,7 @@ use super::request::{
     Answer, Check, ForkRequest, Head, LogPage, LogPiece, Progress, Removed, Request, StartRequest, Verified,
 };
 use super::sinks::SinkState;
+use super::tables::Tables;
 use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::ids::{Digest, ProjectId, Seq};
@@ -161,6 +162,12 @@ impl Home {
         let (task, piece) = (task.to_owned(), Some(piece));
         let request = Request::Log { id: id.clone(), task, attempt, step, offset: 0, piece };
         answered!(self.door.call(request).await?, Answer::Log(page) => page)
+    }
+
+    /// It as tables.
+    pub async fn tables(&self, id: &ProjectId) -> Result<Tables, Fault> {
+        let answer = self.door.call(Request::Tables { id: id.clone() }).await?;
+        answered!(answer, Answer::Tables(tables) => *tables)
     }
 
     /// What its models cost, with `children` those of its children too.

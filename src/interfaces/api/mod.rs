@@ -14,6 +14,7 @@ mod names;
 mod request;
 mod service;
 mod sinks;
+mod tables;
 mod timeline;
 mod transcript;
 
@@ -29,6 +30,7 @@ pub use request::{
 };
 pub use service::{Adopted, Between, Keeper, Service, Sides};
 pub use sinks::SinkState;
+pub use tables::{CycleRow, PlannerRow, Tables, TaskRow};
 pub use timeline::{AttemptEnd, AttemptRow, StepRow, Timeline, WaitCause, WaitRow};
 pub use transcript::{End as CallEnd, Entry as CallEntry, Transcript, Wanted as WantedTranscript};
 

@@ -8,6 +8,7 @@ use super::artifacts::{Artifact, Content};
 use super::comparison::Comparison;
 use super::cost::Cost;
 use super::sinks::SinkState;
+use super::tables::Tables;
 use super::timeline::Timeline;
 use super::transcript::{Transcript, Wanted as WantedTranscript};
 use crate::domain::budget::Caps;
@@ -106,6 +107,11 @@ pub enum Request {
         /// A smaller piece than a page, and then `offset` does not count.
         #[serde(default)]
         piece: Option<LogPiece>,
+    },
+    /// It as tables.
+    Tables {
+        /// The project.
+        id: ProjectId,
     },
     /// What its models cost.
     Cost {
@@ -287,6 +293,8 @@ pub enum Answer {
     },
     /// To [`Request::Log`].
     Log(LogPage),
+    /// To [`Request::Tables`].
+    Tables(Box<Tables>),
     /// To [`Request::Cost`].
     Cost(Box<Cost>),
     /// To [`Request::Artifacts`].

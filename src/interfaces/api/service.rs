@@ -13,6 +13,7 @@ use super::fault::{Fault, FaultKind};
 use super::logs::{self, Wanted};
 use super::request::{Answer, Check, ForkRequest, Head, Progress, Removed, Request, StartRequest, Verified};
 use super::sinks::SinkState;
+use super::tables;
 use super::timeline;
 use super::transcript;
 use crate::domain::event::Actor;
@@ -289,6 +290,9 @@ impl Door for Service {
                     logs::page(archive, &wanted, live_log).map(Answer::Log)
                 })
                 .await
+            }
+            Request::Tables { id } => {
+                self.read(move |archive| Ok(Answer::Tables(Box::new(tables::tables(archive, &id)?)))).await
             }
             Request::Cost { id, children } => {
                 self.read(move |archive| Ok(Answer::Cost(Box::new(cost::cost(archive, &id, children)?)))).await

@@ -2,11 +2,13 @@
 
 mod documents;
 mod faces;
+mod journal;
 mod memory;
 mod secrets;
 
 pub use documents::{Schema, Validate};
 pub use faces::{Bus, BusWhat, Mcp, Metrics};
+pub use journal::{Audit, AuditWhat, Export};
 pub use memory::{Memory, MemoryFilter, MemoryWhat};
 pub use secrets::{Secrets, SecretsWhat};
 
@@ -99,6 +101,8 @@ pub enum Verb {
     Index(Index),
     /// Prove, export or pin the journal of a project
     Audit(Audit),
+    /// Write a project as an SQLite database: tasks, planners, cycles
+    Export(Export),
     /// Tell what the models of a project cost
     Cost(Cost),
     /// List what agents kept, or print one of it
@@ -593,36 +597,6 @@ pub struct Index {
     /// Print where this is defined; `Container.NAME` asks for that of a container
     #[arg(long, value_name = "NAME", conflicts_with = "map")]
     pub symbol: Option<String>,
-}
-
-/// `audit`.
-#[derive(Debug, Args)]
-pub struct Audit {
-    #[command(subcommand)]
-    pub what: AuditWhat,
-}
-
-/// What is done with a journal.
-#[derive(Debug, Subcommand)]
-pub enum AuditWhat {
-    /// Prove that every record is the one that was written
-    Verify {
-        /// The projects [default: all]
-        projects: Vec<String>,
-        /// A head noted earlier (SEQ:HASH), which must still be part of the journal
-        #[arg(long, value_name = "SEQ:HASH")]
-        head: Option<String>,
-    },
-    /// Print every record with its hash as JSON lines
-    Export {
-        /// The project
-        project: String,
-    },
-    /// Print the position and hash of the last record, to be noted elsewhere
-    Head {
-        /// The project
-        project: String,
-    },
 }
 
 /// `cost`.

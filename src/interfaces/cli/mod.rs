@@ -101,6 +101,7 @@ async fn run(context: &Arc<Context>, verb: Verb) -> Result<Exit, Error> {
         Verb::Answer(arguments) => external::answer(context, arguments).await,
         Verb::Graph(arguments) => graph::run(context, &arguments).await,
         Verb::Index(arguments) => index::run(context, &arguments),
+        Verb::Export(arguments) => export::run(context, &arguments).await,
         Verb::Audit(arguments) => audit::run(context, &arguments).await,
         Verb::Cost(arguments) => cost::run(context, &arguments).await,
         Verb::Artifacts(arguments) => artifacts::run(context, &arguments).await,

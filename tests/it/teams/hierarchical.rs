@@ -49,3 +49,42 @@ fn killed_at_any_moment_it_ends_in_the_same_files() {
         assert_eq!(killed.wfctl(&["audit", "verify", "p"]).code, Some(0));
     }
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_run_can_be_asked_in_sql() {
+    let team = Team::new(SCRIPT);
+    assert_eq!(team.wfctl(&start(&team)).code, Some(0));
+    let done = team.wfctl(&["export", "p", "--sqlite", "run.db"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let again = team.wfctl(&["export", "p", "--sqlite", "run.db"]);
+    assert_eq!(again.code, Some(2), "nothing is overwritten: {}", again.err);
+    let database = rusqlite::Connection::open(team.rig.path("run.db")).unwrap();
+    let all = |query: &str| -> Vec<String> {
+        let mut statement = database.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(
+        all(
+            "SELECT id || ' ' || priority || ' ' || created_by FROM tasks WHERE title IN ('Apple', 'Currant') ORDER BY id"
+        ),
+        ["team[fruit.apple] high team[fruit]", "team[fruit.berries.currant] medium team[fruit.berries]"]
+    );
+    assert_eq!(
+        all(
+            "SELECT planner_id || ' ' || coalesce(parent_planner, '-') || ' ' || tasks_created FROM planners WHERE domain = 'Berries'"
+        ),
+        [r#"team[fruit.berries] team[fruit] ["team[fruit.berries.currant]"]"#]
+    );
+    assert_eq!(
+        all(
+            "SELECT cycle_number || ' ' || tasks_completed || ' ' || continue_next_cycle || ' ' || judge_reasoning FROM cycles ORDER BY 1"
+        ),
+        [
+            "1 4 1 the judge says no: The beet is missing, and there is no index.",
+            "2 2 1 the judge says no: The index misses the beet.",
+            "3 3 0 the goal is reached"
+        ]
+    );
+}

@@ -17,6 +17,7 @@ mod documents;
 pub mod engine;
 pub mod events;
 pub mod explain;
+pub mod export;
 pub mod external;
 pub mod fork;
 pub mod gc;
