@@ -30,7 +30,7 @@ fn a_branch_todo_repairs_an_rsi_that_is_not_the_known_one() {
     // Steps whose interface is nobody else's have no contract; a step that passes has nothing to escalate.
     assert_eq!(team.status("step[entry.contract]"), "SKIPPED");
     assert_eq!(team.status("step[indicators.escalation]"), "SKIPPED");
-    let told = team.rig.wfctl(&["transcript", "p", "plan"]).out;
+    let told = team.rig.wfctl(&["transcript", "p", "plan", "--full"]).out;
     assert!(
         told.contains("this is not the template"),
         "the planner was told what was wrong with its first list: {told}"
