@@ -29,10 +29,10 @@ fn a_prompt_becomes_an_application_that_works_with_its_package() {
     assert_eq!(team.file("README"), "Start it with python3 app.py.\nThe page is in web/.");
     // Validation failure: a fix task that was told of the rule.
     assert_eq!(team.status("work[pipeline].fix1"), "COMPLETED");
-    let told = team.rig.wfctl(&["transcript", "p", "work[pipeline, "--full"].fix1"]).out;
+    let told = team.rig.wfctl(&["transcript", "p", "work[pipeline].fix1", "--full"]).out;
     assert!(told.contains("index.htm"), "{told}");
     // Worker failure: another attempt, which was told of the first.
-    let told = team.rig.wfctl(&["transcript", "p", "work[api, "--full"]"]).out;
+    let told = team.rig.wfctl(&["transcript", "p", "work[api]", "--full"]).out;
     assert!(told.contains("attempt 2") && told.contains("What was tried before"), "{told}");
     // The pipeline sent it back, and the master was told what it found.
     let told = team.rig.wfctl(&["transcript", "p", "fix", "--full"]).out;

@@ -45,7 +45,7 @@ fn what_fails_is_debugged_in_branches_and_escalated_when_they_do_not_help() {
     assert!(asked[1].1.contains("There is no proof, attempt 4."), "{}", asked[1].1);
     assert!(asked[2].1.contains("Nobody says for whom this is."), "the debugger's reason: {}", asked[2].1);
     // What a debugger was told.
-    let told = team.rig.wfctl(&["transcript", "p", "todo[answer.test, "--full"].fix1"]).out;
+    let told = team.rig.wfctl(&["transcript", "p", "todo[answer.test].fix1", "--full"]).out;
     assert!(told.contains("expected 42, got 40"), "{told}");
     let diagnosis = team.rig.wfctl(&["artifacts", "p", "diagnosis.md", "--task", "todo[answer.test].fix2"]).out;
     assert!(diagnosis.contains("Cause: implementation_bug. Whose it is: coder."), "{diagnosis}");
