@@ -113,6 +113,7 @@ fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
         masks: wfctl::telemetry::mask::Masks::default(),
         indexes: Arc::new(Indexes::new(home.join("indexes"))),
         servers: None,
+        memories: None,
         clock: Arc::new(SystemClock::default()),
     })))
 }

@@ -6,6 +6,7 @@
 mod adapters;
 mod closing;
 mod code;
+mod documents;
 mod error;
 mod keeper;
 mod lock;
@@ -24,6 +25,7 @@ mod trust;
 
 pub use closing::Closing;
 pub use code::{CodeIndex, Definition, LanguageCount, LeftOut};
+pub use documents::{DOCUMENTS, DocumentKind};
 pub use error::{Error, HeldHow};
 pub use lock::{Holder, Role};
 pub use memory::{

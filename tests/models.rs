@@ -1,6 +1,7 @@
 //! The provider of OpenAI's protocol against a server that does everything that real ones do, good and bad: one test per class
 //! of failure, the ways a stream can arrive, and the server's own checks.
 
+#[expect(dead_code, reason = "tests of other rooms use the rest")]
 mod model_server;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,9 @@
 //! | `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT` | where HashiCorp Vault is, for secrets that are declared to be there |
 //! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER` | where traces are sent, as OpenTelemetry defines them |
 //! | `REDIS_HOST`, `REDIS_PORT` | the server of a `[bus.redis]` that names none |
+//! | `MODEL_NAME` | the model of agents where no file names one; without a `/` it is one of Google's |
+//! | `GOOGLE_API_KEY` | the key for the provider `google`, where `GEMINI_API_KEY` is not set |
+//! | `SANDBOX_TIMEOUT`, else `TASK_TIMEOUT` | `task_timeout` of `[sandbox]` in seconds, where no file says it |
 //! | `XDG_RUNTIME_DIR` | where the socket goes when the home's path is too long for one; where engines of an ordinary user listen |
 //! | `DOCKER_HOST`, `CONTAINER_HOST` | the socket (`unix://...`) of Docker and of Podman, for commands in containers |
 
@@ -19,6 +22,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::layers::Key;
+use crate::domain::limits;
 
 /// Where traces are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +98,25 @@ impl Environment {
     pub fn texts(&self) -> BTreeMap<String, String> {
         let text =
             |(name, value): (&OsString, &OsString)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()));
-        self.0.iter().filter_map(text).collect()
+        let mut texts: BTreeMap<String, String> = self.0.iter().filter_map(text).collect();
+        if let Some(key) = self.text("GOOGLE_API_KEY") {
+            texts.entry("GEMINI_API_KEY".to_owned()).or_insert_with(|| key.to_owned());
+        }
+        texts
+    }
+
+    /// The model that agents use where no file names one.
+    pub fn model(&self) -> Option<String> {
+        let name = self.text("MODEL_NAME")?.trim();
+        (!name.is_empty()).then(|| if name.contains('/') { name.to_owned() } else { format!("google/{name}") })
+    }
+
+    /// The time limit of commands that have none, in milliseconds, where no file says it; the name of the variable that is no number.
+    pub fn task_timeout_ms(&self) -> Result<Option<u64>, &'static str> {
+        let named = ["SANDBOX_TIMEOUT", "TASK_TIMEOUT"].into_iter().find_map(|name| Some((name, self.text(name)?)));
+        let Some((name, text)) = named else { return Ok(None) };
+        let ms = text.trim().parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1000));
+        ms.filter(|ms| (1..=limits::DURATION_MS).contains(ms)).map(Some).ok_or(name)
     }
 
     /// A variable that is set, not empty and text.
@@ -223,6 +245,25 @@ mod tests {
         assert_eq!((said.docker, said.podman), (paths(&["/x"]), paths(&["/y"])));
         let far = Environment::of([("DOCKER_HOST", "tcp://far:2375")]).engines();
         assert_eq!((far.docker, far.unusable.as_deref()), (Vec::new(), Some("tcp://far:2375")));
+    }
+
+    #[test]
+    fn variables_of_others_are_understood_where_they_mean_something() {
+        let of = |pairs: &[(&'static str, &'static str)]| Environment::of(pairs.iter().copied());
+        assert_eq!(of(&[("MODEL_NAME", "gemini-2.0-flash")]).model().as_deref(), Some("google/gemini-2.0-flash"));
+        assert_eq!(of(&[("MODEL_NAME", "openai/gpt-5")]).model().as_deref(), Some("openai/gpt-5"));
+        assert_eq!(of(&[("MODEL_NAME", " ")]).model(), None);
+        assert_eq!(of(&[("TASK_TIMEOUT", "600")]).task_timeout_ms(), Ok(Some(600_000)));
+        let both = of(&[("TASK_TIMEOUT", "600"), ("SANDBOX_TIMEOUT", "300")]);
+        assert_eq!(both.task_timeout_ms(), Ok(Some(300_000)));
+        assert_eq!(of(&[]).task_timeout_ms(), Ok(None));
+        for bad in ["0", "-1", "5m", "99999999999999999999"] {
+            assert_eq!(of(&[("TASK_TIMEOUT", bad)]).task_timeout_ms(), Err("TASK_TIMEOUT"), "{bad}");
+        }
+        let keys = of(&[("GOOGLE_API_KEY", "g")]).texts();
+        assert_eq!(keys["GEMINI_API_KEY"], "g");
+        let keys = of(&[("GOOGLE_API_KEY", "g"), ("GEMINI_API_KEY", "own")]).texts();
+        assert_eq!(keys["GEMINI_API_KEY"], "own");
     }
 
     #[test]

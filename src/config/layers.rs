@@ -137,6 +137,12 @@ pub enum Error {
         /// What to do.
         help: Option<String>,
     },
+    /// A variable that is no number of seconds.
+    #[error("${name} is no number of seconds, as 600 is")]
+    Seconds {
+        /// The variable.
+        name: &'static str,
+    },
     /// Not a value of this key.
     #[error("`{}` cannot be {value:?} ({origin}): it must be {wanted}", key.name())]
     Value {
@@ -198,6 +204,9 @@ impl Layers {
             notify: Vec::new(),
             memory: MemorySpec::default(),
         };
+        layers.models.default.extend(environment.model());
+        let of_variable = environment.task_timeout_ms().map_err(|name| Error::Seconds { name })?;
+        layers.allowance.task_timeout_ms = of_variable.or(layers.allowance.task_timeout_ms);
         layers.add_text(DEFAULTS, Path::new("defaults.toml"), &|_| Origin::Default)?;
         let file = |path: &Path| Origin::File(path.to_owned());
         if let Some((path, text)) = environment.config_file().map_or(Ok(None), text_of)? {

@@ -13,7 +13,7 @@ use wfctl::domain::payload::PayloadSource;
 use wfctl::domain::project::Project;
 use wfctl::domain::retry::split_mix;
 use wfctl::domain::view::RecordView;
-use wfctl::domain::workflow::{Definition, EffectClass, Join, TaskSpec, WorkspaceKind};
+use wfctl::domain::workflow::{Action, Definition, EffectClass, Join, TaskSpec, WorkspaceKind};
 
 /// The transitions that were taken, by machine.
 #[derive(Debug, Default, Clone)]
@@ -281,7 +281,10 @@ impl Model {
                 let of = self.tasks[task.at()].clone();
                 self.tasks[task.at()].due = None;
                 let mut spec = (*of.spec).clone();
-                spec.merge = matches!(kind, Kind::Merger(_));
+                // A branch merges its repair where its task merges its work.
+                let repair = spec.on_failure.as_ref().map(|branch| &branch.action);
+                let has_files = matches!(repair, Some(Action::Agent(_) | Action::Run(_)));
+                spec.merge = matches!(kind, Kind::Merger(_)) || spec.merge && has_files;
                 self.push(kind, Arc::new(spec), of.phase);
                 Ok(())
             }

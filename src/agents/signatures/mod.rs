@@ -3,18 +3,24 @@
 
 mod analysis;
 mod assessment;
+mod blueprint;
+mod contract;
+mod decomposition;
 mod delegation;
 mod design;
+mod diagnosis;
 mod execution;
 mod findings;
 mod handoff;
 mod judgement;
+mod links;
 mod package;
 mod plan;
 mod report;
 mod review;
 mod scratchpad;
 mod text;
+mod todo_list;
 mod verdict;
 
 use jsonschema::Validator;
@@ -23,17 +29,22 @@ use serde_json::Value;
 
 pub use analysis::Analysis;
 pub use assessment::Assessment;
+pub use blueprint::Blueprint;
+pub use contract::InterfaceContract;
+pub use decomposition::{AtomicTask, Decomposition, Specialist};
 pub use delegation::{Delegation, ScopeToPlan};
 pub use design::{Adr, Contract, Design};
+pub use diagnosis::{Cause, Diagnosis, Route};
 pub use execution::Execution;
 pub use findings::{Findings, Issue, Severity};
 pub use handoff::{Change, Handoff};
 pub use judgement::{Judgement, Score};
 pub use package::{Package, PullRequest};
 pub use plan::{Plan, PlannedTask};
-pub use report::{FailedTest, TestReport, TestVerdict};
+pub use report::{Coverage, FailedTest, TestOutcome, TestReport, TestStatus, TestVerdict};
 pub use review::{ChangeRequest, Review, ReviewVerdict};
 pub use scratchpad::{Scratchpad, Summary};
+pub use todo_list::{Criterion, Todo, TodoList};
 pub use verdict::{Course, Shown, Verdict};
 
 use crate::domain::limits;
@@ -100,6 +111,11 @@ static ALL: &[Signature] = &[
     of::<Judgement>(),
     of::<Package>(),
     of::<Findings>(),
+    of::<TodoList>(),
+    of::<InterfaceContract>(),
+    of::<Diagnosis>(),
+    of::<Blueprint>(),
+    of::<Decomposition>(),
     of::<Analysis>(),
     of::<Delegation>(),
     of::<Assessment>(),
@@ -130,6 +146,13 @@ impl Signature {
     pub fn check(&self, answer: &Value) -> Result<(), Vec<String>> {
         schema_faults(&self.schema(), answer)?;
         (self.meaning)(answer)
+    }
+
+    /// Brings a document that somebody else wrote into the words of the schema.
+    pub fn in_our_words(&self, document: &mut Value) {
+        if self.name == TodoList::NAME {
+            todo_list::in_our_words(document);
+        }
     }
 
     /// Whether an answer says that the work is good, which evidence has to show.

@@ -387,6 +387,8 @@ fn priority_of(value: &serde_json::Value) -> Option<u8> {
 pub(super) fn branch_spec(of: &TaskSpec, default: &RetryRules) -> Option<Arc<TaskSpec>> {
     let branch = of.on_failure.as_ref()?;
     let mut spec = TaskSpec::new(format!("{}.fix", of.name), branch.action.clone());
+    // What it repairs has to be where the next attempt of its task begins.
+    spec.merge = of.merge && matches!(branch.action, Action::Agent(_) | Action::Run(_));
     spec.sandbox.clone_from(&of.sandbox);
     spec.with = of.with.clone();
     spec.env = of.env.clone();

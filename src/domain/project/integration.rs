@@ -77,10 +77,23 @@ impl Project {
     pub(super) fn pin(&self, ix: TaskIx) -> Option<Pinned> {
         let task = self.task(ix);
         let by_queue = task.spec.merge || matches!(task.spec.action, Action::Agent(_));
+        if let Some(failed) = self.failed_work(ix) {
+            return Some(failed);
+        }
         (self.tracks_trees() && (by_queue || self.core.integration.is_some())).then(|| Pinned {
             commit: self.core.integration.as_ref().map(|head| head.commit.clone()),
             trees: self.input_trees(ix),
         })
+    }
+
+    /// What a branch that merges its repair begins from: the files as the failed attempt left them, on what that was built on.
+    fn failed_work(&self, ix: TaskIx) -> Option<Pinned> {
+        let task = self.task(ix);
+        let Origin::Branch { of, .. } = task.origin else { return None };
+        let merges_for = task.more.as_ref().is_some_and(|more| more.merges_for);
+        let pinned = self.task(of).more.as_ref().and_then(|more| more.pinned.as_ref());
+        let pinned = pinned.filter(|_| task.spec.merge && !merges_for && self.tracks_trees())?;
+        Some(Pinned { commit: pinned.commit.clone(), trees: self.trees_after_action(of) })
     }
 
     /// The commit that the work of the present attempt is built on. Before it has begun: what it would be.
@@ -88,7 +101,10 @@ impl Project {
         let task = self.task(ix);
         let goes_on = task.more.as_ref().is_some_and(|more| more.interrupted) || task.status != TaskStatus::Ready;
         let pinned = task.more.as_ref().and_then(|more| more.pinned.as_ref()).filter(|_| goes_on);
-        let head = || self.core.integration.as_ref().map(|head| head.commit.clone());
+        let head = || match self.failed_work(ix) {
+            Some(failed) => failed.commit,
+            None => self.core.integration.as_ref().map(|head| head.commit.clone()),
+        };
         let commit = pinned.map_or_else(head, |pinned| pinned.commit.clone());
         commit.or_else(|| self.created.base_commit.clone())
     }

@@ -122,6 +122,7 @@ impl Taking<'_> {
         } else {
             with
         };
+        let with = self.with_failure(ix, with)?;
         Ok(StepRequest::Agent(Box::new(AgentRequest {
             spec,
             with,
@@ -134,6 +135,29 @@ impl Taking<'_> {
             time: task.first_started.unwrap_or(self.turn.now),
             priced: self.project.limits_money(ix),
         })))
+    }
+
+    /// Tells an agent that repairs a task how that failed, and the end of the log.
+    fn with_failure(&self, ix: TaskIx, mut with: serde_json::Value) -> Result<serde_json::Value, Failure> {
+        let Origin::Branch { of, .. } = self.project.task(ix).origin else { return Ok(with) };
+        // Whoever resolves a conflict is given the conflict.
+        if self.project.task(ix).more.as_ref().is_some_and(|more| more.merges_for) {
+            return Ok(with);
+        }
+        let task = self.project.task(of);
+        let (Some(failure), serde_json::Value::Object(fields)) = (task.failure(), &mut with) else { return Ok(with) };
+        let log = task.steps().iter().rev().find_map(|step| step.outcome.as_ref()?.log.as_ref());
+        let log = log.map(|log| self.turn.vault.read_blob(log)).transpose()?.unwrap_or_default();
+        let end = &log[log.len().saturating_sub(limits::FEEDBACK_LOG_BYTES)..];
+        fields.entry("failure").or_insert_with(|| {
+            json!({
+                "task": task.name,
+                "class": failure.class.name(),
+                "message": failure.message,
+                "log": String::from_utf8_lossy(end),
+            })
+        });
+        Ok(with)
     }
 
     /// What was wrong when the project went back, for templates.

@@ -351,7 +351,9 @@ impl Taking<'_> {
         }
         let class = self.project.task(of).failure().map_or(FailureClass::Internal, |failure| failure.class);
         let what = self.project.task(of).failure().map_or_else(String::new, |failure| failure.message.clone());
-        let message = format!("{what}; its branch {} did not repair it", self.project.task(branch).name);
+        let branch = self.project.task(branch);
+        let why = branch.failure().map_or_else(String::new, |failure| format!(": {}", failure.message));
+        let message = cut(format!("{what}; its branch {} did not repair it{why}", branch.name), limits::COMMENT_BYTES);
         let policy = self.project.retry_rules(of).for_running().on_exhausted;
         self.give_up(of, Failure::new(class, message), policy);
     }

@@ -1,11 +1,13 @@
 //! What can be typed. The doc comments are the help texts.
 
+mod documents;
 mod faces;
 mod journal;
 mod memory;
 mod sandbox;
 mod secrets;
 
+pub use documents::{Schema, Validate};
 pub use faces::{Bus, BusWhat, Mcp, Metrics};
 pub use journal::{Audit, AuditWhat, Export};
 pub use memory::{Memory, MemoryFilter, MemoryWhat};
@@ -113,7 +115,7 @@ pub enum Verb {
     Replay(Replay),
     /// Compare what a project pinned with the file it came from
     Diff(Diff),
-    /// Print a JSON Schema
+    /// Print a JSON Schema: of workflow files, or of a document of agents
     Schema(Schema),
     /// Serve projects to other agents over stdin and stdout, in the Model Context Protocol
     Mcp(Mcp),
@@ -222,14 +224,6 @@ pub struct Init {
     /// The file to write
     #[arg(default_value = "workflow.yaml")]
     pub file: PathBuf,
-}
-
-/// `validate`.
-#[derive(Debug, Args)]
-pub struct Validate {
-    /// Workflow files or names
-    #[arg(required = true, value_name = "WORKFLOW")]
-    pub workflows: Vec<String>,
 }
 
 /// `trust`.
@@ -690,14 +684,6 @@ pub struct Diff {
     pub project: String,
     /// Another workflow to compare with [default: the file it came from]
     pub workflow: Option<String>,
-}
-
-/// `schema`.
-#[derive(Debug, Args)]
-pub struct Schema {
-    /// Of what
-    #[arg(value_parser = ["workflow"], default_value = "workflow")]
-    pub what: String,
 }
 
 /// `doctor`.

@@ -50,6 +50,16 @@ pub enum Error {
     /// A workflow file is refused.
     #[error("{0}")]
     Workflow(Diagnostics),
+    /// A file that is not the document that it should be.
+    #[error("{} is no valid {kind}", path.display())]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        kind: &'static str,
+        /// What is wrong, and where.
+        faults: Vec<String>,
+    },
     /// Inputs are refused.
     #[error("the inputs of `{workflow}` are not complete or not valid")]
     Inputs {
@@ -169,6 +179,7 @@ impl Error {
             Self::NoWorkflow { .. } => Code::NoWorkflow,
             Self::File { .. } => Code::File,
             Self::Untrusted(_) => Code::Untrusted,
+            Self::Document { .. } => Code::Invalid,
             Self::Exists(_) => Code::Exists,
             Self::UnknownProject { .. } => Code::UnknownProject,
             Self::Ambiguous { .. } => Code::AmbiguousId,
@@ -188,6 +199,7 @@ impl Error {
     /// What lies behind it, outermost first.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = match self {
+            Self::Document { faults, .. } => faults.clone(),
             Self::Fault(fault) | Self::App(app::Error::Fault(fault)) => fault.causes.clone(),
             _ => Vec::new(),
         };
@@ -233,6 +245,7 @@ impl Error {
                 let files: Vec<String> = files.take(NAMED).collect();
                 Some(format!("Look at it and agree to it with: wfctl trust {}", files.join(" ")))
             }
+            Self::Document { kind, .. } => Some(format!("See what it must be with `wfctl schema {kind}`.")),
             Self::Exists(_) => Some("Name another file.".to_owned()),
             Self::App(error) => hint_of_app(error),
             Self::Fault(fault) => hint_of_fault(fault),

@@ -12,6 +12,9 @@ use crate::domain::workflow::{self, Definition, Loader, Outside, did_you_mean};
 /// The workflows that are compiled in.
 pub const SHIPPED: &[(&str, &str)] = &[
     ("sdlc", include_str!("../../../workflows/sdlc.yaml")),
+    ("contract-first", include_str!("../../../workflows/contract-first.yaml")),
+    ("strategy", include_str!("../../../workflows/strategy.yaml")),
+    ("autonomous-app", include_str!("../../../workflows/autonomous-app.yaml")),
     ("self-driving", include_str!("../../../workflows/self-driving.yaml")),
     ("hierarchical", include_str!("../../../workflows/hierarchical.yaml")),
     ("release", include_str!("../../../workflows/release.yaml")),

@@ -1,8 +1,13 @@
 //! The shipped workflows for teams of agents, from the command line to the merged branch: what the models say is scripted, all else
 //! is real. Each is killed at random moments, too, and ends in the same files.
 
+mod autonomous_app;
+mod contract_first;
+mod crew;
 mod hierarchical;
+mod kills;
 mod self_driving;
+mod strategy;
 
 use std::collections::BTreeMap;
 

@@ -25,6 +25,21 @@ pub(super) fn of_kind(items: &Value, kind: &str, given: Kwargs) -> Result<Value,
     Ok(Value::from(Serde(&Json::Array(all))))
 }
 
+/// `output.tasks | kind_by("type")`: each object becomes an element of the kind that this field of it names.
+pub(super) fn kind_by(items: &Value, field: &str) -> Result<Value, Error> {
+    let mut all = Vec::new();
+    for item in items.try_iter()? {
+        let mut item = object(&item)?;
+        let Some(kind) = item.get(field).and_then(Json::as_str).map(ToOwned::to_owned) else {
+            return Err(Error::new(ErrorKind::InvalidOperation, format!("an element has no text `{field}`")));
+        };
+        item.retain(|field, _| !RESERVED.contains(&field.as_str()));
+        item.insert("kind".to_owned(), kind.into());
+        all.push(Json::Object(item));
+    }
+    Ok(Value::from(Serde(&Json::Array(all))))
+}
+
 /// `output.todos | stages(["contract", "code", "test"])`: each object with `id` and `needs` becomes a chain of elements, one per
 /// kind, named `ID.KIND` and holding the object as `task`. The first of a chain needs the last of the chains that the object needs.
 pub(super) fn stages(items: &Value, kinds: Vec<String>) -> Result<Value, Error> {
@@ -94,6 +109,15 @@ mod tests {
         assert!(
             eval(r#"inputs.tasks | of_kind("worker")"#, json!({"tasks": ["a"]})).unwrap_err().contains("an object")
         );
+    }
+
+    #[test]
+    fn a_field_says_what_kind_an_element_is() {
+        let inputs = json!({"tasks": [{"id": "a", "type": "docs", "kind": "land"}]});
+        let made = eval(r#"inputs.tasks | kind_by("type")"#, inputs).unwrap();
+        assert_eq!(made, json!([{"id": "a", "type": "docs", "kind": "docs"}]));
+        let without = eval(r#"inputs.tasks | kind_by("type")"#, json!({"tasks": [{"id": "a"}]}));
+        assert!(without.unwrap_err().contains("no text `type`"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod cost;
 pub mod demo;
 pub mod diff;
 pub mod doctor;
+mod documents;
 pub mod engine;
 pub mod events;
 pub mod explain;

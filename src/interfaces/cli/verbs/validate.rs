@@ -1,4 +1,4 @@
-//! `wfctl validate`: check workflow files without running them.
+//! `wfctl validate`: check workflow files without running them, or documents of agents.
 
 use super::super::args;
 use super::super::context::Context;
@@ -6,9 +6,14 @@ use super::super::error::Error;
 use super::super::exit::Exit;
 use super::super::terminal::{Tone, harmless};
 use super::super::workflows;
+use super::documents;
+use crate::app::DocumentKind;
 
 /// Checks every file, also after one that is not valid.
 pub fn run(context: &Context, arguments: &args::Validate) -> Result<Exit, Error> {
+    if let Some(kind) = arguments.kind.as_deref().and_then(DocumentKind::named) {
+        return documents::validate(context, kind, &arguments.workflows);
+    }
     let terminal = &context.terminal;
     let mut worst = Exit::Done;
     for name in &arguments.workflows {
