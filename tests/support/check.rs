@@ -285,6 +285,10 @@ impl Model {
                 let repair = spec.on_failure.as_ref().map(|branch| &branch.action);
                 let has_files = matches!(repair, Some(Action::Agent(_) | Action::Run(_)));
                 spec.merge = matches!(kind, Kind::Merger(_)) || spec.merge && has_files;
+                if matches!(kind, Kind::Branch(_)) {
+                    // What its task is held against is run when that is tried again.
+                    spec.validate.clear();
+                }
                 self.push(kind, Arc::new(spec), of.phase);
                 Ok(())
             }
