@@ -601,6 +601,7 @@ impl Project {
             items: old.items,
             open_items: old.open_items,
             merges_for: old.merges_for,
+            gave: old.gave,
             ..More::default()
         }));
     }

@@ -189,6 +189,11 @@ impl Project {
             Some(graph) => super::item_graph::needs_of(graph, &items, &|id| self.item_named(of, id))?,
             None => Vec::new(),
         };
+        // Whoever gives these items has given: a history that ends here does not give them twice.
+        let giver = items.first().and_then(|item| self.item_named(of, item.get("parent")?.as_str()?));
+        if let Some(giver) = giver.filter(|_| spec.names_items()) {
+            self.core.tasks[giver.at()].more_mut().gave = true;
+        }
         let mut shapes = ItemShapes::default();
         for (index, item) in items.into_iter().enumerate() {
             let origin = Origin::Item { of, index: there + index as u32 };

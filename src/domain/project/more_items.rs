@@ -22,6 +22,9 @@ impl Taking<'_> {
         let (Origin::Item { of, .. }, Some(source)) = (task.origin, task.spec.more.clone()) else {
             return Ok(Vec::new());
         };
+        if task.more.as_ref().is_some_and(|more| more.gave) {
+            return Ok(Vec::new());
+        }
         let mut context = self.context(Some(ix), &[&source])?;
         let serial = self.project.task(of).items().count();
         context.set_output(&super::output::value_of(output, self.turn.vault)?, serial);

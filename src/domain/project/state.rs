@@ -262,6 +262,8 @@ pub struct More {
     pub open_items: u32,
     /// First index and number of the items of a `foreach`: those it began with, then those that were added.
     pub items: Option<Vec<(TaskIx, u32)>>,
+    /// Of an item: what it gives is on record.
+    pub gave: bool,
     /// Of a task that began when one of its needs had ended: those that had.
     pub taken: Option<Vec<TaskIx>>,
     /// Branches opened so far.

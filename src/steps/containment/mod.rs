@@ -25,11 +25,13 @@ use crate::domain::workflow::WorkspaceKind;
 use crate::workspace::sandbox::proxy::{Allowed, Proxy};
 use crate::workspace::sandbox::{self, Containment, Limits, Network, Place, Policy, Sandbox};
 
+/// What a sandbox is made by, and the image that it is made of where there is one.
+type Maker = (&'static str, Option<String>);
+
 /// Sandboxes and proxies of one engine, each made when it is first needed.
 pub struct Containments {
     places: Places,
-    /// By backend and image.
-    chosen: tokio::sync::Mutex<BTreeMap<(&'static str, Option<String>), Arc<Sandbox>>>,
+    chosen: tokio::sync::Mutex<BTreeMap<Maker, Arc<Sandbox>>>,
     proxies: Mutex<Vec<(Hosts, Weak<Proxy>)>>,
 }
 
