@@ -9,7 +9,7 @@
 
 #[path = "support/endpoint.rs"]
 mod endpoint;
-#[expect(dead_code, unused_imports, reason = "a bench needs less of it than the tests")]
+#[expect(dead_code, reason = "a bench needs less of it than the tests")]
 #[path = "../tests/model_server/mod.rs"]
 mod model_server;
 mod support;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use model_server::reply::End;
 use model_server::reply::{delta, finish, usage};
-use model_server::{End, ModelServer, Reply};
+use model_server::{ModelServer, Reply};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wfctl::agents::prices::{Billing, Prices};

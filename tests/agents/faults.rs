@@ -14,7 +14,8 @@ use wfctl::domain::time::Millis;
 use wfctl::domain::workflow::{Definition, ProviderSpec};
 
 use crate::house::{Driven, House, Life, NOW, definition};
-use crate::model_server::{Asked, End, ModelServer, Reply};
+use crate::model_server::reply::End;
+use crate::model_server::{Asked, ModelServer, Reply};
 use crate::notes;
 
 const WORKFLOW: &str = "

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use reply::{End, Reply};
+pub use reply::Reply;
 
 /// Longest wait for something that must happen; a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);

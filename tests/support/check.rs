@@ -594,7 +594,7 @@ impl Model {
         let bad = match task.spec.join {
             Join::All => task.needs.iter().find(|need| !self.lets_go_on(**need)),
             Join::Settled => task.needs.iter().find(|need| !ended(need)),
-            Join::Any if task.needs.iter().any(|need| ended(need)) => None,
+            Join::Any if task.needs.iter().any(ended) => None,
             Join::Any => task.needs.first(),
         };
         ensure(bad.is_none(), || format!("task {ix} moves before task {bad:?}"))
