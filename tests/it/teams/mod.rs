@@ -113,6 +113,7 @@ impl Team {
 }
 
 /// Triples of moments in a run of so many records.
+#[expect(clippy::disallowed_methods, reason = "a long version by request")]
 fn moments(records: usize) -> impl Iterator<Item = Vec<usize>> {
     let kills = std::env::var("WFCTL_TEAM_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     let mut dice = 0x2545_f491_4f6c_dd1d_u64;
