@@ -286,7 +286,7 @@ mod tests {
             .into_iter()
             .filter(|name| toolbox.kind(name) == Some(Kind::Works(EffectClass::Pure)))
             .collect();
-        insta::assert_snapshot!(pure.join(" "), @"read_file list_files tree search git_status git_diff git_log read_output");
+        insta::assert_snapshot!(pure.join(" "), @"read_file list_files tree search git_status git_diff git_log read_output list_files_recursive read_file_content search_code_pattern get_directory_structure");
         assert_eq!(toolbox.kind("run_command"), Some(Kind::Works(EffectClass::Restorable)));
         assert_eq!(toolbox.kind("finish"), Some(Kind::Control(Control::Finish)));
     }
