@@ -28,7 +28,10 @@ impl Taking<'_> {
         let mut context = self.context(Some(ix), &[&source])?;
         let serial = self.project.task(of).items().count();
         context.set_output(&super::output::value_of(output, self.turn.vault)?, serial);
-        let items = self.turn.expressions.items(&source, &context).map_err(unevaluated("`more`", &source))?;
+        // What cannot be evaluated is what the agent answered, so it is told.
+        let malformed = |failure: Failure| Failure { class: FailureClass::Malformed, ..failure };
+        let items = self.turn.expressions.items(&source, &context);
+        let items = items.map_err(unevaluated("`more`", &source)).map_err(malformed)?;
         let giver: Option<Value> = task.more.as_ref().and_then(|more| serde_json::from_str(more.item.as_deref()?).ok());
         let refused =
             |problem: String| Failure::new(FailureClass::Malformed, format!("the tasks that it gives: {problem}"));

@@ -24,6 +24,8 @@ fn the_judge_sends_it_back_twice_and_stops_on_evidence() {
     // A plan in a circle and a judge without evidence are told what is wrong, and do better.
     let told = team.wfctl(&["transcript", "p", "team[roots]"]).out;
     assert!(told.contains("Two roots.") && told.contains("One root."), "{told}");
+    let told = team.wfctl(&["events", "p", "--task", "team[index]#2", "--kind", "TaskBackoff"]).out;
+    assert!(told.contains("is not in its planner's scope (index.txt)"), "{told}");
     let told = team.wfctl(&["transcript", "p", "judge", "--attempt", "3"]).out;
     assert!(told.contains("All there.") && told.contains("index.txt: five lines"), "{told}");
     assert_eq!(team.wfctl(&["audit", "verify", "p"]).code, Some(0));

@@ -57,6 +57,7 @@ pub const FILTERS: &[&str] = &[
     "trim",
     "unique",
     "upper",
+    "within",
     "zip",
 ];
 
@@ -66,6 +67,7 @@ pub(super) fn install(environment: &mut Environment<'_>) {
     environment.add_filter("tojson", to_json);
     environment.add_filter("of_kind", super::items::of_kind);
     environment.add_filter("kind_by", super::items::kind_by);
+    environment.add_filter("within", super::items::within);
     environment.add_filter("stages", super::items::stages);
     environment.remove_global("debug");
     environment.set_formatter(format_value);

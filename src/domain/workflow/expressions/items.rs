@@ -75,6 +75,29 @@ pub(super) fn stages(items: &Value, kinds: Vec<String>) -> Result<Value, Error> 
     Ok(Value::from(Serde(&Json::Array(all))))
 }
 
+/// `output.tasks | within(item.files)`: the same list, unless an element names a file outside of the patterns. A file is inside when
+/// it begins with what stands before the first `*` of one of them; without patterns everything is.
+pub(super) fn within(items: Value, patterns: &Value) -> Result<Value, Error> {
+    let mut roots = Vec::new();
+    for pattern in patterns.try_iter()? {
+        let pattern = pattern.to_string();
+        roots.push(pattern.split(['*', '?', '[']).next().unwrap_or_default().to_owned());
+    }
+    for item in items.try_iter()? {
+        let item = object(&item)?;
+        let files = item.get("files").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
+        for file in files {
+            if !roots.is_empty() && !roots.iter().any(|root| file.starts_with(root.as_str())) {
+                let id = item.get("id").and_then(Json::as_str).unwrap_or("an element");
+                let message =
+                    format!("{id:?} is about {file:?}, which is not in its planner's scope ({})", roots.join(", "));
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
+        }
+    }
+    Ok(items)
+}
+
 fn object(item: &Value) -> Result<Map<String, Json>, Error> {
     match serde_json::to_value(item).map_err(not_json)? {
         Json::Object(fields) => Ok(fields),
@@ -118,6 +141,19 @@ mod tests {
         assert_eq!(made, json!([{"id": "a", "type": "docs", "kind": "docs"}]));
         let without = eval(r#"inputs.tasks | kind_by("type")"#, json!({"tasks": [{"id": "a"}]}));
         assert!(without.unwrap_err().contains("no text `type`"));
+    }
+
+    #[test]
+    fn a_planner_stays_in_its_scope() {
+        let list = |file: &str| json!({"tasks": [{"id": "a", "files": ["notes/a.txt", file]}], "files": ["notes/**", "x.txt"]});
+        let within = r#"inputs.tasks | within(inputs.files) | length"#;
+        assert_eq!(eval(within, list("x.txt")).unwrap(), json!(1));
+        let refused = eval(within, list("src/a.rs")).unwrap_err();
+        assert!(
+            refused.contains(r#""a" is about "src/a.rs", which is not in its planner's scope (notes/, x.txt)"#),
+            "{refused}"
+        );
+        assert_eq!(eval("inputs.tasks | within([]) | length", list("src/a.rs")).unwrap(), json!(1));
     }
 
     #[test]
