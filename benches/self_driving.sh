@@ -7,7 +7,7 @@ set -euo pipefail
 bin="$(realpath "${WFCTL:-target/release/wfctl}")"
 scopes="${1:-15}" tasks="${2:-200}" workers="${3:-300}"
 place="$(mktemp -d)"
-trap 'rm -rf "$place"' EXIT
+trap 'kill "${engine:-}" 2>/dev/null || true; rm -rf "$place" 2>/dev/null || true' EXIT
 export WFCTL_HOME="$place/home" XDG_CONFIG_HOME="$place/config"
 mkdir -p "$place/config/wfctl" "$place/repo/notes"
 printf '[sandbox]\nbackend = "none"\n[models.providers.team]\nscript = "%s/script.yaml"\n' "$place" > "$place/config/wfctl/config.toml"
