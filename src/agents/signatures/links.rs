@@ -20,9 +20,9 @@ pub(super) fn faults(what: &str, all: &[(&str, &[String])]) -> Vec<String> {
             match places.get(need.as_str()) {
                 Some(before) => edges.push((*before, at as u32)),
                 None => {
-                    let near = did_you_mean(need, places.keys().copied()).unwrap_or_default();
-                    let fault = format!("{what} {id:?} needs {need:?}, and there is no such {what}. {near}");
-                    faults.push(fault.trim_end().to_owned());
+                    let near = did_you_mean(need, places.keys().copied()).map(|near| format!(". {near}"));
+                    let near = near.unwrap_or_default();
+                    faults.push(format!("{what} {id:?} needs {need:?}, and there is no such {what}{near}"));
                 }
             }
         }
@@ -30,7 +30,11 @@ pub(super) fn faults(what: &str, all: &[(&str, &[String])]) -> Vec<String> {
     if faults.is_empty()
         && let Err(circle) = Graph::new(all.len(), &edges).topological_order()
     {
-        let path: Vec<&str> = circle.iter().chain(circle.first()).map(|at| all[*at as usize].0).collect();
+        // Each needs the next one, from the first by name on.
+        let mut path: Vec<&str> = circle.iter().rev().map(|at| all[*at as usize].0).collect();
+        let first = path.iter().enumerate().min_by_key(|(_, id)| **id).map_or(0, |(at, _)| at);
+        path.rotate_left(first);
+        path.extend(path.first().copied());
         faults.push(format!("{what}s need each other in a circle: {}", path.join(" -> ")));
     }
     faults.truncate(limits::SCHEMA_ERRORS);

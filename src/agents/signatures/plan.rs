@@ -1,13 +1,11 @@
 //! The plan: what there is to do, cut into tasks that need each other. What becomes of it is a graph, so its names and edges are checked
 //! before anyone works on it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::text::Markdown;
-use super::{Answer, pretty};
+use super::{Answer, links, pretty};
 use crate::domain::limits;
 
 /// A plan.
@@ -85,51 +83,8 @@ impl Answer for Plan {
 
 /// What is wrong with tasks as a graph: names twice, needs that are not there, circles.
 pub(super) fn faults_of(tasks: &[PlannedTask]) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut ids = BTreeSet::new();
-    for task in tasks {
-        if !ids.insert(task.id.as_str()) {
-            faults.push(format!("two tasks have the id {:?}", task.id));
-        }
-    }
-    for task in tasks {
-        for need in task.needs.iter().filter(|need| !ids.contains(need.as_str())) {
-            faults.push(format!("task {:?} needs {need:?}, and there is no such task", task.id));
-        }
-    }
-    if faults.is_empty() {
-        faults.extend(cycle(tasks).map(|path| format!("tasks need each other in a circle: {}", path.join(" -> "))));
-    }
-    faults.truncate(limits::SCHEMA_ERRORS);
-    faults
-}
-
-/// The path of a cycle, its first task named again at its end. Ids are unique and all needs are known.
-fn cycle(tasks: &[PlannedTask]) -> Option<Vec<String>> {
-    let needs: BTreeMap<&str, &[String]> = tasks.iter().map(|task| (task.id.as_str(), task.needs.as_slice())).collect();
-    let mut done = BTreeSet::new();
-    for start in needs.keys() {
-        // A path of open tasks, each with the number of its needs that were looked at.
-        let mut path: Vec<(&str, usize)> = vec![(start, 0)];
-        while let Some((id, at)) = path.last_mut() {
-            if done.contains(id) {
-                path.pop();
-                continue;
-            }
-            let Some(need) = needs.get(id).and_then(|needs| needs.get(*at)) else {
-                done.insert(*id);
-                path.pop();
-                continue;
-            };
-            *at += 1;
-            if let Some(from) = path.iter().position(|(open, _)| open == need) {
-                let circle = path[from..].iter().map(|(id, _)| (*id).to_owned());
-                return Some(circle.chain([need.clone()]).collect());
-            }
-            path.push((need, 0));
-        }
-    }
-    None
+    let all: Vec<(&str, &[String])> = tasks.iter().map(|task| (task.id.as_str(), task.needs.as_slice())).collect();
+    links::faults("task", &all)
 }
 
 impl Plan {

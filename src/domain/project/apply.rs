@@ -334,7 +334,8 @@ impl Project {
 
     /// A new attempt starts without steps; an interrupted one goes on with those it has.
     fn begin_attempt(&mut self, task: TaskIx, attempt: Attempt, at: Millis) -> Applied {
-        let taken = self.ended_needs(task)?;
+        // What one that does not wait for all of its needs is told of.
+        let taken = (self.known(task)?.spec.join == Join::Any).then(|| self.ended_needs(task));
         let state = self.known_mut(task)?;
         let goes_on = state.more.as_ref().is_some_and(|more| more.interrupted);
         let expected = if goes_on { state.attempt } else { state.attempt.next() };
@@ -360,13 +361,6 @@ impl Project {
             }
         }
         Ok(())
-    }
-
-    /// Of a task that does not wait for all of its needs: those that have ended.
-    fn ended_needs(&self, task: TaskIx) -> Result<Option<Vec<TaskIx>>, String> {
-        let state = self.known(task)?;
-        let ended = || state.needs.iter().copied().filter(|need| self.task(*need).status.is_terminal()).collect();
-        Ok((state.spec.join == Join::Any).then(ended))
     }
 
     fn apply_step_finished(&mut self, task: TaskIx, attempt: Attempt, step: StepIx, outcome: &StepOutcome) -> Applied {

@@ -6,7 +6,6 @@ use crate::domain::event::Event;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::TaskIx;
 use crate::domain::limits;
-use crate::domain::machine::TaskStatus;
 use crate::domain::payload::Payload;
 use crate::domain::workflow::{Context, Join, TaskSpec, did_you_mean};
 
@@ -32,10 +31,10 @@ impl Taking<'_> {
         let malformed = |failure: Failure| Failure { class: FailureClass::Malformed, ..failure };
         let items = self.turn.expressions.items(&source, &context);
         let items = items.map_err(unevaluated("`more`", &source)).map_err(malformed)?;
-        let giver: Option<Value> = task.more.as_ref().and_then(|more| serde_json::from_str(more.item.as_deref()?).ok());
+        let giver = task.item();
         let refused =
             |problem: String| Failure::new(FailureClass::Malformed, format!("the tasks that it gives: {problem}"));
-        let placed = self.placed(of, items, giver.as_ref()).map_err(refused)?;
+        let placed = self.placed(of, items, Some(&giver)).map_err(refused)?;
         self.have_room(placed.len())?;
         Ok(placed)
     }
@@ -90,21 +89,14 @@ impl Taking<'_> {
     }
 
     fn handoff(&self, need: TaskIx) -> Result<Value, Failure> {
-        let task = self.project.task(need);
-        let item: Value =
-            task.more.as_ref().and_then(|more| serde_json::from_str(more.item.as_deref()?).ok()).unwrap_or_default();
-        let output = match task.status {
-            TaskStatus::Completed => self.project.output_value(need, self.turn.vault)?,
-            _ => Value::Null,
-        };
-        let failure = task.failure().filter(|_| task.status != TaskStatus::Completed);
+        let (item, became) = (self.project.task(need).item(), self.task_value(need)?);
         Ok(json!({
             "id": self.project.id_of(need),
             "kind": item["kind"],
             "title": item["title"],
-            "status": task.status.name(),
-            "output": output,
-            "failure": failure.map(|failure| json!({ "class": failure.class.name(), "message": failure.message })),
+            "status": became.status,
+            "output": became.output,
+            "failure": became.failure,
         }))
     }
 
@@ -135,9 +127,7 @@ impl Project {
         let has_begun = task.status.is_active() || more.is_some_and(|more| more.interrupted);
         match (task.spec.join, more.and_then(|more| more.taken.as_ref()).filter(|_| has_begun)) {
             (Join::Any, Some(taken)) => taken.clone(),
-            (Join::Any, None) => {
-                task.needs.iter().copied().filter(|need| self.task(*need).status.is_terminal()).collect()
-            }
+            (Join::Any, None) => self.ended_needs(ix),
             (Join::All | Join::Settled, _) => task.needs.to_vec(),
         }
     }
@@ -146,9 +136,7 @@ impl Project {
     fn id_of(&self, ix: TaskIx) -> String {
         let task = self.task(ix);
         if let Origin::Item { of, .. } = task.origin
-            && let Some(item) = task.more.as_ref().and_then(|more| more.item.as_deref())
-            && let Ok(item) = serde_json::from_str::<Value>(item)
-            && let Some(id) = super::growth::item_id(&self.task(of).spec, &item)
+            && let Some(id) = super::growth::item_id(&self.task(of).spec, &task.item())
         {
             return id.to_owned();
         }

@@ -222,12 +222,7 @@ impl Taking<'_> {
         self.add_tasks(&mut context, ix, &wanted)?;
         if let Some(ix) = ix {
             self.add_item(&mut context, ix)?;
-            let reads = |name: &str| {
-                let of_with =
-                    || with.iter().flat_map(|with| with.values()).any(|value| value.to_string().contains(name));
-                texts.iter().any(|text| text.contains(name)) || of_with()
-            };
-            if reads("handoffs") || reads("open") {
+            if wanted.handoffs {
                 self.add_handoffs(&mut context, ix)?;
             }
         }
@@ -250,21 +245,25 @@ impl Taking<'_> {
             Origin::Declared(_) | Origin::Added | Origin::Item { .. } | Origin::Undo { .. } => None,
         });
         for ix in named.chain(needs).chain(repaired) {
-            let task = self.project.task(ix);
-            let value = TaskValue {
-                output: match task.status {
-                    TaskStatus::Completed => self.project.output_value(ix, self.turn.vault)?,
-                    _ => serde_json::Value::Null,
-                },
-                status: task.status.name().to_owned(),
-                failure: match task.failure() {
-                    Some(failure) => json!({ "class": failure.class.name(), "message": failure.message }),
-                    None => serde_json::Value::Null,
-                },
-            };
-            context.set_task(&task.name, &value);
+            context.set_task(&self.project.task(ix).name, &self.task_value(ix)?);
         }
         Ok(())
+    }
+
+    /// What others see of a task.
+    pub(super) fn task_value(&self, ix: TaskIx) -> Result<TaskValue, Failure> {
+        let task = self.project.task(ix);
+        Ok(TaskValue {
+            output: match task.status {
+                TaskStatus::Completed => self.project.output_value(ix, self.turn.vault)?,
+                _ => serde_json::Value::Null,
+            },
+            status: task.status.name().to_owned(),
+            failure: match task.failure() {
+                Some(failure) => json!({ "class": failure.class.name(), "message": failure.message }),
+                None => serde_json::Value::Null,
+            },
+        })
     }
 
     fn add_item(&self, context: &mut Context, ix: TaskIx) -> Result<(), Failure> {

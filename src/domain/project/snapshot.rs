@@ -69,8 +69,7 @@ impl Project {
     fn item_value(&self, at: usize) -> serde_json::Value {
         let Origin::Item { of, .. } = self.core.tasks[at].origin else { return serde_json::Value::Null };
         let says = self.core.tasks.get(of.at()).is_some_and(|of| of.spec.item_graph.is_some());
-        let item = self.core.tasks[at].more.as_ref().and_then(|more| more.item.as_deref()).filter(|_| says);
-        item.and_then(|item| serde_json::from_str(item).ok()).unwrap_or_default()
+        if says { self.core.tasks[at].item() } else { serde_json::Value::Null }
     }
 
     /// Specs, names, links and lists, from what is stored.

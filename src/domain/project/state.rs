@@ -323,6 +323,12 @@ impl Task {
         parts.iter().flat_map(|(first, count)| (first.0..first.0 + count).map(TaskIx))
     }
 
+    /// The item that it was made for, as a JSON value; null when it is none's.
+    pub fn item(&self) -> serde_json::Value {
+        let item = self.more.as_ref().and_then(|more| more.item.as_deref());
+        item.and_then(|item| serde_json::from_str(item).ok()).unwrap_or_default()
+    }
+
     /// Whether too few of its needs have ended for it to begin.
     pub(super) fn is_held_back(&self) -> bool {
         match self.spec.join {
@@ -470,6 +476,11 @@ impl Project {
     /// The caps in force.
     pub fn caps(&self) -> &Caps {
         &self.core.caps
+    }
+
+    /// Of the tasks that one needs, those that have ended.
+    pub(super) fn ended_needs(&self, ix: TaskIx) -> Vec<TaskIx> {
+        self.task(ix).needs.iter().copied().filter(|need| self.task(*need).status.is_terminal()).collect()
     }
 
     /// How many of its tasks run at once, at most.

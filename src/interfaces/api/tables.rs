@@ -116,13 +116,17 @@ pub fn tables(archive: &Archive, id: &ProjectId) -> Result<Tables, Fault> {
     };
     archive.visit(id, |record| seen.note(&project, &record.event, record.at, &listed))?;
     let made: BTreeMap<String, Vec<TaskIx>> = handed_on(&project);
-    let is_planner = |ix: TaskIx| plans(&project, archive, ix);
+    let vault = &**archive.vault();
+    let outputs: Vec<Value> = (0..project.tasks().len() as u32)
+        .map(|ix| project.output_value(TaskIx(ix), vault).unwrap_or_default())
+        .collect();
+    let is_planner = |ix: TaskIx| plans(project.task(ix), &outputs[ix.0 as usize]);
     let mut tables = Tables { cycles: seen.cycles, ..Tables::default() };
     for (at, task) in project.tasks().iter().enumerate() {
         let ix = TaskIx(at as u32);
         let (created, cycle) = seen.created.get(&ix).copied().unwrap_or((project.created_at, 1));
         let ended = seen.ended.get(&ix).copied();
-        let item = item_of(task);
+        let item = task.item();
         let planner = is_planner(ix);
         if let Some((_, cycle, well)) = ended.filter(|_| !planner && task.spec.foreach.is_none())
             && let Some(row) = tables.cycles.get_mut(cycle.saturating_sub(1) as usize)
@@ -150,7 +154,7 @@ pub fn tables(archive: &Archive, id: &ProjectId) -> Result<Tables, Fault> {
                 created_at: created.to_rfc3339(),
             });
         }
-        tables.tasks.push(row_of(&project, archive, task, &item, created, ended.map(|(at, _, _)| at)));
+        tables.tasks.push(row_of(&project, task, &item, &outputs[at], created, ended.map(|(at, _, _)| at)));
     }
     Ok(tables)
 }
@@ -226,33 +230,26 @@ fn creator(project: &Project, task: &Task) -> Option<String> {
         Origin::Branch { of, .. } | Origin::Undo { of } => return Some(project.task(of).name.to_string()),
         Origin::Declared(_) | Origin::Added => return None,
     };
-    let item = item_of(task);
+    let item = task.item();
     let parent = item.get("parent").and_then(Value::as_str)?;
     let round = if task.round > 1 { format!("#{}", task.round) } else { String::new() };
     Some(format!("{}[{parent}]{round}", of.name))
 }
 
 /// Whether its answer is one that hands on work.
-fn plans(project: &Project, archive: &Archive, ix: TaskIx) -> bool {
-    let task = project.task(ix);
-    if !matches!(task.spec.action, Action::Agent(_)) || task.spec.foreach.is_some() {
-        return false;
-    }
-    let output = project.output_value(ix, &**archive.vault()).unwrap_or_default();
-    output.get("tasks").is_some_and(Value::is_array) && output.get("summary").is_some()
+fn plans(task: &Task, output: &Value) -> bool {
+    let is_agent = matches!(task.spec.action, Action::Agent(_)) && task.spec.foreach.is_none();
+    is_agent && output.get("tasks").is_some_and(Value::is_array) && output.get("summary").is_some()
 }
 
 fn row_of(
     project: &Project,
-    archive: &Archive,
     task: &Task,
     item: &Value,
+    output: &Value,
     created: Millis,
     ended: Option<Millis>,
 ) -> TaskRow {
-    let ix = project.find(&task.name);
-    let output =
-        ix.map(|ix| project.output_value(ix, &**archive.vault()).unwrap_or_default()).filter(|value| !value.is_null());
     let done_by = match &task.spec.action {
         Action::Agent(agent) => agent.role.clone(),
         other => other.keyword().to_owned(),
@@ -285,16 +282,11 @@ fn row_of(
         file_paths: texts(item, "files"),
         created_by: creator(project, task).unwrap_or_else(|| project.created.workflow.clone()),
         assigned_to: (task.attempt.0 > 0).then_some(done_by),
-        result: output.map(|value| value.to_string()),
+        result: (!output.is_null()).then(|| output.to_string()),
         error: task.failure().filter(|_| task.status != TaskStatus::Completed).map(ToString::to_string),
         created_at: created.to_rfc3339(),
         completed_at: ended.filter(|_| task.status.is_terminal()).map(Millis::to_rfc3339),
     }
-}
-
-fn item_of(task: &Task) -> Value {
-    let item = task.more.as_ref().and_then(|more| more.item.as_deref());
-    item.and_then(|item| serde_json::from_str(item).ok()).unwrap_or_default()
 }
 
 /// A field of an item, or of the object that a stage of it is about.
