@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::text::Markdown;
-use super::{Answer, pretty};
+use super::{Answer, commit, pretty};
 
 /// A contract.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ impl Answer for InterfaceContract {
                 "data_models": list(object(json!({ "name": text, "form": text, "fields": list(typed) }))),
                 "test_skeletons": list(object(json!({ "path": text, "covers": texts }))),
                 "openapi": { "type": "object", "description": "An OpenAPI document, only when there is an HTTP interface." },
-                "commit_message": { "type": "string", "minLength": 1, "maxLength": 4000, "description": "A line of at most 72 characters, a blank line, the why." }
+                "commit_message": commit::schema()
             },
             "required": ["summary", "interfaces", "data_models", "test_skeletons", "commit_message"],
             "additionalProperties": false

@@ -87,19 +87,7 @@ impl Answer for Decomposition {
                             "priority": { "type": "integer", "minimum": 1, "maximum": 10, "description": "10 is the most urgent." },
                             "estimated_time": { "type": "integer", "minimum": 1, "maximum": 604800, "description": "Seconds." },
                             "tools": texts,
-                            "validation_rules": {
-                                "type": "array",
-                                "minItems": 1,
-                                "items": {
-                                    "type": "object",
-                                    "properties": {
-                                        "description": text,
-                                        "command": { "type": "string", "minLength": 1, "description": "A shell command, run at the top of the repository, that succeeds when it holds." }
-                                    },
-                                    "required": ["description", "command"],
-                                    "additionalProperties": false
-                                }
-                            }
+                            "validation_rules": Criterion::list_schema()
                         },
                         "required": ["id", "type", "title", "description", "prompt", "dependencies", "priority", "estimated_time", "tools", "validation_rules"],
                         "additionalProperties": false

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::text::Markdown;
-use super::{Answer, pretty};
+use super::{Answer, commit, pretty};
 
 /// A diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Answer for Diagnosis {
                 "instructions": { "type": "string", "minLength": 1, "description": "What has to be done; where it is repaired, what was done." },
                 "fixed": { "type": "boolean", "description": "Whether it is repaired. `false` stops the work and asks a person." },
                 "risks": { "type": "array", "items": text },
-                "commit_message": { "type": "string", "minLength": 1, "maxLength": 4000, "description": "A line of at most 72 characters, a blank line, the why." }
+                "commit_message": commit::schema()
             },
             "required": ["summary", "cause", "route", "instructions", "fixed", "risks", "commit_message"],
             "additionalProperties": false

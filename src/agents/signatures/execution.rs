@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Answer;
 use super::text::Markdown;
+use super::{Answer, commit};
 
 /// What a worker hands up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Answer for Execution {
                 "deviations": texts("Where it was done otherwise than the task said, and why."),
                 "findings": texts("What was found that the planner did not know."),
                 "feedback": texts("On the task itself: what was unclear, too large, wrong."),
-                "commit_message": { "type": "string", "minLength": 1, "maxLength": 4000, "description": "A line of at most 72 characters, a blank line, the why." }
+                "commit_message": commit::schema()
             },
             "required": ["done", "notes", "concerns", "deviations", "findings", "feedback", "commit_message"],
             "additionalProperties": false
@@ -49,8 +49,7 @@ impl Answer for Execution {
     }
 
     fn faults(&self) -> Vec<String> {
-        let empty = self.commit_message.lines().next().unwrap_or_default().trim().is_empty();
-        if empty { vec!["/commit_message: its first line is empty".to_owned()] } else { Vec::new() }
+        commit::faults(&self.commit_message)
     }
 
     fn artifacts(&self, _: &Value) -> Vec<(&'static str, String)> {

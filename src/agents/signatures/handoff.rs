@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Answer;
 use super::text::Markdown;
+use super::{Answer, commit};
 
 /// A handoff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Answer for Handoff {
                 },
                 "tests": texts,
                 "risks": texts,
-                "commit_message": { "type": "string", "minLength": 1, "maxLength": 4000, "description": "A line of at most 72 characters, a blank line, the why." }
+                "commit_message": commit::schema()
             },
             "required": ["summary", "changes", "tests", "risks", "commit_message"],
             "additionalProperties": false
@@ -61,9 +61,7 @@ impl Answer for Handoff {
     }
 
     fn faults(&self) -> Vec<String> {
-        let subject = self.commit_message.lines().next().unwrap_or_default();
-        let empty = subject.trim().is_empty();
-        if empty { vec!["/commit_message: its first line is empty".to_owned()] } else { Vec::new() }
+        commit::faults(&self.commit_message)
     }
 
     fn artifacts(&self, _: &Value) -> Vec<(&'static str, String)> {

@@ -4,6 +4,7 @@
 mod analysis;
 mod assessment;
 mod blueprint;
+mod commit;
 mod contract;
 mod decomposition;
 mod delegation;

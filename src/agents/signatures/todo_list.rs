@@ -80,6 +80,25 @@ pub struct Criterion {
     pub command: String,
 }
 
+impl Criterion {
+    /// The schema of a list of them, one at least.
+    pub(super) fn list_schema() -> Value {
+        json!({
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "description": { "type": "string", "minLength": 1 },
+                    "command": { "type": "string", "minLength": 1, "description": "A shell command, run at the top of the repository, that succeeds when it holds." }
+                },
+                "required": ["description", "command"],
+                "additionalProperties": false
+            }
+        })
+    }
+}
+
 impl Answer for TodoList {
     const NAME: &'static str = "todo_list";
 
@@ -103,19 +122,7 @@ impl Answer for TodoList {
                             "agent_role": { "enum": ["architect", "coder", "tester", "debugger"], "description": "Who begins: `architect` where an interface has to be settled first, `coder` where none is needed, `tester` where only tests are missing. `debugger` is for branches." },
                             "priority": { "type": "integer", "minimum": 1, "maximum": 10, "description": "10 is the most urgent." },
                             "needs": texts,
-                            "acceptance_criteria": {
-                                "type": "array",
-                                "minItems": 1,
-                                "items": {
-                                    "type": "object",
-                                    "properties": {
-                                        "description": text,
-                                        "command": { "type": "string", "minLength": 1, "description": "A shell command, run at the top of the repository, that succeeds when it holds." }
-                                    },
-                                    "required": ["description", "command"],
-                                    "additionalProperties": false
-                                }
-                            },
+                            "acceptance_criteria": Criterion::list_schema(),
                             "expected_artifacts": texts,
                             "metrics": texts,
                             "parent_id": text,

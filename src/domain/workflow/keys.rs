@@ -465,6 +465,39 @@ pub static LOOP_BACK: Object = Object {
 
 const COMMANDS: Shape = Shape::Either(&[Shape::Template, Shape::List(&Shape::Template), Shape::Object(&COMMAND)]);
 
+const ONE_COMMAND: Shape = Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]);
+const QUESTION: Shape = Shape::Either(&[Shape::Template, Shape::Object(&APPROVAL)]);
+const TIME_LIMITS: Shape = Shape::Either(&[Shape::Duration, Shape::Object(&TIMEOUT)]);
+
+// What is said of tasks and of kinds alike.
+const APPROVAL_KEY: Key = key("approval", QUESTION, "A question to a person.");
+const MERGE_KEY: Key = key(
+    "merge",
+    Shape::Boolean,
+    "Its files are merged into the integration branch; it is completed when they are there.",
+);
+const JOIN_KEY: Key =
+    key("join", JOIN, "What has to have become of its needs: all went well (default), all settled, or any.");
+const ENV_KEY: Key = key("env", Shape::Map(&Shape::Scalar), "Environment of its commands, added to the workflow's.");
+const TIMEOUT_KEY: Key = key("timeout", TIME_LIMITS, "Time limits per attempt.");
+const SANDBOX_KEY: Key =
+    key("sandbox", Shape::Object(&SANDBOX), "What its commands need to reach; what it does not say is the workflow's.");
+const RETRY_KEY: Key =
+    key("retry", Shape::Object(&RETRY), "Its own retry policy; what it does not say is the workflow's.");
+const GROUP_KEY: Key = key("group", Shape::Name, "The group of `limits.groups` that it counts against.");
+const EFFECT_KEY: Key = key(
+    "effect",
+    Shape::Choice(&["pure", "idempotent", "restorable", "probed", "once"]),
+    "What may be done when a crash leaves its outcome unknown.",
+);
+const PROBE_KEY: Key = key("probe", ONE_COMMAND, "A command that succeeds when the effect has already happened.");
+const OUTPUT_KEY: Key =
+    key("output", Shape::Choice(&["auto", "text", "json", "lines"]), "How its output is read (default auto).");
+const VALIDATE_KEY: Key = key("validate", COMMANDS, "Commands that must succeed before it counts as completed.");
+const ON_FAILURE_KEY: Key =
+    key("on_failure", Shape::Object(&BRANCH), "What is done when its attempts are used up, before it is tried again.");
+const UNDO_KEY: Key = key("undo", ONE_COMMAND, "A command that takes its effect back, for `cancel`.");
+
 /// One task.
 pub static TASK: Object = Object {
     name: "task",
@@ -474,7 +507,7 @@ pub static TASK: Object = Object {
         key("description", Shape::Text, "For people; shown beside the name."),
         key("needs", Shape::Either(&[Shape::Name, Shape::List(&Shape::Name)]), "Tasks that must be done before."),
         key("run", Shape::Template, "A shell command. Quote values with the filter `sh`: `{{ inputs.version | sh }}`."),
-        key("approval", Shape::Either(&[Shape::Template, Shape::Object(&APPROVAL)]), "A question to a person."),
+        APPROVAL_KEY,
         key("wait", Shape::Either(&[Shape::Duration, Shape::Object(&WAIT)]), "A pause until a time or a signal."),
         key("http", Shape::Either(&[Shape::Template, Shape::Object(&HTTP)]), "An HTTP request."),
         key("workflow", Shape::Either(&[Shape::Text, Shape::Object(&CHILD)]), "A child project."),
@@ -485,11 +518,7 @@ pub static TASK: Object = Object {
             "An agent by its role; it is given the task's `with`.",
         ),
         key("land", Shape::Object(&LAND), "Merge the integration branch into a branch of yours."),
-        key(
-            "merge",
-            Shape::Boolean,
-            "Its files are merged into the integration branch; it is completed when they are there.",
-        ),
+        MERGE_KEY,
         key(
             "when",
             Shape::Either(&[Shape::Expression, Shape::Boolean]),
@@ -515,49 +544,29 @@ pub static TASK: Object = Object {
             Shape::Expression,
             "Further elements that an element gives once it is done, read from its `output`.",
         ),
-        key("join", JOIN, "What has to have become of its needs: all went well (default), all settled, or any."),
+        JOIN_KEY,
         key("with", Shape::Map(&Shape::Any), "Values for the templates of this task, read as `with.NAME`."),
-        key("env", Shape::Map(&Shape::Scalar), "Environment of its commands, added to the workflow's."),
+        ENV_KEY,
         key(
             "secrets",
             Shape::List(&Shape::Text),
             "Secrets of yours that it is handed, by name: as variables of its commands, as `$NAME` in headers of its request.",
         ),
-        key("timeout", Shape::Either(&[Shape::Duration, Shape::Object(&TIMEOUT)]), "Time limits per attempt."),
-        key(
-            "sandbox",
-            Shape::Object(&SANDBOX),
-            "What its commands need to reach; what it does not say is the workflow's.",
-        ),
-        key("retry", Shape::Object(&RETRY), "Its own retry policy; what it does not say is the workflow's."),
+        TIMEOUT_KEY,
+        SANDBOX_KEY,
+        RETRY_KEY,
         key(
             "priority",
             Shape::Either(&[Shape::Integer(1, 10), Shape::Choice(&["low", "normal", "high", "critical"])]),
             "1 to 10, or low (2), normal (5), high (8), critical (10).",
         ),
-        key("group", Shape::Name, "The group of `limits.groups` that it counts against."),
-        key(
-            "effect",
-            Shape::Choice(&["pure", "idempotent", "restorable", "probed", "once"]),
-            "What may be done when a crash leaves its outcome unknown.",
-        ),
-        key(
-            "probe",
-            Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]),
-            "A command that succeeds when the effect has already happened.",
-        ),
-        key("output", Shape::Choice(&["auto", "text", "json", "lines"]), "How its output is read (default auto)."),
-        key("validate", COMMANDS, "Commands that must succeed before it counts as completed."),
-        key(
-            "on_failure",
-            Shape::Object(&BRANCH),
-            "What is done when its attempts are used up, before it is tried again.",
-        ),
-        key(
-            "undo",
-            Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]),
-            "A command that takes its effect back, for `cancel`.",
-        ),
+        GROUP_KEY,
+        EFFECT_KEY,
+        PROBE_KEY,
+        OUTPUT_KEY,
+        VALIDATE_KEY,
+        ON_FAILURE_KEY,
+        UNDO_KEY,
     ],
 };
 
@@ -572,61 +581,37 @@ pub static KIND: Object = Object {
     keys: &[
         key("description", Shape::Text, "For people."),
         key("run", Shape::Template, "A shell command."),
-        key("approval", Shape::Either(&[Shape::Template, Shape::Object(&APPROVAL)]), "A question to a person."),
+        APPROVAL_KEY,
         key(
             "agent",
             Shape::Either(&[Shape::Name, Shape::Object(&AGENT)]),
             "An agent by its role; it is given the kind's `with`.",
         ),
-        key(
-            "merge",
-            Shape::Boolean,
-            "Its files are merged into the integration branch; it is completed when they are there.",
-        ),
+        MERGE_KEY,
         key(
             "when",
             Shape::Either(&[Shape::Expression, Shape::Boolean]),
             "A condition; when it is false the element is skipped and what needs it goes on.",
         ),
         key("with", Shape::Map(&Shape::Any), "Values for its templates, read as `with.NAME`."),
-        key("env", Shape::Map(&Shape::Scalar), "Environment of its commands, added to the workflow's."),
-        key("timeout", Shape::Either(&[Shape::Duration, Shape::Object(&TIMEOUT)]), "Time limits per attempt."),
-        key(
-            "sandbox",
-            Shape::Object(&SANDBOX),
-            "What its commands need to reach; what it does not say is the workflow's.",
-        ),
-        key("retry", Shape::Object(&RETRY), "Its own retry policy; what it does not say is the workflow's."),
+        ENV_KEY,
+        TIMEOUT_KEY,
+        SANDBOX_KEY,
+        RETRY_KEY,
         key(
             "priority",
             Shape::Either(&[Shape::Integer(1, 10), Shape::Choice(&["low", "normal", "high", "critical"])]),
             "1 to 10, or low (2), normal (5), high (8), critical (10); an element's own field `priority` goes before it.",
         ),
-        key("group", Shape::Name, "The group of `limits.groups` that it counts against."),
-        key("output", Shape::Choice(&["auto", "text", "json", "lines"]), "How its output is read (default auto)."),
-        key("validate", COMMANDS, "Commands that must succeed before it counts as completed."),
-        key(
-            "on_failure",
-            Shape::Object(&BRANCH),
-            "What is done when its attempts are used up, before it is tried again.",
-        ),
-        key(
-            "effect",
-            Shape::Choice(&["pure", "idempotent", "restorable", "probed", "once"]),
-            "What may be done when a crash leaves its outcome unknown.",
-        ),
-        key(
-            "probe",
-            Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]),
-            "A command that succeeds when the effect has already happened.",
-        ),
-        key(
-            "undo",
-            Shape::Either(&[Shape::Template, Shape::Object(&COMMAND)]),
-            "A command that takes its effect back, for `cancel`.",
-        ),
+        GROUP_KEY,
+        OUTPUT_KEY,
+        VALIDATE_KEY,
+        ON_FAILURE_KEY,
+        EFFECT_KEY,
+        PROBE_KEY,
+        UNDO_KEY,
         key("more", Shape::Expression, "Further elements that it gives once it is done, read from its `output`."),
-        key("join", JOIN, "What has to have become of its needs: all went well (default), all settled, or any."),
+        JOIN_KEY,
     ],
 };
 

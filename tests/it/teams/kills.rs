@@ -2,33 +2,22 @@
 
 use std::time::{Duration, Instant};
 
+use wfctl::domain::retry::split_mix;
+
 use super::crew::{Crew, ID, has_python};
-use super::{autonomous_app, contract_first, strategy};
+use super::{autonomous_app, contract_first, kills_or, strategy};
 
 /// Kills of each team where nobody says otherwise.
-const KILLS: u64 = 4;
+const KILLS: usize = 4;
 const POLL: Duration = Duration::from_millis(15);
 const PATIENCE: Duration = Duration::from_secs(240);
 
-#[expect(clippy::disallowed_methods, reason = "how long a test takes is chosen by its caller")]
-fn kills() -> u64 {
-    std::env::var("WFCTL_TEAM_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS)
-}
-
-/// A number that depends on `seed` alone.
-fn dice(seed: u64) -> u64 {
-    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 /// Runs a team to its end and kills it on the way, each time after so many further records.
 #[expect(clippy::disallowed_methods, reason = "a bound on waiting for another process")]
-fn killed(team: &Crew, records: usize, kills: u64) {
+fn killed(team: &Crew, records: usize, kills: usize) {
     let start = Instant::now();
     let mut running = team.begin();
-    let mut marks: Vec<usize> = (0..kills).map(|kill| 1 + dice(kill) as usize % records).collect();
+    let mut marks: Vec<usize> = (0..kills).map(|kill| 1 + split_mix(kill as u64) as usize % records).collect();
     marks.sort_unstable();
     for mark in marks {
         while team.records() < mark && running.try_wait().unwrap().is_none() {
@@ -58,7 +47,7 @@ fn ends_the_same(team: impl Fn() -> Crew) {
     let done = undisturbed.run();
     assert_eq!(done.code, Some(0), "{}", done.err);
     let other = team();
-    killed(&other, undisturbed.records(), kills());
+    killed(&other, undisturbed.records(), kills_or(KILLS));
     assert_eq!(other.files(), undisturbed.files());
     other.is_tidy();
 }

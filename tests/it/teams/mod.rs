@@ -11,6 +11,8 @@ mod strategy;
 
 use std::collections::BTreeMap;
 
+use wfctl::domain::retry::split_mix;
+
 use crate::rig::{Done, Rig, until};
 
 /// How many runs of each workflow are killed, three times each; more with `WFCTL_TEAM_KILLS`.
@@ -112,14 +114,14 @@ impl Team {
     }
 }
 
-/// Triples of moments in a run of so many records.
+/// How often a team is killed: as the long version asks for, else so often.
 #[expect(clippy::disallowed_methods, reason = "a long version by request")]
+fn kills_or(usual: usize) -> usize {
+    std::env::var("WFCTL_TEAM_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Triples of moments in a run of so many records.
 fn moments(records: usize) -> impl Iterator<Item = Vec<usize>> {
-    let kills = std::env::var("WFCTL_TEAM_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
-    let mut dice = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = move || {
-        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        1 + (dice >> 33) as usize % records
-    };
-    (0..kills).map(move |_| (0..3).map(|_| next()).collect())
+    let moment = move |at: usize| 1 + split_mix(at as u64) as usize % records;
+    (0..kills_or(KILLS)).map(move |run| (0..3).map(|kill| moment(3 * run + kill)).collect())
 }
