@@ -188,7 +188,7 @@ impl<'l> Running<'l> {
         let (mut prepared, line) = match &command.contained {
             Containment::Open => (prepared(&program, &command.dir, env), None),
             Containment::Sandbox { sandbox, policy } => {
-                let (prepared, line) = sandbox.prepare(policy, &program, &command.dir, env)?;
+                let (prepared, line) = sandbox.prepare(policy, &program, &command.dir, env, None)?;
                 (prepared, Some(line))
             }
         };

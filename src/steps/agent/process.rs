@@ -40,8 +40,8 @@ pub(in crate::steps) struct Shell<'s> {
 pub(in crate::steps) struct Witness(Arc<Mutex<Option<Arc<Attestation>>>>);
 
 impl Witness {
-    fn saw(&self, ran_under: Attestation) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ran_under));
+    pub(in crate::steps) fn saw(&self, ran_under: Arc<Attestation>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ran_under);
     }
 
     /// What the last command since this was asked ran under.
@@ -135,7 +135,7 @@ impl<'s> Shell<'s> {
             }
             Err(error) => return Ok(refused(&error.to_string(), duration_ms)),
         };
-        self.witness.saw(report.ran_under);
+        self.witness.saw(Arc::new(report.ran_under));
         let (code, timed_out) = match report.end {
             End::Exited(code) => (Some(code), false),
             End::Signalled(_) | End::Flooded => (None, false),
@@ -177,16 +177,21 @@ fn taken(log: &Path) -> std::io::Result<Vec<u8>> {
 
 /// What an agent's commands inherit: what every command does, without what pays for models or is a secret of the user's.
 fn environment(settings: &Settings, order: &StepOrder, allowed: &Allowance) -> Vec<(OsString, OsString)> {
+    let is_secret = withheld(settings, order);
+    step_environment(settings, order, allowed, &[]).into_iter().filter(|(name, _)| !is_secret(name)).collect()
+}
+
+/// Tells the names of variables that pay for models or are a secret of the user's.
+pub(super) fn withheld(settings: &Settings, order: &StepOrder) -> impl Fn(&OsString) -> bool + use<> {
     let mut keys = settings.models.key_names();
     if let StepRequest::Agent(agent) = &order.request {
         // Of the pinned definition: after a restart nobody may have asked a model yet.
         keys.extend(agent.models.models.providers.values().filter_map(|provider| provider.key_env.clone()));
     }
-    let secret = |name: &OsString| {
+    move |name| {
         let text = name.to_string_lossy();
         secrets::withheld(&text) || keys.contains(&*text)
-    };
-    step_environment(settings, order, allowed, &[]).into_iter().filter(|(name, _)| !secret(name)).collect()
+    }
 }
 
 #[async_trait]
