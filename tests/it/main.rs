@@ -12,6 +12,7 @@ mod held;
 mod index;
 mod mcp;
 mod mcp_client;
+mod mcp_contained;
 mod mcp_http;
 mod mcp_servers;
 mod memory;

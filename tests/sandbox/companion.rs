@@ -25,7 +25,6 @@ const PROBES: &[&str] = &[
     "read_temporary_file",
     "write_absolute",
     "write_through_symlink",
-    "write_through_open_descriptor",
     "write_repository",
     "signal_outside",
     "descriptors_of_one",
