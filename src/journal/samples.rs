@@ -154,7 +154,9 @@ fn call_intent() -> CallIntent {
 }
 
 fn attestation() -> Arc<Attestation> {
-    Arc::new(Attestation { backend: "native".to_owned(), layers: vec!["landlock 7".to_owned(), "seccomp".to_owned()] })
+    let took = Took { memory_bytes: Some(1 << 30), cpu_ms: Some(1_230), memory_kills: 1 };
+    let layers = vec!["landlock 7".to_owned(), "seccomp".to_owned()];
+    Arc::new(Attestation { backend: "native".to_owned(), layers, took })
 }
 
 fn call_outcome() -> CallOutcome {

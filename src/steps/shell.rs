@@ -6,12 +6,13 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::containment::passed_on;
+use super::memory::out_of_memory;
 use super::runner::{Done, Settings, off_the_loop, stopped};
 use super::value;
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
-use crate::domain::sandbox::Allowance;
+use crate::domain::sandbox::{Allowance, SandboxLimits};
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
 use crate::secrets::Secret;
@@ -149,7 +150,7 @@ impl ShellStep<'_> {
             End::Exited(code) => Some(code),
             End::Signalled(_) | End::Stopped(_) | End::Flooded | End::LogFailed(_) => None,
         };
-        let result = failure_of(&report)
+        let result = failure_of(&report, &order.allowed.limits)
             .map_or_else(|| value::of(&report.output.stdout, format).and_then(|value| self.settings.keep(&value)), Err);
         let ran_under = Some(Arc::new(report.ran_under));
         match log {
@@ -222,9 +223,13 @@ pub(super) fn told(settings: &Settings, order: &StepOrder) -> [(&'static str, St
 }
 
 /// Why a command that ended did not succeed.
-fn failure_of(report: &Report) -> Option<Failure> {
+fn failure_of(report: &Report, limits: &SandboxLimits) -> Option<Failure> {
     let fail = |class, what: String| {
         let said = said(report);
+        let what = match out_of_memory(&report.ran_under, limits) {
+            Some(cause) => format!("{cause}; {what}"),
+            None => what,
+        };
         Some(Failure::new(class, if said.is_empty() { what } else { format!("{what}: {said}") }))
     };
     match &report.end {

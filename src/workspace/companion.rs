@@ -20,7 +20,7 @@ use super::git;
 use super::group::ProcessGroup;
 use super::leftovers::{Leftovers, STEP_VARIABLE};
 use super::sandbox::{self, Containment, Line};
-use crate::domain::sandbox::Attestation;
+use crate::domain::sandbox::{Attestation, Took};
 
 /// How much of what it says on stderr is kept: the end, for when it fails.
 const KEPT_BYTES: usize = 2 * 1024;
@@ -163,11 +163,14 @@ impl Companion {
         String::from_utf8_lossy(&said).trim().to_owned()
     }
 
-    /// What it runs under. `None`: it was not started yet, or not at all.
+    /// What it runs under; what it takes is known at its end. `None`: it was not started yet, or not at all.
     pub fn runs_under(&mut self) -> Option<Attestation> {
         match &mut self.line {
             None => Some(Attestation::none()),
-            Some(line) => line.so_far().ok().map(|outcome| outcome.ran_under),
+            Some(line) => {
+                let told = line.so_far().ok()?;
+                Some(Attestation { took: Took::default(), ..told.ran_under })
+            }
         }
     }
 

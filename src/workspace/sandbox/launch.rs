@@ -28,7 +28,7 @@ use super::order::{Bounded, Maker, Order};
 use super::policy::{Network, Policy};
 use super::report::Told;
 use super::{Error, Sandbox, plan, stage};
-use crate::domain::sandbox::{Attestation, Backend};
+use crate::domain::sandbox::{Attestation, Backend, Took};
 
 /// How often a sandbox that ended without a word is made.
 const TRIES: u32 = 3;
@@ -54,7 +54,7 @@ pub struct Line {
     /// The socket of the engine that makes the container.
     engine: Option<PathBuf>,
     /// Removed with the line, once nobody is left in it.
-    _group: Option<Group>,
+    group: Option<Group>,
 }
 
 /// How a contained command ended, as the stage told.
@@ -116,7 +116,7 @@ impl Sandbox {
         let version = self.bwrap.as_ref().map(|(_, version)| version.clone());
         let engine = self.container.as_ref().map(|engine| engine.socket.clone());
         let (heard, process_one, backend) = (Vec::new(), None, self.backend);
-        Ok((command, Line { socket: ours, heard, process_one, backend, version, engine, _group: group }))
+        Ok((command, Line { socket: ours, heard, process_one, backend, version, engine, group }))
     }
 
     /// Who makes the sandbox of one command.
@@ -269,6 +269,7 @@ impl Line {
         let mut layers: Vec<String> = own.collect();
         let mut end = None;
         let mut is_in_force = false;
+        let mut told_took = Took::default();
         let last = if self.engine.is_some() { LAST_OF_CONTAINER } else { LAST_OF_STAGE };
         for told in heard.lines().filter_map(Told::parse) {
             match told {
@@ -280,11 +281,24 @@ impl Line {
                 Told::NotStarted(errno) => return Err(Error::NotStarted(io::Error::from_raw_os_error(errno))),
                 Told::Exited(code) => end = end.or(Some(Ok(code))),
                 Told::Signalled(signal) => end = end.or(Some(Err(signal))),
+                // Each says more than the one before.
+                Told::Took { cpu_ms, memory_bytes } => {
+                    told_took.cpu_ms = Some(cpu_ms);
+                    told_took.memory_bytes = Some(memory_bytes);
+                }
+                Told::MemoryKills(count) => told_took.memory_kills = count,
             }
         }
         if !is_in_force {
             return Err(Error::Silent { backend, stderr: String::new() });
         }
-        Ok(Outcome { ran_under: Attestation { backend: backend.to_owned(), layers }, end })
+        // A control group counts everybody, those too that nobody has waited for.
+        let counted = self.group.as_ref().map(Group::took).unwrap_or_default();
+        let took = Took {
+            memory_bytes: counted.memory_bytes.or(told_took.memory_bytes),
+            cpu_ms: counted.cpu_ms.or(told_took.cpu_ms),
+            memory_kills: counted.memory_kills.max(told_took.memory_kills),
+        };
+        Ok(Outcome { ran_under: Attestation { backend: backend.to_owned(), layers, took }, end })
     }
 }
