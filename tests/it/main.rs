@@ -29,5 +29,6 @@ mod teams;
 mod traces;
 mod trust;
 mod verbs;
+mod watched;
 mod workflows;
 mod worktrees;

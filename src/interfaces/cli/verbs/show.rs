@@ -88,6 +88,7 @@ fn row(task: &TaskView, now: Millis) -> Vec<table::Cell> {
         (task_tone(task.status), task.status.name().to_owned()),
         (Tone::Dim, took),
         (Tone::Dim, attempt),
+        (Tone::Dim, task.took.to_string()),
         plain(harmless(&text).chars().take(100).collect::<String>()),
     ]
 }
