@@ -12,7 +12,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, CallIx, Digest, Epoch, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus};
 use crate::domain::payload::{BlobRef, Payload};
-use crate::domain::sandbox::Attestation;
+use crate::domain::sandbox::{Attestation, Took};
 use crate::domain::time::Millis;
 use crate::domain::workflow::{EffectClass, WorkspaceKind};
 
