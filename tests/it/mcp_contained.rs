@@ -157,6 +157,9 @@ fn what_the_person_grants_a_server_is_that_servers_alone() {
 fn a_server_runs_outside_when_the_person_says_so() {
     let Some(house) = House::with("auto") else { return };
     house.prepare("auto", "sandbox = false", &[]);
+    let trust = house.rig.wary(&["trust", "--yes"]).current_dir(house.rig.path("r")).output().unwrap();
+    let shown = String::from_utf8_lossy(&trust.stderr).into_owned();
+    assert!(shown.contains("use your MCP server sly, which runs as you, without a sandbox"), "{shown}");
     let run = house.run();
     assert_eq!(run.code, Some(0), "{}{}", run.err, house.rig.wfctl(&["show", "p"]).out);
     let told = house.transcript();
@@ -164,9 +167,6 @@ fn a_server_runs_outside_when_the_person_says_so() {
     assert_eq!(ran_under(&records(&house.rig, "p")), [("mcp__sly__look".to_owned(), "none".to_owned())]);
     let doctor = house.rig.wfctl(&["doctor"]).out;
     assert!(doctor.contains("server sly runs as you, without a sandbox"), "{doctor}");
-    let trust = house.rig.wary(&["trust", "--yes"]).current_dir(house.rig.path("r")).output().unwrap();
-    let shown = String::from_utf8_lossy(&trust.stderr).into_owned();
-    assert!(shown.contains("use your MCP server sly, which runs as you, without a sandbox"), "{shown}");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_server_that_cannot_begin_names_the_key_to_write() {
     house.prepare("auto", "", &[]);
     let run = house.run();
     assert_ne!(run.code, Some(0));
-    let told = house.rig.wfctl(&["show", "p"]).out;
+    let told = house.rig.wfctl(&["events", "p"]).out;
     let program = house.rig.folder().join("tools/sly");
     assert!(told.contains(&format!("allow_read = [{program:?}]")) && told.contains("[mcpServers.sly]"), "{told}");
 }
@@ -186,7 +186,7 @@ fn a_server_is_not_started_beside_a_container() {
     house.prepare("docker", "", &[]);
     let run = house.run();
     assert_ne!(run.code, Some(0));
-    let told = house.rig.wfctl(&["show", "p"]).out;
+    let told = house.rig.wfctl(&["events", "p"]).out;
     assert!(told.contains("cannot run in a container (docker)") && told.contains("sandbox = false"), "{told}");
 }
 

@@ -39,8 +39,8 @@ impl Encloses for Ground<'_> {
         let is_granted = |name: &std::ffi::OsString| name.to_str().is_some_and(|name| server.allow_env.contains(name));
         let is_secret = withheld(settings, order);
         let mut environment: Variables = inherited.filter(|(name, _)| is_granted(name) || !is_secret(name)).collect();
-        put(&mut environment, UNATTENDED.map(|(name, value)| (name.into(), value.into())).into());
-        put(&mut environment, told(settings, order).map(|(name, value)| (name.into(), value.into())).into());
+        put(&mut environment, Vec::from(UNATTENDED.map(|(name, value)| (name.into(), value.into()))));
+        put(&mut environment, Vec::from(told(settings, order).map(|(name, value)| (name.into(), value.into()))));
         put(&mut environment, given.clone());
         let dir = self.lease.dir();
         let contained = settings.containments.of(order, &allowed, dir, environment).await?;
