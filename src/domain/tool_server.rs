@@ -131,18 +131,21 @@ impl ToolServer {
 
     /// What it may reach beyond a step's commands, in words; each for itself.
     pub fn grants(&self) -> Vec<String> {
-        let words = |what: &'static str, names: Vec<&str>| {
+        let of = |what: &'static str, names: Vec<&str>| {
             names.into_iter().map(move |name| format!("{what} {name}")).collect::<Vec<_>>()
         };
-        let names = |all: &'_ BTreeSet<String>| all.iter().map(String::as_str).collect::<Vec<_>>();
         [
-            words("read", names(&self.allow_read)),
-            words("write", names(&self.allow_write)),
-            words("reach", self.allow_net.patterns().collect()),
-            words("see the variable", names(&self.allow_env)),
+            of("read", words(&self.allow_read)),
+            of("write", words(&self.allow_write)),
+            of("reach", self.allow_net.patterns().collect()),
+            of("see the variable", words(&self.allow_env)),
         ]
         .concat()
     }
+}
+
+fn words(all: &BTreeSet<String>) -> Vec<&str> {
+    all.iter().map(String::as_str).collect()
 }
 
 #[cfg(test)]

@@ -41,7 +41,11 @@ const RELEASES: [Release; 3] = [
         head: "7b97f1d390cddf359d02f388eefb35a13a67293deeeae25717753f10368c950c",
         holds: without_amounts,
     },
-    Release { folder: PRESENT, head: "GOLDEN3", holds: samples::one_of_each },
+    Release {
+        folder: PRESENT,
+        head: "939ac4c1fb33c06bb6f7eb1cd46b4ccd9b0ed6eb2031576ff71c09ed981cda63",
+        holds: samples::one_of_each,
+    },
 ];
 /// The folder of what this release writes.
 const PRESENT: &str = "v3";
