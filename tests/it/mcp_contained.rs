@@ -147,7 +147,8 @@ fn what_the_person_grants_a_server_is_that_servers_alone() {
         let run = house.run();
         assert_eq!(run.code, Some(0), "{}{}", run.err, house.rig.wfctl(&["show", "p"]).out);
         let told = house.transcript();
-        assert!(told.contains("secret=yes net=yes leak=no key=of-the-person at=/tmp."), "{told}");
+        // It has the key, and models are not told it.
+        assert!(told.contains("secret=yes net=yes leak=no key=[secret] at=/tmp."), "{told}");
         assert!(told.contains("key of commands: .") && !told.contains("treasure"), "{told}");
     }
 }

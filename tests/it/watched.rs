@@ -26,8 +26,7 @@ fn a_command_that_is_out_of_memory_fails_with_that_cause_and_is_tried_again() {
     rig.write(
         "w.yaml",
         "name: w
-retry: {max_attempts: 2, initial: 1ms}
-on_exhausted: fail
+retry: {max_attempts: 2, initial: 1ms, on_exhausted: fail}
 sandbox: {limits: {memory: 128MiB}}
 tasks:
   hog: {run: 'head -c 1073741824 /dev/zero | tail -n 1 >/dev/null'}
