@@ -1,5 +1,8 @@
 //! Commands that take too much or do nothing: they are ended as a whole, the cause is told, and their task is tried again.
 
+use serde_json::json;
+
+use crate::mcp_servers::prepare;
 use crate::rig::Rig;
 
 /// The live processes of the host whose command line has `word`.
@@ -43,6 +46,21 @@ tasks:
     let metrics = rig.wfctl(&["metrics"]).out;
     assert!(metrics.contains("wfctl_command_memory_max_bytes{role=\"run\"} 1"), "{metrics}");
     assert!(metrics.contains("wfctl_command_cpu_seconds_total{role=\"run\"} "), "{metrics}");
+}
+
+/// A model is told, and what the command took counts for its task.
+#[test]
+fn an_agent_whose_command_is_out_of_memory_is_told_so() {
+    let Some(rig) = contained() else { return };
+    let turns =
+        json!([{"calls": [{"run_command": {"command": "head -c 1073741824 /dev/zero | tail -n 1 >/dev/null"}}]}]);
+    prepare(&rig, &["run_command"], &turns, "[sandbox]\nlimits = {memory = \"128MiB\"}\n");
+    let run = rig.wfctl_in("r", &["run", "w.yaml", "--id", "p"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let told = rig.wfctl(&["transcript", "p", "look", "--full"]).out;
+    assert!(told.contains("out of memory") && told.contains("128.0 MiB"), "{told}");
+    let shown = rig.wfctl(&["show", "p"]).out;
+    assert!(shown.contains(" s of processor, ") && shown.contains(" of memory"), "{shown}");
 }
 
 #[test]
