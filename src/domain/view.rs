@@ -109,7 +109,7 @@ pub struct TaskView {
     /// What it has for a worker outside, and who took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalWork>,
-    /// What the commands of its last attempt took of memory and processors.
+    /// What the commands of its last attempt took of memory and processors; left out once it has completed.
     #[serde(default, skip_serializing_if = "Took::is_nothing")]
     pub took: Took,
     /// Its last failure.

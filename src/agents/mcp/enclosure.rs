@@ -38,3 +38,10 @@ pub trait Encloses: Send + Sync {
 /// Servers that were started for one step: its sandbox is theirs, and they end with it.
 #[derive(Default)]
 pub struct OwnServers(pub(super) Mutex<BTreeMap<String, Arc<Connection>>>);
+
+impl OwnServers {
+    /// Whether there is one, or one is being started.
+    pub fn any(&self) -> bool {
+        self.0.try_lock().map_or(true, |own| !own.is_empty())
+    }
+}

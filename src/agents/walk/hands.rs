@@ -174,7 +174,9 @@ impl Walk<'_> {
         for (asked, _, arguments) in slots.iter().filter(|(_, slot, _)| slot.known.is_none()) {
             let run = async move {
                 let started = calls.monotonic_ms();
-                let result = site.run(ToolRun { name: &asked.label, arguments, maybe_ran: false, outputs }).await;
+                let result = site
+                    .run(ToolRun { name: &asked.label, arguments, effect: asked.effect, maybe_ran: false, outputs })
+                    .await;
                 calls.alive();
                 (result, calls.monotonic_ms().saturating_sub(started))
             };
@@ -220,7 +222,9 @@ impl Walk<'_> {
                     Ok(ToolResult { text, failed: true, full: None })
                 } else {
                     let outputs = &Recorded { outputs: &self.outputs, calls };
-                    self.site.run(ToolRun { name: &asked.label, arguments, maybe_ran: slot.lost, outputs }).await
+                    self.site
+                        .run(ToolRun { name: &asked.label, arguments, effect, maybe_ran: slot.lost, outputs })
+                        .await
                 };
                 calls.alive();
                 let mut outcome = self.tool_outcome(result, calls.monotonic_ms().saturating_sub(started))?;

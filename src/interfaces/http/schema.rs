@@ -135,7 +135,7 @@ pub struct Task {
     /// What it has for a worker outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     external: Option<ExternalWork>,
-    /// What the commands of its last attempt took of memory and processors.
+    /// What the commands of its last attempt took of memory and processors; left out once it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     took: Option<Took>,
     /// Its last failure.
