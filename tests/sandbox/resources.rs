@@ -116,7 +116,7 @@ fn what_takes_too_much_memory_is_told_apart() {
         match is_bounded_together && took.memory_kills > 0 {
             true => assert!(took.memory_bytes.unwrap() >= 200 << 20, "{took}"),
             // Each process was refused more than its bound.
-            false => assert!(took.memory_bytes.unwrap() >= 256 * 9 / 10 << 20, "{took}"),
+            false => assert!(took.memory_bytes.unwrap() >= (256 * 9 / 10) << 20, "{took}"),
         }
     }
 }
