@@ -336,7 +336,7 @@ fn fault_30_projects_of_every_released_journal_open_verify_and_are_shown() {
     use wfctl::journal::memory_store::MemoryStore;
     use wfctl::journal::store::{Frame, Store as _};
     let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores");
-    let made_with = stores.join("v2/projects.jsonl");
+    let made_with = stores.join("v3/projects.jsonl");
     if std::env::var_os("WFCTL_BLESS").is_some() && !made_with.exists() {
         let lines =
             ["lifecycle", "foreach_and_when", "cancel_with_undo", "external", "agent", "allows_more"].map(|wanted| {

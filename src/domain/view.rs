@@ -7,6 +7,7 @@ use super::event::{Actor, Event};
 use super::failure::Failure;
 use super::ids::{Digest, Epoch, ProjectId, Seq};
 use super::machine::{Phase, ProjectStatus, TaskStatus};
+use super::sandbox::Took;
 use super::time::Millis;
 
 /// One line of `wfctl list`. Also what the store keeps per project as an index.
@@ -108,6 +109,9 @@ pub struct TaskView {
     /// What it has for a worker outside, and who took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalWork>,
+    /// What the commands of its last attempt took of memory and processors; left out once it has completed.
+    #[serde(default, skip_serializing_if = "Took::is_nothing")]
+    pub took: Took,
     /// Its last failure.
     pub failure: Option<Failure>,
     /// Its output when completed: JSON, cut when long.

@@ -19,7 +19,7 @@ use crate::domain::time::Millis;
 
 /// The version of a kind's body that this release writes.
 fn version_of(kind: u16) -> u8 {
-    if older::CHANGED.contains(&kind) { 2 } else { 1 }
+    if older::CHANGED.contains(&kind) { 3 } else { 1 }
 }
 
 /// Kind numbers are below this; bodies must start with a one-byte variant position, which bincode gives below 251.
@@ -209,7 +209,7 @@ pub fn decode(bytes: &[u8], scratch: &mut Vec<u8>) -> Result<Record, Error> {
     let Some(position) = position(kind).filter(|_| is_known(kind, version)) else { return Err(unknown) };
     let malformed = |error: bincode::Error| Error::Malformed { problem: format!("its body cannot be read: {error}") };
     if version < version_of(kind) {
-        let event = older::decode(kind, &body[1..]).map_err(malformed)?;
+        let event = older::decode(kind, version, &body[1..]).map_err(malformed)?;
         return Ok(Record { seq, epoch, at, actor, event });
     }
     scratch.clear();

@@ -1,5 +1,7 @@
 //! The stored format, pinned: what the first release wrote must be read by every later one, byte for byte.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::chain::{self, ChainHead};
@@ -9,6 +11,7 @@ use super::store::Frame;
 use super::{reader, samples};
 use crate::domain::event::Event;
 use crate::domain::ids::{ProjectId, Seq};
+use crate::domain::sandbox::{Attestation, Took};
 
 /// One line of `frames.jsonl`.
 #[derive(Serialize, Deserialize)]
@@ -27,20 +30,25 @@ struct Release {
     holds: fn() -> Vec<Record>,
 }
 
-const RELEASES: [Release; 2] = [
+const RELEASES: [Release; 3] = [
     Release {
         folder: "v1",
         head: "bcb44b3b71468a5310188013f7778a0520a382fee2cc3526e2a9dd79a45ee880",
         holds: without_attestations,
     },
     Release {
-        folder: PRESENT,
+        folder: "v2",
         head: "7b97f1d390cddf359d02f388eefb35a13a67293deeeae25717753f10368c950c",
+        holds: without_amounts,
+    },
+    Release {
+        folder: PRESENT,
+        head: "939ac4c1fb33c06bb6f7eb1cd46b4ccd9b0ed6eb2031576ff71c09ed981cda63",
         holds: samples::one_of_each,
     },
 ];
 /// The folder of what this release writes.
-const PRESENT: &str = "v2";
+const PRESENT: &str = "v3";
 
 /// What the first version of the format could say.
 fn without_attestations() -> Vec<Record> {
@@ -54,6 +62,24 @@ fn without_attestations() -> Vec<Record> {
         Some(event)
     };
     samples::records(samples::one_of_each().into_iter().filter_map(|record| known(record.event)))
+}
+
+/// What the second version could say.
+fn without_amounts() -> Vec<Record> {
+    let forget = |ran_under: &mut Option<Arc<Attestation>>| {
+        if let Some(attestation) = ran_under {
+            Arc::make_mut(attestation).took = Took::default();
+        }
+    };
+    let known = |mut event: Event| {
+        match &mut event {
+            Event::StepFinished { outcome, .. } => forget(&mut outcome.ran_under),
+            Event::CallFinished { outcome, .. } => forget(&mut outcome.ran_under),
+            _ => {}
+        }
+        event
+    };
+    samples::records(samples::one_of_each().into_iter().map(|record| known(record.event)))
 }
 
 fn path(folder: &str) -> std::path::PathBuf {

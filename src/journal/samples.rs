@@ -12,7 +12,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{Attempt, CallIx, Digest, Epoch, ProjectId, Seq, StepIx, TaskIx};
 use crate::domain::machine::{Phase, ProjectStatus};
 use crate::domain::payload::{BlobRef, Payload};
-use crate::domain::sandbox::Attestation;
+use crate::domain::sandbox::{Attestation, Took};
 use crate::domain::time::Millis;
 use crate::domain::workflow::{EffectClass, WorkspaceKind};
 
@@ -154,7 +154,9 @@ fn call_intent() -> CallIntent {
 }
 
 fn attestation() -> Arc<Attestation> {
-    Arc::new(Attestation { backend: "native".to_owned(), layers: vec!["landlock 7".to_owned(), "seccomp".to_owned()] })
+    let took = Took { memory_bytes: Some(1 << 30), cpu_ms: Some(1_230), memory_kills: 1 };
+    let layers = vec!["landlock 7".to_owned(), "seccomp".to_owned()];
+    Arc::new(Attestation { backend: "native".to_owned(), layers, took })
 }
 
 fn call_outcome() -> CallOutcome {

@@ -4,6 +4,7 @@
 mod agent;
 mod containment;
 mod http;
+mod memory;
 mod merge;
 mod runner;
 mod secrets;

@@ -6,12 +6,13 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::containment::passed_on;
+use super::memory::out_of_memory;
 use super::runner::{Done, Settings, off_the_loop, stopped};
 use super::value;
 use crate::domain::effect::{StepOrder, StepRequest, StopCause};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
-use crate::domain::sandbox::Allowance;
+use crate::domain::sandbox::{Allowance, SandboxLimits};
 use crate::domain::workflow::OutputFormat;
 use crate::engine::ports::StepControl;
 use crate::secrets::Secret;
@@ -21,6 +22,8 @@ use crate::workspace::{Lease, command_line, excerpt, leftovers};
 /// Shells and `env` report a program that cannot be executed, or is not there, with these.
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
+/// An unattended git must neither ask for a password nor open an editor.
+pub(super) const UNATTENDED: [(&str, &str); 2] = [("GIT_TERMINAL_PROMPT", "0"), ("GIT_EDITOR", "true")];
 /// Shells report death by signal n as 128 + n; the highest signal of Linux is 64.
 const SIGNAL_CODES: std::ops::RangeInclusive<i32> = 129..=192;
 
@@ -81,7 +84,7 @@ impl ShellStep<'_> {
             End::Exited(0) => Ok(Some(self.kept(report, output))),
             // Not being able to ask is not a "no": the effect might be repeated.
             End::Exited(NOT_FOUND | NOT_EXECUTABLE) => {
-                Err(Failure::new(FailureClass::NotFound, format!("the probe cannot be run: {}", told(&report))))
+                Err(Failure::new(FailureClass::NotFound, format!("the probe cannot be run: {}", said(&report))))
             }
             End::Exited(_) => Ok(None),
             End::Signalled(_) | End::Stopped(_) | End::Flooded | End::LogFailed(_) => {
@@ -147,7 +150,7 @@ impl ShellStep<'_> {
             End::Exited(code) => Some(code),
             End::Signalled(_) | End::Stopped(_) | End::Flooded | End::LogFailed(_) => None,
         };
-        let result = failure_of(&report)
+        let result = failure_of(&report, &order.allowed.limits)
             .map_or_else(|| value::of(&report.output.stdout, format).and_then(|value| self.settings.keep(&value)), Err);
         let ran_under = Some(Arc::new(report.ran_under));
         match log {
@@ -196,20 +199,11 @@ pub(super) fn step_environment(
     allowed: &Allowance,
     handed: &[(String, Secret)],
 ) -> Vec<(OsString, OsString)> {
-    let told = [
-        (leftovers::STEP_VARIABLE, order.key()),
-        (leftovers::ENGINE_VARIABLE, settings.leftovers.engine_marker().to_owned()),
-        ("WFCTL_PROJECT", order.project.to_string()),
-        ("WFCTL_TASK", order.name.to_string()),
-        ("WFCTL_ATTEMPT", order.attempt.to_string()),
-    ];
-    // An unattended git must neither ask for a password nor open an editor.
-    let unattended = [("GIT_TERMINAL_PROMPT", "0".to_owned()), ("GIT_EDITOR", "true".to_owned())];
     let mut environment = passed_on(&settings.environment, allowed, &settings.secrets.withheld());
-    let added = unattended.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let added = UNATTENDED.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let added = added.chain(order.env.iter().cloned());
     let added = added.chain(handed.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned())));
-    let added = added.chain(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let added = added.chain(told(settings, order).into_iter().map(|(name, value)| (name.to_owned(), value)));
     for (name, value) in added {
         environment.retain(|(known, _)| *known != *name);
         environment.push((name.into(), value.into()));
@@ -217,11 +211,26 @@ pub(super) fn step_environment(
     environment
 }
 
+/// What every process of a step is told about itself.
+pub(super) fn told(settings: &Settings, order: &StepOrder) -> [(&'static str, String); 5] {
+    [
+        (leftovers::STEP_VARIABLE, order.key()),
+        (leftovers::ENGINE_VARIABLE, settings.leftovers.engine_marker().to_owned()),
+        ("WFCTL_PROJECT", order.project.to_string()),
+        ("WFCTL_TASK", order.name.to_string()),
+        ("WFCTL_ATTEMPT", order.attempt.to_string()),
+    ]
+}
+
 /// Why a command that ended did not succeed.
-fn failure_of(report: &Report) -> Option<Failure> {
+fn failure_of(report: &Report, limits: &SandboxLimits) -> Option<Failure> {
     let fail = |class, what: String| {
-        let told = told(report);
-        Some(Failure::new(class, if told.is_empty() { what } else { format!("{what}: {told}") }))
+        let said = said(report);
+        let what = match out_of_memory(&report.ran_under, limits) {
+            Some(cause) => format!("{cause}; {what}"),
+            None => what,
+        };
+        Some(Failure::new(class, if said.is_empty() { what } else { format!("{what}: {said}") }))
     };
     match &report.end {
         End::Exited(0) => None,
@@ -249,7 +258,7 @@ fn failure_of(report: &Report) -> Option<Failure> {
 }
 
 /// What the command said last: on stderr, else on stdout.
-fn told(report: &Report) -> String {
+fn said(report: &Report) -> String {
     let stderr = excerpt::last_line(&report.output.stderr_tail);
     if stderr.is_empty() { excerpt::last_line(&report.output.stdout_tail) } else { stderr }
 }

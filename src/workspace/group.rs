@@ -54,6 +54,14 @@ impl ProcessGroup {
         live_members(self.id()).next().is_some()
     }
 
+    /// Kills what is left, and tells how long the leader and those that it waited for were on processors.
+    pub async fn kill(&self) -> Option<u64> {
+        self.signal(Signal::KILL);
+        self.leader_exited().await.ok()?;
+        // As long as nobody takes it in, the kernel remembers.
+        procfs::stat(self.id()).map(|leader| leader.cpu_ms())
+    }
+
     /// Kills what is left of the group, reaps the leader and returns once every member is dead.
     pub async fn end(mut self) -> io::Result<ExitStatus> {
         self.signal(Signal::KILL);

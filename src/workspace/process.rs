@@ -31,7 +31,7 @@ use super::group::{ProcessGroup, code_or_signal};
 use super::leftovers::Leftovers;
 use super::sandbox::{self, Containment, Line};
 use crate::domain::effect::StopCause;
-use crate::domain::sandbox::Attestation;
+use crate::domain::sandbox::{Attestation, Took};
 use crate::telemetry::mask::Masker;
 
 /// How long a command's output is waited for after its leader exited, before its other members are killed: what a
@@ -188,7 +188,7 @@ impl<'l> Running<'l> {
         let (mut prepared, line) = match &command.contained {
             Containment::Open => (prepared(&program, &command.dir, env), None),
             Containment::Sandbox { sandbox, policy } => {
-                let (prepared, line) = sandbox.prepare(policy, &program, &command.dir, env)?;
+                let (prepared, line) = sandbox.prepare(policy, &program, &command.dir, env, None)?;
                 (prepared, Some(line))
             }
         };
@@ -288,6 +288,7 @@ impl<'l> Running<'l> {
     async fn finish(self, ended: io::Result<Cause>) -> Result<Report, Error> {
         let Self { group, mut stdout, mut stderr, mut capture, leftovers, line, name } = self;
         let id = group.id();
+        let cpu_ms = group.kill().await;
         let status = group.end().await;
         let told = match line {
             Some(line) => Some(line.finish().await),
@@ -305,7 +306,10 @@ impl<'l> Running<'l> {
                 Room::Full => Ok((Room::Full, Room::Full)),
             });
         let (ran_under, own_end) = match told {
-            None => (Attestation::none(), code_or_signal(status)),
+            None => {
+                let took = Took { cpu_ms, ..Took::default() };
+                (Attestation { took, ..Attestation::none() }, code_or_signal(status))
+            }
             // Without a word of its end it was killed together with its sandbox.
             Some(Ok(outcome)) => (outcome.ran_under, outcome.end.unwrap_or(Err(Signal::KILL.as_raw()))),
             // Stopped before it was started: there is nothing that anything could have been in force for.

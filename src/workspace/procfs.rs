@@ -13,6 +13,18 @@ pub(super) struct ProcessStat {
     pub is_zombie: bool,
     /// When it started, in clock ticks since boot: with the boot id and the pid it names a process for good.
     pub started_ticks: u64,
+    /// Its time on processors, and that of those that it waited for, in clock ticks.
+    pub cpu_ticks: u64,
+}
+
+/// Clock ticks in a second, as Linux tells times to programs. Source: `USER_HZ`, `include/asm-generic/param.h`.
+const TICKS_PER_SECOND: u64 = 100;
+
+impl ProcessStat {
+    /// Its time on processors, and that of those that it waited for.
+    pub fn cpu_ms(&self) -> u64 {
+        self.cpu_ticks.saturating_mul(1000 / TICKS_PER_SECOND)
+    }
 }
 
 /// The process `pid`, if there is one.
@@ -29,6 +41,8 @@ fn parse(pid: i32, line: &[u8]) -> Option<ProcessStat> {
         is_zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
         group: fields.get(2)?.parse().ok()?,
         started_ticks: fields.get(19)?.parse().ok()?,
+        // utime, stime, cutime, cstime.
+        cpu_ticks: fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum(),
     })
 }
 
@@ -60,8 +74,8 @@ mod tests {
 
     #[test]
     fn a_name_with_brackets_and_blanks_is_passed_over() {
-        let line = b"7 (a ) Z (b)) S 1 5 5 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1 1";
-        let expected = ProcessStat { pid: 7, group: 5, is_zombie: false, started_ticks: 4242 };
+        let line = b"7 (a ) Z (b)) S 1 5 5 0 -1 4194560 1 0 0 0 3 4 20 30 20 0 1 0 4242 1 1 1";
+        let expected = ProcessStat { pid: 7, group: 5, is_zombie: false, started_ticks: 4242, cpu_ticks: 57 };
         assert_eq!(parse(7, line), Some(expected));
         assert_eq!(parse(7, b"7 (x"), None);
     }

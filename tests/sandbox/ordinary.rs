@@ -33,7 +33,7 @@ fn everything_holds_for_an_ordinary_user() {
     let output = Command::new("setpriv")
         .args(ids)
         .arg(&own)
-        .args(["contained::", "lives::", "network::", "resources::", "--test-threads=2"])
+        .args(["companion::", "contained::", "lives::", "network::", "resources::", "--test-threads=2"])
         .env(rig::BASE, &worlds)
         .env(rig::STAGE, &stage)
         .env("HOME", dir.path())

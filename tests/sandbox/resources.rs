@@ -1,7 +1,7 @@
 //! Commands that take too much of something, seen from outside.
 
 use wfctl::workspace::process::{Command, End};
-use wfctl::workspace::sandbox::Policy;
+use wfctl::workspace::sandbox::{Containment, Policy};
 
 use crate::rig::{self, text};
 use crate::world::World;
@@ -83,4 +83,50 @@ fn the_environment_is_the_commands_alone() {
         names.sort_unstable();
         assert_eq!(names, ["PATH", "STRANGER", "TCP", "TEMPORARY", "UDP", "WORLD"]);
     }
+}
+
+/// By a control group where there is one, else by what process 1 was told of those that it waited for.
+#[test]
+fn what_a_command_takes_is_told() {
+    let runtime = rig::runtime();
+    for sandbox in rig::sandboxes() {
+        let world = World::make();
+        // A line of 64 MiB is held in memory as a whole, beside loops that count.
+        let line = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; head -c 67108864 /dev/zero | tail -n 1 | wc -c";
+        let report = runtime.block_on(rig::run(&rig::command(&world, line, rig::by(sandbox, world.policy()))));
+        assert!(matches!(report.end, End::Exited(0)), "{:?}", report.end);
+        let took = report.ran_under.took;
+        let (memory, cpu) = (took.memory_bytes.unwrap(), took.cpu_ms.unwrap());
+        assert!(memory >= 64 << 20 && memory <= 256 << 20, "{took}");
+        assert!(cpu >= 50 && cpu < 60_000, "{took}");
+        assert_eq!(took.memory_kills, 0);
+    }
+}
+
+#[test]
+fn what_takes_too_much_memory_is_told_apart() {
+    let runtime = rig::runtime();
+    for sandbox in rig::sandboxes() {
+        let world = World::make();
+        let line = "head -c 1073741824 /dev/zero | tail -n 1 >/dev/null";
+        let report = runtime.block_on(rig::run(&rig::command(&world, line, rig::by(sandbox, world.policy()))));
+        assert!(matches!(report.end, End::Exited(1..) | End::Signalled(9)), "{:?}", report.end);
+        let took = report.ran_under.took;
+        let is_bounded_together = report.ran_under.layers.iter().any(|layer| layer == "control group");
+        match is_bounded_together && took.memory_kills > 0 {
+            true => assert!(took.memory_bytes.unwrap() >= 200 << 20, "{took}"),
+            // Each process was refused more than its bound.
+            false => assert!(took.memory_bytes.unwrap() >= (256 * 9 / 10) << 20, "{took}"),
+        }
+    }
+}
+
+/// Without a sandbox the kernel tells at least how long it was at work.
+#[test]
+fn what_an_open_command_takes_is_told_too() {
+    let world = World::make();
+    let line = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; true";
+    let report = rig::runtime().block_on(rig::run(&rig::command(&world, line, Containment::Open)));
+    let took = report.ran_under.took;
+    assert!(took.cpu_ms.unwrap() >= 50 && took.memory_bytes.is_none(), "{took}");
 }

@@ -1,6 +1,8 @@
 //! One connection to one server: made, asked for its tools, and called within bounds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
@@ -16,11 +18,15 @@ use rmcp::{ClientHandler, RoleClient};
 use serde_json::{Map, Value};
 
 use super::Given;
+use super::enclosure::Enclosure;
 use super::offer::{Known, known};
 use super::servers::Host;
 use crate::agents::provider::openai::http_client;
+use crate::domain::failure::FailureClass;
+use crate::domain::sandbox::Attestation;
 use crate::domain::tool_server::ToolServer;
-use crate::workspace::companion::{Companion, Start};
+use crate::workspace::companion::{self, Companion, Ending, Start};
+use crate::workspace::sandbox::{self, Containment};
 
 /// How long a server may take to start and to tell its tools.
 const BEGINNING: Duration = Duration::from_secs(60);
@@ -30,6 +36,8 @@ const CALL: Duration = Duration::from_secs(600);
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Most pages of tools that are asked for.
 const PAGES: usize = 16;
+/// How often one is started whose sandbox ended without a word: a file that was to be covered went away meanwhile.
+const TRIES: u32 = 3;
 
 /// Who asks.
 struct Agent;
@@ -47,29 +55,66 @@ pub struct Connection {
     service: RunningService<RoleClient, Agent>,
     /// Its tools, by the names that models know.
     pub tools: BTreeMap<String, Known>,
+    /// What it runs under; `None`: it was not started here.
+    pub ran_under: Option<Arc<Attestation>>,
     companion: Option<Companion>,
 }
 
+/// Why there is no connection.
+pub struct Problem {
+    /// The class of the failure.
+    pub class: FailureClass,
+    /// In words.
+    pub why: String,
+}
+
+impl From<String> for Problem {
+    fn from(why: String) -> Self {
+        Self { class: FailureClass::Unreachable, why }
+    }
+}
+
 impl Connection {
-    /// Connects; an error says in words what went wrong.
-    pub async fn open(name: &str, server: &ToolServer, host: &Host) -> Result<Self, String> {
-        match tokio::time::timeout(BEGINNING, Self::begin(name, server, host)).await {
+    /// Connects; one that is started is kept in its place by `enclosure`, if there is one.
+    pub async fn open(
+        name: &str,
+        server: &ToolServer,
+        host: &Host,
+        enclosure: Option<&Enclosure>,
+    ) -> Result<Self, Problem> {
+        match tokio::time::timeout(BEGINNING, Self::begin(name, server, host, enclosure)).await {
             Ok(opened) => opened,
-            Err(_) => Err(format!("it did not begin within {} seconds", BEGINNING.as_secs())),
+            Err(_) => {
+                let why = format!("it did not begin within {} seconds", BEGINNING.as_secs());
+                Err(match enclosure {
+                    Some(enclosure) => keys(&why, name, &enclosure.containment).into(),
+                    None => why.into(),
+                })
+            }
         }
     }
 
-    async fn begin(name: &str, server: &ToolServer, host: &Host) -> Result<Self, String> {
-        let (service, companion) = match (&server.command, &server.url) {
-            (Some(program), _) => started(name, program, server, host).await?,
+    async fn begin(
+        name: &str,
+        server: &ToolServer,
+        host: &Host,
+        enclosure: Option<&Enclosure>,
+    ) -> Result<Self, Problem> {
+        let (service, mut companion) = match (&server.command, &server.url) {
+            (Some(program), _) => {
+                let beginning = Beginning { name, program, server, host, enclosure };
+                let (service, companion) = beginning.started().await?;
+                (service, Some(companion))
+            }
             (None, Some(url)) => (reached(url, server, host).await?, None),
-            (None, None) => return Err("it has neither a command nor a url".to_owned()),
+            (None, None) => return Err("it has neither a command nor a url".to_owned().into()),
         };
         let tools = match list(&service).await {
             Ok(tools) => tools,
-            Err(error) => return Err(with_last_words(error.to_string(), companion.as_ref())),
+            Err(error) => return Err(with_last_words(error.to_string(), companion.as_ref()).into()),
         };
-        Ok(Self { service, tools: known(name, tools), companion })
+        let ran_under = companion.as_mut().and_then(Companion::runs_under).map(Arc::new);
+        Ok(Self { service, tools: known(name, tools), ran_under, companion })
     }
 
     /// Whether the other side is gone.
@@ -80,9 +125,10 @@ impl Connection {
     /// Calls a tool by its server's name for it. What went wrong is for the model to read.
     pub async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Given {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-        let failed = |text: String| Given { text, failed: true };
+        let ran_under = self.ran_under.clone();
+        let failed = |text: String| Given { text, failed: true, ran_under: ran_under.clone() };
         match tokio::time::timeout(CALL, self.service.call_tool(params)).await {
-            Ok(Ok(result)) => given(&result),
+            Ok(Ok(result)) => Given { text: told(&result), failed: result.is_error == Some(true), ran_under },
             Ok(Err(ServiceError::McpError(error))) => failed(error.message.into_owned()),
             Ok(Err(error)) => failed(with_last_words(
                 format!("the connection to the server broke; whether it was done is not known: {error}"),
@@ -93,25 +139,98 @@ impl Connection {
     }
 }
 
-async fn started(
-    name: &str,
-    program: &str,
-    server: &ToolServer,
-    host: &Host,
-) -> Result<(RunningService<RoleClient, Agent>, Option<Companion>), String> {
-    let mut env = host.environment.clone();
-    for (variable, value) in &server.env {
-        env.retain(|(known, _)| known != variable.as_str());
-        env.push((variable.into(), host.value(value)?.into()));
+/// One that is being started.
+struct Beginning<'b> {
+    name: &'b str,
+    program: &'b str,
+    server: &'b ToolServer,
+    host: &'b Host,
+    enclosure: Option<&'b Enclosure>,
+}
+
+impl Beginning<'_> {
+    async fn started(&self) -> Result<(RunningService<RoleClient, Agent>, Companion), Problem> {
+        let key = format!("mcp/{}", self.name);
+        let open = (Containment::Open, self.host.environment_of(self.server)?);
+        let ((contained, env), dir) = match self.enclosure {
+            Some(it) => ((&it.containment, &it.environment), it.dir.as_path()),
+            None => ((&open.0, &open.1), self.host.dir.as_path()),
+        };
+        let start = Start {
+            program: self.program,
+            from: &self.host.dir,
+            args: &self.server.args,
+            dir,
+            repository: self.enclosure.map(|it| it.workspace.as_path()),
+            env,
+            key: &key,
+            contained,
+        };
+        let mut tries = 1;
+        loop {
+            let started = Companion::start(start, self.host.leftovers.clone()).await;
+            let (companion, pipes) = started.map_err(|error| self.refused(error))?;
+            let transport = AsyncRwTransport::new_client(pipes.output, pipes.input).with_max_line_length(MESSAGE_BYTES);
+            let error = match Agent.serve(transport).await {
+                Ok(service) => return Ok((service, companion)),
+                Err(error) => error.to_string(),
+            };
+            match companion.end().await {
+                Ending { unstarted: Some(sandbox::Error::Silent { .. }), .. } if tries < TRIES => tries += 1,
+                Ending { unstarted: Some(sandbox::Error::NotStarted(source)), .. } => {
+                    let why = format!("its program cannot be started: {source}");
+                    return Err(Problem { class: FailureClass::NotFound, why: self.with_keys(why, start) });
+                }
+                Ending { unstarted: Some(error), .. } => return Err(self.refused(error.into())),
+                Ending { unstarted: None, said } => {
+                    let why = if said.is_empty() { error } else { format!("{error}; it said: {said}") };
+                    return Err(self.with_keys(why, start).into());
+                }
+            }
+        }
     }
-    let key = format!("mcp/{name}");
-    let start = Start { program, args: &server.args, dir: &host.dir, env: &env, key: &key };
-    let (companion, pipes) = Companion::start(start, host.leftovers.clone()).map_err(|error| error.to_string())?;
-    let transport = AsyncRwTransport::new_client(pipes.output, pipes.input).with_max_line_length(MESSAGE_BYTES);
-    match Agent.serve(transport).await {
-        Ok(service) => Ok((service, Some(companion))),
-        Err(error) => Err(with_last_words(error.to_string(), Some(&companion))),
+
+    fn refused(&self, error: companion::Error) -> Problem {
+        let class = match &error {
+            companion::Error::Sandbox(_) => FailureClass::Sandbox,
+            companion::Error::CommandLine(_) => FailureClass::NotFound,
+            companion::Error::Repository(_) | companion::Error::Spawn { .. } => FailureClass::Unreachable,
+        };
+        Problem { class, why: error.to_string() }
     }
+
+    /// What to write where it may need more than it can reach.
+    fn with_keys(&self, why: String, start: Start<'_>) -> String {
+        let Containment::Sandbox { sandbox, policy } = start.contained else { return why };
+        let named = self.server.args.iter().map(Path::new).filter(|path| path.is_absolute()).map(Path::to_owned);
+        let hidden = start.found().into_iter().chain(named).filter(|path| policy.hides(path));
+        let hidden: Vec<String> = hidden.map(|path| format!("{:?}", path.display().to_string())).collect();
+        match hidden.is_empty() {
+            true => keys(&why, self.name, start.contained),
+            false => format!(
+                "{why}. It runs in the sandbox ({}), where {} is hidden: allow_read = [{}] under {} shows it, or a folder around it",
+                sandbox.backend().name(),
+                hidden.join(" and "),
+                hidden.join(", "),
+                table(self.name)
+            ),
+        }
+    }
+}
+
+/// The same without a hint at what it is.
+fn keys(why: &str, name: &str, contained: &Containment) -> String {
+    let Containment::Sandbox { sandbox, .. } = contained else { return why.to_owned() };
+    format!(
+        "{why}. It runs in the sandbox ({}) like a command of its step; what it needs beyond that you allow under {}: allow_read, \
+         allow_write, allow_net, allow_env, in_workspace, or sandbox = false",
+        sandbox.backend().name(),
+        table(name)
+    )
+}
+
+fn table(name: &str) -> String {
+    format!("[mcpServers.{name}] in your config.toml")
 }
 
 async fn reached(url: &str, server: &ToolServer, host: &Host) -> Result<RunningService<RoleClient, Agent>, String> {
@@ -149,13 +268,12 @@ fn with_last_words(text: String, companion: Option<&Companion>) -> String {
 }
 
 /// The text of a result. Structured content counts where there is no text; pictures and sounds are named, not shown.
-fn given(result: &CallToolResult) -> Given {
+fn told(result: &CallToolResult) -> String {
     let parts: Vec<String> = result.content.iter().map(block).collect();
-    let text = match (&result.structured_content, parts.is_empty()) {
+    match (&result.structured_content, parts.is_empty()) {
         (Some(value), true) => value.to_string(),
         (_, _) => parts.join("\n"),
-    };
-    Given { text, failed: result.is_error == Some(true) }
+    }
 }
 
 fn block(block: &ContentBlock) -> String {

@@ -17,7 +17,7 @@ use super::growth::{ItemShapes, branch_spec, item_id, merger_spec, undo_spec};
 use super::state::{Core, Origin, Project};
 
 /// The version of the snapshot's form; any change of `Core` or what it holds needs the next number.
-pub const SNAPSHOT_FORMAT: u16 = 7;
+pub const SNAPSHOT_FORMAT: u16 = 8;
 
 #[derive(Serialize, Deserialize)]
 struct Stored<'s> {

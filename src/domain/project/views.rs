@@ -5,6 +5,7 @@ use crate::domain::ids::{Seq, TaskIx};
 use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::payload::{Payload, PayloadSource};
+use crate::domain::sandbox::Took;
 use crate::domain::view::{ExternalWork, ProjectView, Question, Summary, TaskView};
 use crate::domain::workflow::Action;
 
@@ -134,6 +135,7 @@ impl Project {
                 _ => None,
             },
             external: external(task),
+            took: took(task),
             failure: task.failure().cloned(),
             output: output.filter(|value| !value.is_null()),
         }
@@ -188,4 +190,11 @@ impl Project {
             | TaskStatus::Cancelled => None,
         }
     }
+}
+
+/// What the commands of the present attempt took, those of an agent's calls too.
+fn took(task: &Task) -> Took {
+    let of_steps = task.steps().iter().filter_map(|step| step.outcome.as_ref()?.ran_under.as_deref());
+    let of_calls = task.calls().iter().filter_map(|call| call.outcome.as_ref()?.ran_under.as_deref());
+    of_steps.chain(of_calls).map(|it| it.took).fold(Took::default(), Took::and)
 }

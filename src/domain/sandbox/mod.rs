@@ -9,9 +9,11 @@
 
 mod allowance;
 mod spec;
+mod took;
 
 pub use allowance::{Allowance, Backend, Caches, Excess, GitAccess};
 pub use spec::{Hosts, SandboxLimits, SandboxSpec, parse_bytes};
+pub use took::{Took, in_words};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,12 +24,15 @@ pub struct Attestation {
     pub backend: String,
     /// What was in force, with versions where there are any: `user namespace`, `landlock 7`, `seccomp`, ...
     pub layers: Vec<String>,
+    /// What it took of the machine.
+    #[serde(default)]
+    pub took: Took,
 }
 
 impl Attestation {
     /// Nothing was in force.
     pub fn none() -> Self {
-        Self { backend: Backend::None.name().to_owned(), layers: Vec::new() }
+        Self { backend: Backend::None.name().to_owned(), layers: Vec::new(), took: Took::default() }
     }
 }
 

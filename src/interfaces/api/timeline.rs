@@ -1,6 +1,7 @@
 //! When attempts of tasks and their steps ran, and what was waited for in between: a pure fold over a project's records.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::domain::ids::{Attempt, ProjectId, StepIx, TaskIx};
 use crate::domain::limits;
 use crate::domain::payload::PayloadSource;
 use crate::domain::project::Project;
+use crate::domain::sandbox::{Attestation, Took};
 use crate::domain::time::Millis;
 use crate::engine::archive::Archive;
 
@@ -107,6 +109,9 @@ pub struct StepRow {
     /// Of a merge: what the queue answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<Value>,
+    /// What its commands took of memory and processors.
+    #[serde(default, skip_serializing_if = "Took::is_nothing")]
+    pub took: Took,
 }
 
 /// A time in which a task, or the project, waited.
@@ -173,8 +178,11 @@ impl Fold {
             Event::TaskReady { task } => self.wait(Some(task), WaitCause::Worker, at),
             Event::TaskStarted { task, attempt } => self.begin(task, attempt, at),
             Event::StepStarted { task, attempt, step, effect, shown, .. } => {
-                let row = StepRow { effect: effect.name().to_owned(), shown, ..step_row(step, at) };
+                let mut row = StepRow { effect: effect.name().to_owned(), shown, ..step_row(step, at) };
                 if let Some(of) = self.attempt(task, attempt) {
+                    // What an agent's commands took before it was interrupted was taken.
+                    let before = of.steps.iter().find(|known| known.step == step.0);
+                    row.took = before.map(|known| known.took).unwrap_or_default();
                     of.steps.retain(|known| known.step != step.0);
                     of.steps.push(row);
                 }
@@ -187,6 +195,7 @@ impl Fold {
                 row.used = (outcome.used != Amounts::default()).then_some(outcome.used);
                 row.tree.clone_from(&outcome.tree);
                 row.log_bytes = outcome.log.map(|log| log.bytes);
+                row.took = row.took.and(took(outcome.ran_under.as_ref()));
                 match outcome.result {
                     Ok(value) => {
                         // Small, and only looked at for merges; what each step made is the output of its task.
@@ -195,6 +204,12 @@ impl Fold {
                         row.merged = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
                     }
                     Err(failure) => row.failure = Some(failure),
+                }
+            }
+            Event::CallFinished { task, attempt, outcome, .. } => {
+                let took = took(outcome.ran_under.as_ref());
+                if let Some(row) = self.attempt(task, attempt).and_then(|of| of.steps.last_mut()) {
+                    row.took = row.took.and(took);
                 }
             }
             Event::StepInterrupted { task, attempt, step, .. } => {
@@ -315,7 +330,12 @@ fn step_row(step: StepIx, at: Millis) -> StepRow {
         failure: None,
         log_bytes: None,
         merged: None,
+        took: Took::default(),
     }
+}
+
+fn took(ran_under: Option<&Arc<Attestation>>) -> Took {
+    ran_under.map(|it| it.took).unwrap_or_default()
 }
 
 /// The course of a project, or of one task.

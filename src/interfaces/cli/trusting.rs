@@ -1,6 +1,7 @@
 //! Asking a person for what a repository brings: before something of it runs or is obeyed, it is shown as it is, or as what changed
 //! since it was agreed to, and asked for once. Who cannot be asked is told the command that shows it.
 
+mod servers;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -86,8 +87,10 @@ pub fn of_start(context: &Context, files: Vec<Source>, start: &StartRequest) -> 
 pub fn open(context: &Context, brought: Vec<Brought>) -> Result<Vec<(Brought, Standing)>, Error> {
     let trust = context.app.trust();
     let mut open = Vec::new();
-    for file in brought {
+    for mut file in brought {
         let standing = trust.standing(&file.path, &file.content)?;
+        let more = servers::doings(&file, context.app.layers().servers());
+        file.does.extend(more);
         if !standing.counts() {
             open.push((file, standing));
         }

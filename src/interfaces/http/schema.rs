@@ -135,6 +135,9 @@ pub struct Task {
     /// What it has for a worker outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     external: Option<ExternalWork>,
+    /// What the commands of its last attempt took of memory and processors; left out once it has completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took: Option<Took>,
     /// Its last failure.
     failure: Option<Failure>,
     /// Its output when completed; left out when long.
@@ -319,6 +322,20 @@ pub struct Step {
     /// Of a merge: what the queue answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     merged: Option<serde_json::Value>,
+    /// What its commands took of memory and processors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took: Option<Took>,
+}
+
+/// What commands took of the machine, as far as the kernel told.
+#[derive(Serialize, ToSchema)]
+pub struct Took {
+    /// The most memory at once: of all processes together where a control group counts, else of the largest one.
+    memory_bytes: Option<u64>,
+    /// Time on processors.
+    cpu_ms: Option<u64>,
+    /// How many processes were ended at the bound of memory.
+    memory_kills: u32,
 }
 
 /// One attempt of a task.

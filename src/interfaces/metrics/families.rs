@@ -176,6 +176,23 @@ fn of_tasks(text: &mut Exposition, work: &BTreeMap<String, Work>) {
     text.family("wfctl_llm_cost_per_task_usd", Kind::Gauge, help, cost);
     let help = "Attempts of tasks that failed, by role.";
     text.family("wfctl_attempt_failures_total", Kind::Counter, help, by_role(|it| Some(it.failures as f64)));
+    let help = "Time on processors of commands, by the role of their task, as far as the kernel told.";
+    let cpu = by_role(|it| it.took.cpu_ms.map(|ms| ms as f64 / 1000.0));
+    text.family("wfctl_command_cpu_seconds_total", Kind::Counter, help, cpu);
+    let help = "The most memory that a command took at once, by the role of its task, as far as the kernel told.";
+    text.family(
+        "wfctl_command_memory_max_bytes",
+        Kind::Gauge,
+        help,
+        by_role(|it| it.took.memory_bytes.map(|most| most as f64)),
+    );
+    let help = "Processes of commands that were ended at their bound of memory, by the role of their task.";
+    text.family(
+        "wfctl_command_memory_kills_total",
+        Kind::Counter,
+        help,
+        by_role(|it| Some(f64::from(it.took.memory_kills))),
+    );
     let (completed, failures) = work.values().fold((0, 0), |(c, f), it| (c + it.completed, f + it.failures));
     let help = "Share of the attempts that ended which failed.";
     text.single("wfctl_error_rate", Kind::Gauge, help, ratio(failures, completed + failures));
@@ -310,5 +327,9 @@ mod tests {
         assert!(text.contains(&format!("wfctl_records_total {count}\n")), "{text}");
         assert!(text.contains("wfctl_tasks_total{role=\"coder\",result=\"completed\"} 1\n"), "{text}");
         assert!(text.contains("wfctl_resumes_total 1\n"), "{text}");
+        // Of a step and of a call.
+        assert!(text.contains("wfctl_command_cpu_seconds_total{role=\"coder\"} 2.46\n"), "{text}");
+        assert!(text.contains("wfctl_command_memory_max_bytes{role=\"coder\"} 1073741824\n"), "{text}");
+        assert!(text.contains("wfctl_command_memory_kills_total{role=\"coder\"} 2\n"), "{text}");
     }
 }

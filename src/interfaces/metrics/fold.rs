@@ -9,6 +9,7 @@ use crate::domain::call::{CallKind, CallOutcome};
 use crate::domain::event::Event;
 use crate::domain::ids::{Attempt, CallIx, TaskIx};
 use crate::domain::payload::{Payload, PayloadSource};
+use crate::domain::sandbox::{Attestation, Took};
 use crate::domain::time::Millis;
 
 /// Upper bounds of the time from READY to RUNNING, in seconds: from a free worker to a queue that is overrun.
@@ -31,6 +32,8 @@ pub struct Work {
     pub usd_micros: u64,
     /// Tasks that asked a model.
     pub with_calls: u64,
+    /// What commands took.
+    pub took: Took,
 }
 
 /// What calls of one model came to.
@@ -133,7 +136,10 @@ impl Open {
                     totals.starts.observe(at.since(ready_at) as f64 / 1000.0);
                 }
             }
-            Event::StepFinished { task, outcome, .. } => self.task(*task).busy_ms += outcome.duration_ms,
+            Event::StepFinished { task, outcome, .. } => {
+                self.task(*task).busy_ms += outcome.duration_ms;
+                took(totals, role(task), outcome.ran_under.as_deref());
+            }
             Event::TaskBackoff { task, .. } | Event::TaskExhausted { task, .. } | Event::BranchOpened { task, .. } => {
                 totals.work.entry(role(task)).or_default().failures += 1;
             }
@@ -159,6 +165,7 @@ impl Open {
                 }
             }
             Event::CallFinished { task, attempt, call, outcome } => {
+                took(totals, role(task), outcome.ran_under.as_deref());
                 if let Some((kind, label)) = self.calls.remove(&(*task, *attempt, *call)) {
                     let work = totals.work.entry(role(task)).or_default();
                     work.usd_micros += outcome.usage.unwrap_or_default().usd_micros;
@@ -180,6 +187,14 @@ impl Open {
 
     fn task(&mut self, task: TaskIx) -> &mut OpenTask {
         self.tasks.entry(task).or_default()
+    }
+}
+
+/// Adds what a command took.
+fn took(totals: &mut Totals, role: String, ran_under: Option<&Attestation>) {
+    if let Some(ran_under) = ran_under {
+        let work = totals.work.entry(role).or_default();
+        work.took = work.took.and(ran_under.took);
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::runner::Settings;
 use super::process::{Running, Shell, Witness};
-use crate::agents::mcp;
+use crate::agents::mcp::{self, OwnServers};
 use crate::agents::tools::{self, Beyond, Site, ToolFault, Toolbox, World};
 use crate::agents::walk::{
     Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite,
@@ -31,9 +31,9 @@ use crate::workspace::{ConflictContext, Lease, Side, TaskCommit, Workspaces, sec
 const STANDING: [&str; 2] = [".wfctl/AGENTS.md", "AGENTS.md"];
 
 pub(super) struct Ground<'g> {
-    settings: Arc<Settings>,
-    order: Arc<StepOrder>,
-    lease: &'g Lease,
+    pub(super) settings: Arc<Settings>,
+    pub(super) order: Arc<StepOrder>,
+    pub(super) lease: &'g Lease,
     control: &'g StepControl,
     /// The files that the attempt began with.
     began_with: Option<String>,
@@ -41,11 +41,13 @@ pub(super) struct Ground<'g> {
     conflict: Vec<String>,
     /// The checks that the tree had when it began.
     checks: Vec<Check>,
-    allowed: Arc<Allowance>,
+    pub(super) allowed: Arc<Allowance>,
     running: Running,
     witness: Witness,
     /// The role is given what fits its task from memory.
     remembers: bool,
+    /// Servers of tools that were started for the step.
+    servers: OwnServers,
     /// Something that may write has run since the files were last looked at, or put in place.
     touched: AtomicBool,
 }
@@ -82,8 +84,14 @@ impl<'g> Ground<'g> {
             running,
             witness,
             remembers,
+            servers: OwnServers::default(),
             touched: AtomicBool::new(false),
         }
+    }
+
+    /// Itself, as servers of tools are asked by it.
+    fn step(&self) -> mcp::Step<'_> {
+        mcp::Step { own: &self.servers, encloses: self }
     }
 
     fn shell(&self) -> Shell<'_> {
@@ -95,9 +103,10 @@ impl<'g> Ground<'g> {
         self.touched.store(true, Ordering::SeqCst);
     }
 
-    /// The tree of the files as they are. What runs is over whenever this is asked, so files are looked at only after something ran.
+    /// The tree of the files as they are. What runs is over whenever this is asked, so files are looked at only after something ran,
+    /// and always while there is a server in the workspace: nobody knows when that one writes.
     async fn tree(&self) -> Result<Option<String>, Failure> {
-        if !self.touched.swap(false, Ordering::SeqCst) {
+        if !self.touched.swap(false, Ordering::SeqCst) && !self.servers.any() {
             return self.lease.checkpoint_untouched().await;
         }
         self.lease.checkpoint().await.inspect_err(|_| self.touch())
@@ -130,7 +139,7 @@ impl Worksite for Ground<'_> {
         let mut offered: Vec<Offered> = toolbox.specs().into_iter().map(|spec| offer(&toolbox, spec)).collect();
         offered.extend(built_in_tools(&built_in)?);
         if !foreign.is_empty() {
-            offered.extend(self.settings.servers()?.offered(&foreign).await?);
+            offered.extend(self.settings.servers()?.offered(&foreign, self.step()).await?);
         }
         Ok(offered)
     }
@@ -142,7 +151,10 @@ impl Worksite for Ground<'_> {
         let (text, failed) = match mcp::is_foreign(run.name) {
             true if self.is_built_in(run.name) => self.carried_out(Toolbox::of_servers().map_err(none)?, &run).await?,
             true => {
-                let given = self.settings.servers()?.call(run.name, run.arguments).await?;
+                let given = self.settings.servers()?.call(run.name, run.arguments, self.step()).await?;
+                if let Some(ran_under) = given.ran_under {
+                    self.witness.saw(ran_under);
+                }
                 (given.text, given.failed)
             }
             false => self.carried_out(Toolbox::whole().map_err(none)?, &run).await?,

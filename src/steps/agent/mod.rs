@@ -9,6 +9,7 @@ mod ground;
 mod line;
 mod models;
 mod process;
+mod servers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -102,6 +103,8 @@ impl AgentStep {
         let (settings, order) = (self.settings.clone(), self.order.clone());
         let ground = Ground::new(settings, order, &lease, control, began, allowed, running.clone());
         let end = walk::run(&agent, &line, &*models, &ground).await;
+        // With it go the servers that were started for it: nobody writes into the files that are kept now.
+        drop(ground);
         let mut done = self.ended(request, &agent.role, end, &lease, &diary).await;
         done.log = diary.kept(&*self.settings.sink);
         Ok(done)

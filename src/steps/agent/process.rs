@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::super::memory::out_of_memory;
 use super::super::runner::{Settings, off_the_loop, stopped};
 use super::super::shell::step_environment;
 use crate::agents::{secrets, tools};
@@ -35,13 +36,18 @@ pub(in crate::steps) struct Shell<'s> {
     witness: Witness,
 }
 
-/// Remembers what commands ran under.
+/// Remembers what commands ran under, and what they took together.
 #[derive(Clone, Default)]
 pub(in crate::steps) struct Witness(Arc<Mutex<Option<Arc<Attestation>>>>);
 
 impl Witness {
-    fn saw(&self, ran_under: Attestation) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ran_under));
+    pub(in crate::steps) fn saw(&self, mut ran_under: Arc<Attestation>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = seen.as_ref().filter(|before| !before.took.is_nothing()) {
+            let took = before.took.and(ran_under.took);
+            Arc::make_mut(&mut ran_under).took = took;
+        }
+        *seen = Some(ran_under);
     }
 
     /// What the last command since this was asked ran under.
@@ -135,7 +141,8 @@ impl<'s> Shell<'s> {
             }
             Err(error) => return Ok(refused(&error.to_string(), duration_ms)),
         };
-        self.witness.saw(report.ran_under);
+        let out_of_memory = out_of_memory(&report.ran_under, &self.allowed.limits);
+        self.witness.saw(Arc::new(report.ran_under));
         let (code, timed_out) = match report.end {
             End::Exited(code) => (Some(code), false),
             End::Signalled(_) | End::Flooded => (None, false),
@@ -150,6 +157,10 @@ impl<'s> Shell<'s> {
         let output = output.map_err(|error| {
             Failure::new(FailureClass::Internal, format!("cannot read an output at {}: {error}", log.display()))
         })?;
+        let output = match out_of_memory.filter(|_| code != Some(0)) {
+            Some(cause) => [&output[..], format!("\n[wfctl: {cause}]\n").as_bytes()].concat(),
+            None => output,
+        };
         // It becomes part of reports, of a gate's excerpt too; what is no text is not shown to anybody.
         let output = match String::from_utf8(output) {
             Ok(text) => settings.models.redact(text).into_bytes(),
@@ -177,16 +188,21 @@ fn taken(log: &Path) -> std::io::Result<Vec<u8>> {
 
 /// What an agent's commands inherit: what every command does, without what pays for models or is a secret of the user's.
 fn environment(settings: &Settings, order: &StepOrder, allowed: &Allowance) -> Vec<(OsString, OsString)> {
+    let is_secret = withheld(settings, order);
+    step_environment(settings, order, allowed, &[]).into_iter().filter(|(name, _)| !is_secret(name)).collect()
+}
+
+/// Tells the names of variables that pay for models or are a secret of the user's.
+pub(super) fn withheld(settings: &Settings, order: &StepOrder) -> impl Fn(&OsString) -> bool + use<> {
     let mut keys = settings.models.key_names();
     if let StepRequest::Agent(agent) = &order.request {
         // Of the pinned definition: after a restart nobody may have asked a model yet.
         keys.extend(agent.models.models.providers.values().filter_map(|provider| provider.key_env.clone()));
     }
-    let secret = |name: &OsString| {
+    move |name| {
         let text = name.to_string_lossy();
         secrets::withheld(&text) || keys.contains(&*text)
-    };
-    step_environment(settings, order, allowed, &[]).into_iter().filter(|(name, _)| !secret(name)).collect()
+    }
 }
 
 #[async_trait]

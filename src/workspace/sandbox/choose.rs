@@ -56,7 +56,7 @@ impl Sandbox {
         };
         let remedy = if container.is_some() { ASK_ENGINE } else { ALLOW_NAMESPACES };
         let groups = if container.is_some() { None } else { Groups::detect() };
-        let found = Attestation { backend: backend.name().to_owned(), layers: Vec::new() };
+        let found = Attestation { backend: backend.name().to_owned(), ..Attestation::none() };
         let mut sandbox = Self { backend, stage: place.stage.to_owned(), bwrap, container, groups, found };
         let mut tried = sandbox.trial().await;
         if tried.is_err() && sandbox.groups.is_some() {

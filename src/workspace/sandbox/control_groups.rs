@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::policy::Limits;
+use crate::domain::sandbox::Took;
 
 /// Where control groups are mounted, on every distribution.
 const ROOT: &str = "/sys/fs/cgroup";
@@ -107,6 +108,28 @@ impl Group {
     pub fn joins(&self) -> Vec<PathBuf> {
         self.dirs.iter().map(|dir| dir.join("cgroup.procs")).collect()
     }
+
+    /// What those in it took until now.
+    pub fn took(&self) -> Took {
+        self.dirs.iter().map(|dir| took(dir)).fold(Took::default(), Took::and)
+    }
+}
+
+/// What the files of one group tell, of version 2 or 1.
+fn took(dir: &Path) -> Took {
+    let text = |file: &str| fs::read_to_string(dir.join(file)).ok();
+    let number = |file: &str| text(file)?.trim().parse::<u64>().ok();
+    let field = |file: &str, name: &str| {
+        let all = text(file)?;
+        let value = all.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        value.trim().parse::<u64>().ok()
+    };
+    let kills = field("memory.events", "oom_kill").or_else(|| field("memory.oom_control", "oom_kill"));
+    Took {
+        memory_bytes: number("memory.peak").or_else(|| number("memory.max_usage_in_bytes")),
+        cpu_ms: field("cpu.stat", "usage_usec").map(|us| us / 1000),
+        memory_kills: kills.map_or(0, |kills| u32::try_from(kills).unwrap_or(u32::MAX)),
+    }
 }
 
 impl Drop for Group {
@@ -160,6 +183,35 @@ fn tried(parent: Parent) -> Option<Parent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_group_took_is_read_in_both_versions() {
+        let root = tempfile::tempdir().unwrap();
+        let group = |name: &str, files: &[(&str, &str)]| {
+            let dir = root.path().join(name);
+            fs::create_dir(&dir).unwrap();
+            files.iter().for_each(|(file, text)| fs::write(dir.join(file), text).unwrap());
+            took(&dir)
+        };
+        let second = group(
+            "2",
+            &[
+                ("memory.peak", "4096\n"),
+                ("cpu.stat", "usage_usec 1500000\nuser_usec 1\n"),
+                ("memory.events", "low 0\noom 3\noom_kill 2\noom_group_kill 0\n"),
+            ],
+        );
+        assert_eq!(second, Took { memory_bytes: Some(4096), cpu_ms: Some(1500), memory_kills: 2 });
+        let first = group(
+            "1",
+            &[
+                ("memory.max_usage_in_bytes", "8192\n"),
+                ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"),
+            ],
+        );
+        assert_eq!(first, Took { memory_bytes: Some(8192), cpu_ms: None, memory_kills: 1 });
+        assert!(group("pids", &[("pids.max", "7")]).is_nothing());
+    }
 
     #[test]
     fn both_versions_are_understood() {

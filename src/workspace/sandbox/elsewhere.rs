@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
 
@@ -50,7 +51,7 @@ impl Sandbox {
         dir: &Path,
         env: &[(OsString, OsString)],
     ) -> Result<Outcome, Error> {
-        let (_, line) = self.prepare(policy, program, dir, env)?;
+        let (_, line) = self.prepare(policy, program, dir, env, None)?;
         line.finish().await
     }
 
@@ -64,6 +65,7 @@ impl Sandbox {
         _: &Program,
         _: &Path,
         _: &[(OsString, OsString)],
+        _: Option<OwnedFd>,
     ) -> Result<(Command, Line), Error> {
         let why = "there is no sandbox for this system".to_owned();
         let remedy = "run it on Linux, or without: --sandbox none".into();
@@ -90,6 +92,13 @@ pub(super) mod container {
     }
 }
 
+impl Policy {
+    /// Nothing is shown or hidden here.
+    pub fn hides(&self, _: &Path) -> bool {
+        false
+    }
+}
+
 impl Line {
     /// None makes containers.
     pub(in super::super) fn container_engine(&self) -> Option<&Path> {
@@ -101,6 +110,14 @@ impl Line {
     }
 
     pub(in super::super) async fn finish(self) -> Result<Outcome, Error> {
+        match self.0 {}
+    }
+
+    pub(in super::super) fn so_far(&mut self) -> Result<Outcome, Error> {
+        match self.0 {}
+    }
+
+    pub(in super::super) fn block_until_gone(&mut self) {
         match self.0 {}
     }
 }

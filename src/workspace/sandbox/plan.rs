@@ -116,6 +116,19 @@ pub(super) fn of(policy: &Policy) -> Result<Vec<Entry>, Problem> {
     Ok(entries.iter().filter(|entry| shown(entry)).cloned().collect())
 }
 
+impl Policy {
+    /// Whether a command finds something else at `path`, or nothing, where the host has a file or a folder.
+    pub fn hides(&self, path: &Path) -> bool {
+        let Ok(plan) = of(self) else { return false };
+        let is_covered = |path: &Path| match governing(&plan, path) {
+            Some(How::Scratch | How::HiddenFolder | How::HiddenFile) => true,
+            Some(How::ReadOnly | How::Writable) | None => false,
+        };
+        // A link is hidden by what covers it as well as by what covers its target.
+        fs::canonicalize(path).is_ok_and(|found| is_covered(path) || is_covered(&found))
+    }
+}
+
 /// A cover inside a cover changes nothing, unless something between the two is shown.
 fn needed(entry: &Entry, all: &[Entry]) -> bool {
     match entry.how {
@@ -179,6 +192,9 @@ mod tests {
         assert_eq!(shown(&policy, &at("home/work/.git")), Some(How::ReadOnly));
         assert_eq!(shown(&policy, &at("home/cache")), Some(How::ReadOnly));
         assert_eq!(shown(&policy, &at("home/work/keys/id")), Some(How::HiddenFile));
+        for (name, is_hidden) in [("home", true), ("home/work", false), ("home/cache", false), ("nothing", false)] {
+            assert_eq!(policy.hides(&at(name)), is_hidden, "{name}");
+        }
         let plan = of(&policy).unwrap();
         let depths: Vec<usize> = plan.iter().map(|entry| entry.path.components().count()).collect();
         assert!(depths.is_sorted());

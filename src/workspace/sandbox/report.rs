@@ -16,6 +16,10 @@ pub(super) enum Told {
     Exited(i32),
     /// The command was ended by this signal.
     Signalled(i32),
+    /// What those that ended took so far: time on processors, and the memory of the largest.
+    Took { cpu_ms: u64, memory_bytes: u64 },
+    /// So many processes were ended at the bound of memory.
+    MemoryKills(u32),
 }
 
 impl Told {
@@ -27,6 +31,8 @@ impl Told {
             Self::NotStarted(errno) => format!("not-started {errno}\n"),
             Self::Exited(code) => format!("exited {code}\n"),
             Self::Signalled(signal) => format!("signalled {signal}\n"),
+            Self::Took { cpu_ms, memory_bytes } => format!("took {cpu_ms} {memory_bytes}\n"),
+            Self::MemoryKills(count) => format!("memory-kills {count}\n"),
         }
     }
 
@@ -39,6 +45,11 @@ impl Told {
             "not-started" => Self::NotStarted(value.parse().ok()?),
             "exited" => Self::Exited(value.parse().ok()?),
             "signalled" => Self::Signalled(value.parse().ok()?),
+            "took" => {
+                let (cpu_ms, memory_bytes) = value.split_once(' ')?;
+                Self::Took { cpu_ms: cpu_ms.parse().ok()?, memory_bytes: memory_bytes.parse().ok()? }
+            }
+            "memory-kills" => Self::MemoryKills(value.parse().ok()?),
             _ => return None,
         })
     }
@@ -68,6 +79,8 @@ mod tests {
             Told::NotStarted(2),
             Told::Exited(-1),
             Told::Signalled(9),
+            Told::Took { cpu_ms: 12, memory_bytes: 1 << 40 },
+            Told::MemoryKills(2),
         ];
         for told in all {
             let line = told.line();

@@ -1,5 +1,7 @@
 //! `wfctl doctor`: check everything that is stored, heal what can be healed, and try what keeps commands in their place.
 
+mod servers;
+
 use super::super::args;
 use super::super::context::Context;
 use super::super::error::Error;
@@ -106,6 +108,7 @@ async fn sandbox_in_short(context: &Context) -> Result<bool, Error> {
         }
     }
     containers(context, wanted).await?;
+    servers::run(context)?;
     match (wanted, used) {
         (_, Some(_)) => {}
         (Backend::None, None) => {

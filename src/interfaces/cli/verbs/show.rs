@@ -8,8 +8,10 @@ use super::super::table::{self, plain};
 use super::super::terminal::{Terminal, Tone, harmless};
 use super::super::words::{ago, project_tone, task_tone};
 use super::landing;
+use crate::domain::sandbox::Took;
 use crate::domain::time::{Millis, human_duration};
 use crate::domain::view::{ProjectView, TaskView};
+use crate::interfaces::api::Home;
 
 /// Most tasks shown; the rest is counted.
 const SHOWN: usize = 200;
@@ -17,7 +19,11 @@ const SHOWN: usize = 200;
 /// Shows it.
 pub async fn run(context: &Context, arguments: &args::Project) -> Result<Exit, Error> {
     let (session, summary) = context.read(&arguments.project, "show").await?;
-    let view = session.home().show(&summary.id).await;
+    let home = session.home().clone();
+    let mut view = home.show(&summary.id).await;
+    if let Ok(view) = &mut view {
+        took(&home, view).await;
+    }
     session.close().await;
     let view = view?;
     if context.is_json {
@@ -28,6 +34,21 @@ pub async fn run(context: &Context, arguments: &args::Project) -> Result<Exit, E
         context.terminal.data(line)?;
     }
     Ok(Exit::Done)
+}
+
+/// What completed tasks took stands in their records alone; with many of them those are not all read for that.
+async fn took(home: &Home, view: &mut ProjectView) {
+    if view.tasks.len() > SHOWN {
+        return;
+    }
+    let Ok(course) = home.timeline(&view.summary.id, None).await else { return };
+    for attempt in course.attempts {
+        let all = attempt.steps.iter().map(|step| step.took).fold(Took::default(), Took::and);
+        if let Some(task) = view.tasks.iter_mut().find(|task| task.ix == attempt.ix) {
+            // The last one wins; they come in the order in which they began.
+            task.took = all;
+        }
+    }
 }
 
 /// The whole as lines, with at most `most` tasks.
@@ -88,6 +109,7 @@ fn row(task: &TaskView, now: Millis) -> Vec<table::Cell> {
         (task_tone(task.status), task.status.name().to_owned()),
         (Tone::Dim, took),
         (Tone::Dim, attempt),
+        (Tone::Dim, task.took.to_string()),
         plain(harmless(&text).chars().take(100).collect::<String>()),
     ]
 }

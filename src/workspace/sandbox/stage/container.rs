@@ -49,7 +49,8 @@ pub(super) fn run() -> ExitCode {
 }
 
 fn contained(socket: &Socket) -> io::Result<()> {
-    let memory = socket.order().map_err(doing("read the order"))?;
+    // Containers are given no input; the order says so to whoever asks.
+    let (memory, _) = socket.order().map_err(doing("read the order"))?;
     outer::close_others(&[socket.descriptor().as_raw_fd(), memory.as_raw_fd()])?;
     let order = outer::read(&memory)?;
     drop(memory);
@@ -112,7 +113,7 @@ async fn followed(
         let _over = tokio::time::timeout(REST, pump).await;
     }
     match code {
-        Ok(code) => socket.tell(&end(&client, &container.name, code).await),
+        Ok(code) => end(&client, &container.name, code).await.iter().for_each(|told| socket.tell(told)),
         // Without a word of its end it counts as killed; the guard sees to that.
         Err(error) => writer.complain(&format!("wfctl: the engine of the container was lost: {}\n", why(&error))).await,
     }
@@ -165,13 +166,15 @@ async fn ended(client: &Docker, name: &str) -> Result<i64, Error> {
 }
 
 /// How it ended. Engines tell signals as codes; only for one that took too much memory they say that it was killed.
-async fn end(client: &Docker, name: &str, code: i64) -> Told {
+async fn end(client: &Docker, name: &str, code: i64) -> Vec<Told> {
     let found = client.inspect_container(name, None::<InspectContainerOptions>).await;
     let is_hog = found.is_ok_and(|it| it.state.is_some_and(|state| state.oom_killed == Some(true)));
-    match is_hog && code == KILLED {
+    let kills = is_hog.then_some(Told::MemoryKills(1));
+    let end = match is_hog && code == KILLED {
         true => Told::Signalled(9),
         false => Told::Exited(i32::try_from(code).unwrap_or(i32::MAX)),
-    }
+    };
+    kills.into_iter().chain([end]).collect()
 }
 
 /// Asks the command to end. Process 1 hands that on to it alone.

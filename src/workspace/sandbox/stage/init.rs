@@ -4,8 +4,10 @@
 use std::os::fd::AsFd as _;
 use std::process::{Child, ExitCode};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{SigSet, Signal as Blocked};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use rustix::event::PollFlags;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group};
 use rustix::time::{ClockId, clock_gettime};
@@ -16,6 +18,8 @@ use super::socket::{Socket, wait};
 
 /// How long others may go on after the command ended by itself: what a `> >(tee log)` still has to say.
 const DRAIN_MS: u64 = 100;
+/// The unit in which the kernel tells the largest size of a process.
+const KIB: u64 = 1024;
 
 /// Waits for the end of everything inside, or for the engine to give the command up.
 pub(super) fn run(command: Child, bridge: Option<Bridge>, socket: &Socket) -> ExitCode {
@@ -41,12 +45,14 @@ pub(super) fn run(command: Child, bridge: Option<Bridge>, socket: &Socket) -> Ex
         while let Ok(Some(_)) = children.read_signal() {}
         let (ended, is_alone) = reap(command);
         if let Some(told) = ended {
+            took().iter().for_each(|took| socket.tell(took));
             socket.tell(&told);
             until = Some(now_ms() + DRAIN_MS);
         }
         let left_ms = until.map(|until| until.saturating_sub(now_ms()));
         // While it is being stopped, whoever stops it says how long the others may take.
         if until.is_some() && (is_alone || (left_ms == Some(0) && !is_stopping)) {
+            took().iter().for_each(|took| socket.tell(took));
             return ExitCode::SUCCESS;
         }
         let timeout = left_ms.filter(|_| !is_stopping);
@@ -87,6 +93,14 @@ fn reap(command: Option<Pid>) -> (Option<Told>, bool) {
             Err(_) => return (told, true),
         }
     }
+}
+
+/// What everybody took who was taken in.
+fn took() -> Option<Told> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+    let ms = |time: TimeVal| u64::try_from(time.num_milliseconds()).unwrap_or(0);
+    let memory_bytes = u64::try_from(usage.max_rss()).unwrap_or(0).saturating_mul(KIB);
+    Some(Told::Took { cpu_ms: ms(usage.user_time()).saturating_add(ms(usage.system_time())), memory_bytes })
 }
 
 fn end(status: WaitStatus) -> Option<Told> {

@@ -1,6 +1,7 @@
 //! The part inside: process 1 of the new pid namespace. Puts each layer in force, says so, starts the command and becomes
 //! its `init`.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -14,11 +15,38 @@ use super::bridge::Bridge;
 use super::socket::Socket;
 use super::{capabilities, init, landlock, loopback, mounts, outer, rlimits, seccomp};
 
-/// Runs to the end of the command. `memory` is the number of the descriptor with the order; `joined` of the one that tells
-/// when this process is in its control groups, if it is not yet.
-pub(super) fn run(memory: i32, joined: Option<i32>) -> ExitCode {
+/// The numbers of descriptors that the part outside left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// The one with the order.
+    pub memory: i32,
+    /// The one that tells when this process is in its control groups, if it is not yet.
+    pub joined: Option<i32>,
+    /// What the command reads as its standard input, if it reads any.
+    pub input: Option<i32>,
+}
+
+/// In the place of a number: there is none.
+const NONE: &str = "-";
+
+impl Left {
+    /// As words of a command line.
+    pub fn words(self) -> [String; 3] {
+        let word = |number: Option<i32>| number.map_or(NONE.to_owned(), |number| number.to_string());
+        [word(Some(self.memory)), word(self.joined), word(self.input)]
+    }
+
+    /// From such words.
+    pub fn told(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
+        let mut number = || words.next().and_then(|word| word.to_str()?.parse().ok());
+        Some(Self { memory: number()?, joined: number(), input: number() })
+    }
+}
+
+/// Runs to the end of the command.
+pub(super) fn run(left: Left) -> ExitCode {
     let Ok(socket) = Socket::take() else { return ExitCode::from(super::NOT_FOR_PEOPLE) };
-    match start(&socket, memory, joined) {
+    match start(&socket, left) {
         Ok(Some((command, bridge))) => init::run(command, bridge, &socket),
         Ok(None) => ExitCode::FAILURE,
         Err(error) => {
@@ -28,14 +56,15 @@ pub(super) fn run(memory: i32, joined: Option<i32>) -> ExitCode {
     }
 }
 
-fn start(socket: &Socket, memory: i32, joined: Option<i32>) -> io::Result<Option<(Child, Option<Bridge>)>> {
+fn start(socket: &Socket, left: Left) -> io::Result<Option<(Child, Option<Bridge>)>> {
     // The part outside has one thread, so that this fires at its end and not before.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
     socket.hand_over(&Told::Layer("pid namespace".to_owned()), own.as_fd())?;
     drop(own);
-    let order = read_order(memory, joined, socket)?;
-    let joined = joined.map(taken_over).transpose()?;
+    let order = read_order(left, socket)?;
+    let joined = left.joined.map(taken_over).transpose()?;
+    let input = left.input.map(taken_over).transpose()?;
     // bubblewrap has made the session already.
     let _own = rustix::process::setsid();
     let layer = |name: &str| socket.tell(&Told::Layer(name.to_owned()));
@@ -76,12 +105,13 @@ fn start(socket: &Socket, memory: i32, joined: Option<i32>) -> io::Result<Option
         layer("proxy");
         bridge.name_in(&mut env);
     }
-    Ok(spawn(&order, &env, socket).map(|child| (child, bridge)))
+    Ok(spawn(&order, &env, input, socket).map(|child| (child, bridge)))
 }
 
 /// Reads the order and closes everything that was inherited.
-fn read_order(memory: i32, joined: Option<i32>, socket: &Socket) -> io::Result<Order> {
-    let kept: Vec<i32> = [socket.descriptor().as_raw_fd(), memory].into_iter().chain(joined).collect();
+fn read_order(left: Left, socket: &Socket) -> io::Result<Order> {
+    let Left { memory, joined, input } = left;
+    let kept: Vec<i32> = [socket.descriptor().as_raw_fd(), memory].into_iter().chain(joined).chain(input).collect();
     outer::close_others(&kept)?;
     let path = format!("/proc/self/fd/{memory}");
     let order = std::fs::File::open(path).map_err(doing("read the order"))?;
@@ -97,7 +127,7 @@ fn wait_for_groups(mut joined: File) -> io::Result<()> {
 
 /// The same open file under a number that the command does not inherit.
 fn taken_over(number: i32) -> io::Result<File> {
-    let file = File::open(format!("/proc/self/fd/{number}")).map_err(doing("hear of the control groups"))?;
+    let file = File::open(format!("/proc/self/fd/{number}")).map_err(doing("take over what was left open"))?;
     let _closed = nix::unistd::close(number);
     Ok(file)
 }
@@ -118,12 +148,12 @@ fn native(order: &Order, layer: &impl Fn(&str)) -> io::Result<()> {
 }
 
 /// Starts the command in the state that this process is in.
-fn spawn(order: &Order, env: &[(std::ffi::OsString, std::ffi::OsString)], socket: &Socket) -> Option<Child> {
+fn spawn(order: &Order, env: &[(OsString, OsString)], input: Option<File>, socket: &Socket) -> Option<Child> {
     use std::os::unix::process::CommandExt as _;
     #[expect(clippy::disallowed_methods, reason = "this is what the stage is for")]
     let mut command = Command::new(&order.program);
     command.arg0(&order.name).args(&order.arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
-    match command.stdin(Stdio::null()).spawn() {
+    match command.stdin(input.map_or(Stdio::null(), Stdio::from)).spawn() {
         Ok(child) => Some(child),
         Err(error) => {
             match error.raw_os_error() {
@@ -132,5 +162,24 @@ fn spawn(order: &Order, env: &[(std::ffi::OsString, std::ffi::OsString)], socket
             }
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_survive_the_way() {
+        for left in [
+            Left { memory: 3, joined: None, input: None },
+            Left { memory: 4, joined: Some(5), input: None },
+            Left { memory: 4, joined: None, input: Some(7) },
+            Left { memory: 4, joined: Some(5), input: Some(7) },
+        ] {
+            assert_eq!(Left::told(left.words().into_iter().map(OsString::from)), Some(left));
+        }
+        assert_eq!(Left::told(["x".into()].into_iter()), None);
+        assert_eq!(Left::told(std::iter::empty()), None);
     }
 }

@@ -49,11 +49,7 @@ pub fn main() -> Option<ExitCode> {
     }
     Some(match arguments.next() {
         None => outer::run(),
-        Some(part) if part == INNER => {
-            let mut number = || arguments.next().and_then(|number| number.to_str()?.parse().ok());
-            let (memory, joined) = (number(), number());
-            memory.map_or(ExitCode::from(NOT_FOR_PEOPLE), |memory| inner::run(memory, joined))
-        }
+        Some(part) if part == INNER => inner::Left::told(arguments).map_or(ExitCode::from(NOT_FOR_PEOPLE), inner::run),
         #[cfg(feature = "docker")]
         Some(part) if part == CONTAINER => container::run(),
         #[cfg(feature = "docker")]

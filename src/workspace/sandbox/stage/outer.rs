@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::super::order::{Maker, Order};
 use super::super::report::{Told, doing};
+use super::inner::Left;
 use super::socket::{Socket, wait};
 use super::{INNER, VERB, bwrap, capabilities};
 
@@ -36,13 +37,18 @@ pub(super) fn run() -> ExitCode {
 }
 
 fn start(socket: &Socket) -> io::Result<Child> {
-    let memory = socket.order().map_err(doing("read the order"))?;
-    close_others(&[socket.descriptor().as_raw_fd(), memory.as_raw_fd()])?;
+    let (memory, input) = socket.order().map_err(doing("read the order"))?;
+    let kept =
+        [Some(socket.descriptor().as_raw_fd()), Some(memory.as_raw_fd()), input.as_ref().map(OwnedFd::as_raw_fd)];
+    close_others(&kept.into_iter().flatten().collect::<Vec<_>>())?;
     let order = read(&memory)?;
     // Opened with the rights that there are outside.
     let groups = Groups::open(&order)?;
-    // The part inside reads the same order.
-    rustix::io::fcntl_setfd(&memory, FdFlags::empty())?;
+    // The part inside reads the same order, and hands the input on to the command.
+    for descriptor in [Some(&memory), input.as_ref()].into_iter().flatten() {
+        rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
+    }
+    let left = Left { memory: memory.as_raw_fd(), joined: None, input: input.as_ref().map(OwnedFd::as_raw_fd) };
     let child = match &order.maker {
         Maker::Container(_) => return Err(another_part()),
         Maker::Native => {
@@ -51,7 +57,7 @@ fn start(socket: &Socket) -> io::Result<Child> {
             rustix::io::fcntl_setfd(&waits, FdFlags::empty())?;
             #[expect(clippy::disallowed_methods, reason = "the stage starts what it contains")]
             let mut inner = Command::new(SELF);
-            inner.arg(VERB).arg(INNER).arg(memory.as_raw_fd().to_string()).arg(waits.as_raw_fd().to_string());
+            inner.arg(VERB).arg(INNER).args(Left { joined: Some(waits.as_raw_fd()), ..left }.words());
             let mut child = inner.spawn().map_err(doing("start the part of the sandbox that runs inside"))?;
             if let Err(error) = groups.take(child.id()).and_then(|()| goes.write_all(JOINED)) {
                 // It waits for that, so that there is no command yet.
@@ -67,7 +73,7 @@ fn start(socket: &Socket) -> io::Result<Child> {
             #[expect(clippy::disallowed_methods, reason = "the stage starts what it contains")]
             let mut maker = Command::new(program);
             maker.args(bwrap::arguments(&order)).arg("--").arg(format!("/proc/self/fd/{}", own.as_raw_fd()));
-            maker.arg(VERB).arg(INNER).arg(memory.as_raw_fd().to_string());
+            maker.arg(VERB).arg(INNER).args(left.words());
             maker.spawn().map_err(doing(format_args!("start {}", program.display())))?
         }
     };

@@ -12,8 +12,8 @@ use rustix::net::{
 
 use super::super::report::Told;
 
-/// Descriptors that come with one message.
-const DESCRIPTORS: usize = 1;
+/// Descriptors that come with one message, at most.
+const DESCRIPTORS: usize = 2;
 
 /// The line to the engine, which is standard input when the stage starts.
 pub(super) struct Socket(OwnedFd);
@@ -38,7 +38,7 @@ impl Socket {
     /// Says something and hands over a descriptor with it.
     pub fn hand_over(&self, told: &Told, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         let line = told.line();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let descriptors = [descriptor];
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
@@ -46,14 +46,14 @@ impl Socket {
         Ok(())
     }
 
-    /// Waits for the order, which is a memory file.
-    pub fn order(&self) -> io::Result<OwnedFd> {
+    /// Waits for the order, which is a memory file, and for what the command reads as its standard input, if it reads any.
+    pub fn order(&self) -> io::Result<(OwnedFd, Option<OwnedFd>)> {
         let mut byte = [0];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         recvmsg(&self.0, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
         let found = control.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            RecvAncillaryMessage::ScmRights(mut descriptors) => Some((descriptors.next()?, descriptors.next())),
             _ => None,
         });
         found.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "there is no order"))

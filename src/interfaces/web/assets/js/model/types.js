@@ -24,8 +24,10 @@
  * @typedef {{project: string, seq: number, epoch: number, at: number, actor: any, event: any, hash: string, task: string | null}} RecordView
  * @typedef {{task: string | null, waits_for: string, since: number, due: number | null, command: string | null}} Reason
  *
+ * @typedef {{memory_bytes: number | null, cpu_ms: number | null, memory_kills: number}} Took
  * @typedef {{step: number, kind: string, started: number, ended?: number, effect: string, shown?: string, exit?: number,
- *   duration_ms?: number, used?: Amounts, tree?: string, failure?: Failure, log_bytes?: number, merged?: any}} Step
+ *   duration_ms?: number, used?: Amounts, tree?: string, failure?: Failure, log_bytes?: number, merged?: any,
+ *   took?: Took}} Step
  * @typedef {{task: string, ix: number, attempt: number, started: number, ended?: number, end: string, failure?: Failure, steps: Step[]}} AttemptRow
  * @typedef {{task: string | null, ix: number | null, cause: string, since: number, until?: number}} WaitRow
  * @typedef {{attempts: AttemptRow[], waits: WaitRow[], left_out?: number}} Timeline

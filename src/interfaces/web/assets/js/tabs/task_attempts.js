@@ -129,6 +129,9 @@ function stepRow(project, task, attempt, step) {
     step.exit !== undefined && step.exit !== null && `exit ${step.exit}`,
     used?.tokens && `${count(used.tokens)} tokens`,
     used?.usd_micros && money(used.usd_micros),
+    typeof step.took?.cpu_ms === "number" && `${duration(step.took.cpu_ms)} of processor`,
+    step.took?.memory_bytes && `${bytes(step.took.memory_bytes)} of memory`,
+    step.took?.memory_kills && "ended at the bound of memory",
     step.tree && `tree ${step.tree.slice(0, 8)}`,
   ]
     .filter(Boolean)
