@@ -18,3 +18,4 @@ mod notes;
 mod player;
 mod storm;
 mod sweep;
+mod vectors;

@@ -17,6 +17,7 @@ mod mcp_servers;
 mod memory;
 mod metrics;
 mod receiver;
+mod remembering;
 mod replay;
 mod rig;
 mod safety;

@@ -184,7 +184,7 @@ impl Open {
 }
 
 fn asks_a_model(kind: CallKind) -> bool {
-    matches!(kind, CallKind::Model | CallKind::Compact)
+    matches!(kind, CallKind::Model | CallKind::Compact | CallKind::Embed)
 }
 
 fn call_ended(
@@ -196,7 +196,7 @@ fn call_ended(
     totals: &mut Totals,
 ) {
     match kind {
-        CallKind::Model | CallKind::Compact => {
+        CallKind::Model | CallKind::Compact | CallKind::Embed => {
             let usage = outcome.usage.unwrap_or_default();
             let calls = totals.calls.entry(label).or_default();
             calls.answered += u64::from(outcome.result.is_ok());
