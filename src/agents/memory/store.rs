@@ -188,7 +188,9 @@ impl Memory {
     pub async fn wanted(&self, need: Need<'_>, priced: bool) -> Option<Result<Wanted, Failure>> {
         let embedder = self.embedder.as_ref()?;
         // Asked first: a model of this machine costs nothing, and all chunks would be looked at in vain.
-        embedder.reserve(&[], false)?;
+        if !self.is_paid() {
+            return None;
+        }
         let texts = match self.texts(need).await {
             Ok(texts) if texts.is_empty() => return None,
             Ok(texts) => texts,

@@ -221,8 +221,8 @@ async fn without_vectors_words_are_searched_and_the_answer_says_so() {
     assert!(found.ranked.to_string().contains("could not be had: no connection"), "{}", found.ranked);
 }
 
-#[test]
-fn a_repository_and_its_folders_share_a_memory_and_others_have_their_own() {
+#[tokio::test]
+async fn a_repository_and_its_folders_share_a_memory_and_others_have_their_own() {
     let home = tempfile::tempdir().unwrap();
     let repository = tempfile::tempdir().unwrap();
     std::fs::create_dir(repository.path().join("inner")).unwrap();
@@ -234,7 +234,7 @@ fn a_repository_and_its_folders_share_a_memory_and_others_have_their_own() {
     assert_eq!(root.folder(), inner.folder());
     assert_ne!(memories.of(home.path()).folder(), root.folder());
     memories.note(repository.path()).unwrap();
-    root.store("x", about(Kind::Task, "a")).unwrap();
+    root.store("x", about(Kind::Task, "a"), None).await.unwrap();
     let all = memories.all().unwrap();
     assert_eq!(all.len(), 1);
     assert!(all[0].place.ends_with(".git"), "{}", all[0].place);
