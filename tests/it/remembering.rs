@@ -79,6 +79,40 @@ fn a_server_that_is_not_there_is_told_with_the_next_command() {
     assert!(told.code != Some(0) && told.err.contains("needs `embeddings`"), "{told:?}");
 }
 
+/// A build that computes no vectors says which one does, and words are searched meanwhile.
+#[cfg(not(feature = "local-embeddings"))]
+#[test]
+fn a_model_of_this_machine_is_of_another_build() {
+    let rig = Rig::new();
+    let config = "[memory]\nembeddings = \"local\"\nmodel_dir = \"minilm\"\n";
+    std::fs::write(rig.folder().join(".config/wfctl/config.toml"), config).unwrap();
+    rig.write("oak.md", "An oak is old.\n");
+    rig.wfctl(&["memory", "add", "oak.md"]);
+    let found = rig.wfctl(&["memory", "search", "oak"]);
+    assert!(found.out.contains("An oak is old."), "{found:?}");
+    assert!(found.err.contains("words alone") && found.err.contains("--features local-embeddings"), "{}", found.err);
+}
+
+/// The same by meaning, in a build that computes them, where there is a model.
+#[cfg(feature = "local-embeddings")]
+#[test]
+fn a_model_of_this_machine_finds_by_meaning() {
+    let Some(model) = std::env::var_os("WFCTL_MINILM") else {
+        eprintln!("skipped: WFCTL_MINILM names no folder with all-MiniLM-L6-v2");
+        return;
+    };
+    let rig = Rig::new();
+    let config = format!("[memory]\nembeddings = \"local\"\nmodel_dir = {model:?}\n");
+    std::fs::write(rig.folder().join(".config/wfctl/config.toml"), config).unwrap();
+    rig.write("auth.md", "Users authenticate with a bearer token.\n");
+    rig.write("oak.md", "An oak is old.\n");
+    for file in ["auth.md", "oak.md"] {
+        rig.wfctl(&["memory", "add", file]);
+    }
+    let found = rig.wfctl(&["memory", "search", "how do I sign in", "--top", "1"]);
+    assert!(found.out.contains("bearer token") && found.err.contains("vectors of local/"), "{found:?}");
+}
+
 /// What an implementer does who learned something, and one who has nothing to add.
 const SCRIPT: &str = r#"conversations:
   - role: implementer

@@ -12,8 +12,6 @@ use serde_json::{Value, json};
 #[derive(Default)]
 struct State {
     collections: BTreeMap<String, Collection>,
-    /// Method and path of each request.
-    asked: Vec<String>,
 }
 
 struct Collection {
@@ -49,11 +47,6 @@ impl Qdrant {
     pub fn points(&self, collection: &str) -> usize {
         self.state.lock().unwrap().collections.get(collection).map_or(0, |found| found.points.len())
     }
-
-    /// Method and path of each request so far.
-    pub fn asked(&self) -> Vec<String> {
-        self.state.lock().unwrap().asked.clone()
-    }
 }
 
 fn serve(mut stream: TcpStream, state: &Mutex<State>, key: Option<&str>) {
@@ -81,7 +74,6 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, key: Option<&str>) {
     } else {
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
         let mut state = state.lock().unwrap();
-        state.asked.push(format!("{method} {path}"));
         match answered(&mut state, method, path.split('?').next().unwrap(), &body) {
             Ok(result) => (200, json!({ "result": result, "status": "ok", "time": 0.001 }).to_string()),
             Err((status, why)) => (status, json!({ "status": { "error": why }, "time": 0.0 }).to_string()),
