@@ -1,7 +1,7 @@
 //! Many who watch one project that makes a thousand events a second: the engine must not notice, and memory is bounded. Then what it
 //! costs to tell a webhook of all records.
 //!
-//! The project is twenty chains of waits of a tenth of a second, so that its pace is that of its timers. It runs in the built
+//! The project is twenty-six chains of waits of a tenth of a second, so that its pace is that of its timers. It runs in the built
 //! binary with nobody who watches, with all of them, and with a webhook; what is compared is the time that its journal says it took.
 //! The clients follow it from its first record, and the last of them come while it runs. They stand for other machines, and leave the
 //! processor to the server where they can. The processor time is that of the server alone, its start and the wait for its end included.
@@ -20,7 +20,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-const CHAINS: usize = 20;
+const CHAINS: usize = 26;
 const WAIT_MS: usize = 100;
 /// Of the scale on which the promise is made.
 const CLIENTS: usize = 1_000;

@@ -45,6 +45,15 @@ impl Lease {
         }
     }
 
+    /// What [`Lease::checkpoint`] gives when nothing was written since the last one, or since the place was made ready or restored;
+    /// the caller has to know that. Costs nothing per file.
+    pub async fn checkpoint_untouched(&self) -> Result<Option<String>, Failure> {
+        match self.worktree.clone() {
+            None => Ok(None),
+            Some(worktree) => blocking(move || worktree.checkpoint_untouched().map(Some)).await,
+        }
+    }
+
     /// For a worktree: makes its files exactly those of `tree`, which a checkpoint returned; ignored ones stay.
     /// Elsewhere files are not ours to change: that is a failure.
     pub async fn restore(&self, tree: &str) -> Result<(), Failure> {

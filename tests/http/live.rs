@@ -5,6 +5,8 @@ use futures_util::stream::BoxStream;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
@@ -29,6 +31,29 @@ impl Reader {
         Self { stream: response.bytes_stream().boxed(), text: Vec::new() }
     }
 
+    /// A client whose kernel takes next to nothing for it, and which has read nothing of the body yet.
+    pub async fn narrow(server: &Server, path: &str) -> Self {
+        let address = server.url.trim_start_matches("http://");
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
+        let token = server.token("read");
+        // HTTP/1.0 has no chunks: the body is the stream itself.
+        let head = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+        assert!(answer.starts_with(b"HTTP/1.0 200"), "{}", String::from_utf8_lossy(&answer));
+        let pieces = futures_util::stream::unfold(stream, |mut stream| async {
+            let mut piece = vec![0; 64 * 1024];
+            let length = stream.read(&mut piece).await.unwrap();
+            (length > 0).then(|| (Ok(Bytes::copy_from_slice(&piece[..length])), stream))
+        });
+        Self { stream: pieces.boxed(), text: Vec::new() }
+    }
+
     /// The next event; `None` at the end.
     pub async fn next(&mut self) -> Option<Told> {
         tokio::time::timeout(PATIENCE, self.read()).await.expect("an event, or the end")
@@ -50,7 +75,12 @@ impl Reader {
 
 /// Reads events until there are enough, or the stream ends.
 pub async fn read(response: Response, most: usize) -> Vec<Told> {
-    let (mut reader, mut events) = (Reader::new(response), Vec::new());
+    rest(Reader::new(response), most).await
+}
+
+/// The same, of a client that has begun already.
+pub async fn rest(mut reader: Reader, most: usize) -> Vec<Told> {
+    let mut events = Vec::new();
     while events.len() < most
         && let Some(event) = reader.next().await
     {

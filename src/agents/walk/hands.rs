@@ -172,8 +172,9 @@ impl Walk<'_> {
         for (asked, _, arguments) in slots.iter().filter(|(_, slot, _)| slot.known.is_none()) {
             let run = async move {
                 let started = calls.monotonic_ms();
+                let (name, effect) = (&*asked.label, asked.effect);
                 let result =
-                    site.run(ToolRun { name: &asked.label, arguments, maybe_ran: false, outputs, given: None }).await;
+                    site.run(ToolRun { name, arguments, effect, maybe_ran: false, outputs, given: None }).await;
                 calls.alive();
                 (result, calls.monotonic_ms().saturating_sub(started))
             };
@@ -223,7 +224,7 @@ impl Walk<'_> {
                 } else {
                     let outputs = &Recorded { outputs: &self.outputs, calls };
                     let (name, maybe_ran, given) = (&*asked.label, slot.lost, bought.given);
-                    self.site.run(ToolRun { name, arguments, maybe_ran, outputs, given }).await
+                    self.site.run(ToolRun { name, arguments, effect, maybe_ran, outputs, given }).await
                 };
                 calls.alive();
                 let mut outcome = self.tool_outcome(result, calls.monotonic_ms().saturating_sub(started))?;

@@ -54,6 +54,8 @@ pub struct ToolRun<'r> {
     pub name: &'r str,
     /// Its arguments; they fit its schema.
     pub arguments: &'r Value,
+    /// What it may do; a pure one writes nothing.
+    pub effect: EffectClass,
     /// An earlier run of this very call may have left traces outside the worktree.
     pub maybe_ran: bool,
     /// Whole outputs of earlier calls.

@@ -435,7 +435,7 @@ pub static LAND: Object = Object {
 /// A `foreach` whose items depend on each other.
 pub static ITEMS: Object = Object {
     name: "items",
-    title: "the items",
+    title: "a `foreach`",
     one_of: &[],
     keys: &[
         required("in", Shape::Either(&[Shape::Expression, Shape::List(&Shape::Any)]), "The list of objects."),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -46,6 +47,8 @@ pub(super) struct Ground<'g> {
     witness: Witness,
     /// The role is given what fits its task from memory.
     remembers: bool,
+    /// Something that may write has run since the files were last looked at, or put in place.
+    touched: AtomicBool,
 }
 
 /// What an attempt begins with.
@@ -80,6 +83,7 @@ impl<'g> Ground<'g> {
             running,
             witness,
             remembers,
+            touched: AtomicBool::new(false),
         }
     }
 
@@ -88,7 +92,20 @@ impl<'g> Ground<'g> {
         Shell::new(&self.settings, &self.order, self.control, self.lease.dir(), allowed, running, witness)
     }
 
+    fn touch(&self) {
+        self.touched.store(true, Ordering::SeqCst);
+    }
+
+    /// The tree of the files as they are. What runs is over whenever this is asked, so files are looked at only after something ran.
+    async fn tree(&self) -> Result<Option<String>, Failure> {
+        if !self.touched.swap(false, Ordering::SeqCst) {
+            return self.lease.checkpoint_untouched().await;
+        }
+        self.lease.checkpoint().await.inspect_err(|_| self.touch())
+    }
+
     async fn checked(&self) -> Result<checks::Report, Failure> {
+        self.touch();
         self.settings.checked(&self.shell(), self.lease.dir()).await
     }
 }
@@ -154,6 +171,9 @@ impl Worksite for Ground<'_> {
         if let Some(recalled) = self.settings.recalled.as_ref().filter(|_| tools::is_of_memory(run.name)) {
             return recalled.said(run.name, &self.settings).await;
         }
+        if run.effect != EffectClass::Pure {
+            self.touch();
+        }
         let (text, failed) = match mcp::is_foreign(run.name) {
             true if self.is_built_in(run.name) => self.carried_out(Toolbox::of_servers().map_err(none)?, &run).await?,
             true => {
@@ -169,11 +189,14 @@ impl Worksite for Ground<'_> {
     }
 
     async fn checkpoint(&self) -> Result<Option<String>, Failure> {
-        self.lease.checkpoint().await
+        self.tree().await
     }
 
     async fn restore(&self, tree: &str) -> Result<(), Failure> {
-        self.lease.restore(tree).await
+        self.touch();
+        self.lease.restore(tree).await?;
+        self.touched.store(false, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn check(&self) -> Result<CheckReport, Failure> {
@@ -202,7 +225,7 @@ impl Worksite for Ground<'_> {
         let StepRequest::Agent(request) = &self.order.request else {
             return Err(Failure::new(FailureClass::Internal, "this is not an agent"));
         };
-        let (Some(tree), Some(base)) = (self.lease.checkpoint().await?, request.base.clone()) else {
+        let (Some(tree), Some(base)) = (self.tree().await?, request.base.clone()) else {
             return Err(Failure::new(FailureClass::Workspace, "there is no git repository to commit to"));
         };
         let commit = TaskCommit {
@@ -223,7 +246,7 @@ impl Worksite for Ground<'_> {
     }
 
     async fn changed_files(&self) -> Result<Vec<String>, Failure> {
-        let (Some(from), Some(to)) = (&self.began_with, self.lease.checkpoint().await?) else { return Ok(Vec::new()) };
+        let (Some(from), Some(to)) = (&self.began_with, self.tree().await?) else { return Ok(Vec::new()) };
         let base_dir = Path::new(&*self.order.workspace.base_dir);
         self.settings.workspaces.changed_files(base_dir, from, &to).await
     }

@@ -88,7 +88,9 @@ impl AgentStep {
         let role = role(workspaces, &self.order.workspace, &request.spec.role).await?;
         let checks = self.settings.checks_of(lease.dir()).await?;
         let (with, conflict) = self.meet(request, &lease).await?;
-        let began = Began { tree: lease.checkpoint().await?, conflict, checks, remembers: role.memory };
+        // Nothing has run yet.
+        let tree = lease.checkpoint_untouched().await?;
+        let began = Began { tree, conflict, checks, remembers: role.memory };
         let order = &self.order;
         let live = self.settings.live_log(&order.project, order.task, order.attempt, order.step);
         let diary = Diary::open(&live, &self.settings.masks);

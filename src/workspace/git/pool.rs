@@ -307,12 +307,30 @@ impl Worktree {
         self.link()?;
         let repository = Repository::open(&self.root)?;
         let tree = checkpoint::take(&repository, &self.root, &self.admin)?;
-        let prefix = self.pools.prefix(&self.project);
-        let history = History { repository: &repository, prefix: &prefix, base: self.base };
-        let commit = history.remember(tree, &self.inputs)?;
-        checkpoint::sync_objects(&repository, &[commit])?;
+        self.keep(&repository, tree)?;
         *holds = Some(tree);
         Ok(tree.to_string())
+    }
+
+    /// What a checkpoint gives when nothing was written since the last one or since the files were put in place, which is for the
+    /// caller to know: no file is looked at.
+    pub fn checkpoint_untouched(&self) -> Result<String, Error> {
+        let holds = self.holds();
+        let Some(tree) = *holds else {
+            drop(holds);
+            return self.checkpoint();
+        };
+        self.link()?;
+        self.keep(&Repository::open(&self.root)?, tree)?;
+        Ok(tree.to_string())
+    }
+
+    /// Keeps `tree` from garbage collection, durably.
+    fn keep(&self, repository: &Repository, tree: Oid) -> Result<(), Error> {
+        let prefix = self.pools.prefix(&self.project);
+        let history = History { repository, prefix: &prefix, base: self.base };
+        let commit = history.remember(tree, &self.inputs)?;
+        checkpoint::sync_objects(repository, &[tree, commit])
     }
 
     /// Makes its files exactly those of `tree`; ignored ones stay. Only what differs is touched.

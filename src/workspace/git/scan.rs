@@ -6,6 +6,7 @@
 //! A folder that is a repository of its own (a submodule, a nested clone) is left alone, and so is what a file system may take for
 //! `.git`. Folders are gone through by their handles: nothing outside is read, whatever becomes a link meanwhile.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -74,14 +75,35 @@ pub(super) fn scan(
     }
     let folder = beneath::open_root(root).at(root)?;
     let mut scanner = Scanner { repository, root, known, folders_known, now_ns, objects, scan: Scan::default() };
-    scanner.folder(folder.as_fd(), &[], Ignored::No, 0)?;
+    scanner.folder(folder.as_fd(), &[], &Rules::of_root(), 0)?;
     Ok(scanner.scan)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ignored {
-    Yes,
-    No,
+/// Whether a folder is ignored. Asking takes a look for rules in each folder above, and only an unknown file in it makes anyone ask.
+struct Rules<'r> {
+    /// Relative; empty for the root, which is not ignored.
+    path: &'r [u8],
+    above: Option<&'r Rules<'r>>,
+    is_ignored: OnceCell<bool>,
+}
+
+impl<'r> Rules<'r> {
+    fn of_root() -> Self {
+        Self { path: &[], above: None, is_ignored: OnceCell::from(false) }
+    }
+
+    fn below(&'r self, path: &'r [u8]) -> Self {
+        Self { path, above: Some(self), is_ignored: OnceCell::new() }
+    }
+
+    fn is_ignored(&self, scanner: &Scanner<'_>) -> Result<bool, Error> {
+        if let Some(known) = self.is_ignored.get() {
+            return Ok(*known);
+        }
+        let above = self.above.map(|above| above.is_ignored(scanner)).transpose()?;
+        let is_ignored = above == Some(true) || scanner.is_ignored(self.path, "/")?;
+        Ok(*self.is_ignored.get_or_init(|| is_ignored))
+    }
 }
 
 struct Scanner<'s> {
@@ -96,7 +118,7 @@ struct Scanner<'s> {
 
 impl Scanner<'_> {
     /// Scans one folder, which is at `path`; returns whether anything in it is to stay.
-    fn folder(&mut self, folder: BorrowedFd<'_>, path: &[u8], ignored: Ignored, depth: usize) -> Result<bool, Error> {
+    fn folder(&mut self, folder: BorrowedFd<'_>, path: &[u8], rules: &Rules<'_>, depth: usize) -> Result<bool, Error> {
         let mut is_used = false;
         for name in beneath::names(folder).at(&self.full(path))? {
             if means_git(&name) {
@@ -111,9 +133,9 @@ impl Scanner<'_> {
             // It may go away while we look.
             let Some(stat) = beneath::look(folder, &name).at(&self.full(&path))? else { continue };
             is_used |= if beneath::kind(&stat) == FileType::Directory {
-                self.subfolder(folder, &name, path, ignored, depth + 1)?
+                self.subfolder(folder, &name, path, rules, depth + 1)?
             } else {
-                self.file(folder, &name, path, &stat, ignored)?
+                self.file(folder, &name, path, &stat, rules)?
             };
         }
         Ok(is_used)
@@ -124,7 +146,7 @@ impl Scanner<'_> {
         above: BorrowedFd<'_>,
         name: &[u8],
         path: Vec<u8>,
-        ignored: Ignored,
+        rules: &Rules<'_>,
         depth: usize,
     ) -> Result<bool, Error> {
         if let Some(known) = self.known.get_path(Path::new(OsStr::from_bytes(&path)), 0)
@@ -133,11 +155,8 @@ impl Scanner<'_> {
             self.scan.entries.push(known);
             return Ok(true);
         }
-        let ignored = match ignored {
-            Ignored::No if self.is_ignored(&path, "/")? => Ignored::Yes,
-            Ignored::No | Ignored::Yes => ignored,
-        };
-        if ignored == Ignored::Yes && !self.folders_known.contains(&path) {
+        let rules = rules.below(&path);
+        if !self.folders_known.contains(&path) && rules.is_ignored(self)? {
             return Ok(true);
         }
         if depth > limits::TREE_DEPTH {
@@ -152,7 +171,7 @@ impl Scanner<'_> {
         if beneath::look(&folder, b".git").at(&self.full(&path))?.is_some() {
             return Ok(true);
         }
-        let is_used = self.folder(folder.as_fd(), &path, ignored, depth)?;
+        let is_used = self.folder(folder.as_fd(), &path, &rules, depth)?;
         if !is_used {
             self.scan.empty_dirs.push(path);
         }
@@ -165,10 +184,10 @@ impl Scanner<'_> {
         name: &[u8],
         path: Vec<u8>,
         stat: &Stat,
-        ignored: Ignored,
+        rules: &Rules<'_>,
     ) -> Result<bool, Error> {
         let known = self.known.get_path(Path::new(OsStr::from_bytes(&path)), 0);
-        if known.is_none() && (ignored == Ignored::Yes || self.is_ignored(&path, "")?) {
+        if known.is_none() && (rules.is_ignored(self)? || self.is_ignored(&path, "")?) {
             return Ok(true);
         }
         if !matches!(beneath::kind(stat), FileType::RegularFile | FileType::Symlink) {

@@ -24,6 +24,7 @@ impl Checker<'_> {
         for (ix, (_, task)) in self.tasks.clone().into_iter().enumerate() {
             let places = &self.decoded.places[ix];
             let of_task = || std::iter::once(task.as_ref()).chain(task.kinds.values().map(|kind| kind.as_ref()));
+            let mut told = None;
             for one in of_task().filter(|_| self.decoded.definition.workspace != WorkspaceKind::Worktree) {
                 let key = match &one.action {
                     _ if one.merge => Some((places.merge, "merge")),
@@ -36,7 +37,8 @@ impl Checker<'_> {
                     | Action::Workflow(_)
                     | Action::External(_) => None,
                 };
-                if let Some((span, key)) = key {
+                // Kinds have no places of their own: what holds for several is told once.
+                if let Some((span, key)) = key.filter(|(_, key)| told.replace(*key) != Some(*key)) {
                     self.problems
                         .error(Code::Agent, span, format!("`{key}` needs a workflow whose tasks run in git worktrees"))
                         .help("Add `workspace: worktree` to the workflow.");
