@@ -104,7 +104,7 @@ impl Bert {
         let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
         let first = weights.pp("embeddings");
         let kinds = first.pp("token_type_embeddings").get((config.type_vocab_size, hidden), "weight")?;
-        let layers = (0..config.num_hidden_layers).map(|at| {
+        let layers = (0..config.num_hidden_layers).map(|at| -> Result<Layer> {
             let of = weights.pp(format!("encoder.layer.{at}"));
             let (attention, wide) = (of.pp("attention"), config.intermediate_size);
             let own = attention.pp("self");

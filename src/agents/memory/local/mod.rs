@@ -124,7 +124,7 @@ impl Embedder for Local {
                 Some(model) => model.clone(),
                 None => kept.insert(Arc::new(Loaded::read(&folder)?)).clone(),
             };
-            let vectors = texts.iter().map(|text| model.vector(text)).collect::<Result<_, _>>();
+            let vectors = texts.iter().map(|text| model.vector(text)).collect::<Result<Vec<_>, String>>();
             vectors.map_err(|what| wrong(&folder, &what))
         };
         match tokio::task::spawn_blocking(work).await {

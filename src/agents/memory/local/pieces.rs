@@ -80,7 +80,8 @@ impl Pieces {
     pub(super) fn windows(&self, text: &str) -> Result<Vec<Vec<u32>>, String> {
         let encoded = self.tokenizer.encode_fast(text, false).map_err(|error| error.to_string())?;
         let [begin, end] = self.around;
-        let framed = |part: &[u32]| [&[begin], part, &[end]].concat();
+        let framed =
+            |part: &[u32]| -> Vec<u32> { std::iter::once(begin).chain(part.iter().copied()).chain([end]).collect() };
         match encoded.get_ids() {
             [] => Ok(vec![framed(&[])]),
             ids => Ok(ids.chunks(self.window - 2).map(framed).collect()),
