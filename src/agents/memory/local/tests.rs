@@ -9,7 +9,6 @@ use crate::domain::time::Millis;
 /// Where the model is; without it the test says that it was not run.
 const VARIABLE: &str = "WFCTL_MINILM";
 
-#[expect(clippy::disallowed_methods, reason = "a test is told where the model is")]
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os(VARIABLE).map(PathBuf::from);
     if folder.is_none() {
