@@ -96,6 +96,7 @@ fn a_model_of_this_machine_is_of_another_build() {
 /// The same by meaning, in a build that computes them, where there is a model.
 #[cfg(feature = "local-embeddings")]
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test is told where the model is")]
 fn a_model_of_this_machine_finds_by_meaning() {
     let Some(model) = std::env::var_os("WFCTL_MINILM") else {
         eprintln!("skipped: WFCTL_MINILM names no folder with all-MiniLM-L6-v2");
