@@ -114,6 +114,7 @@ fn real_runner(home: &Path) -> Arc<dyn StepRunner> {
         indexes: Arc::new(Indexes::new(home.join("indexes"))),
         servers: None,
         memories: None,
+        recalled: None,
         clock: Arc::new(SystemClock::default()),
     })))
 }

@@ -49,7 +49,7 @@ impl MemoryCalls {
     /// A line to a record that has `recorded` from before. A paid call without an outcome counts as lost once more.
     pub fn over(mut recorded: Vec<RecordedCall>) -> Self {
         for call in &mut recorded {
-            if call.outcome.is_none() && matches!(call.kind, CallKind::Model | CallKind::Compact) {
+            if call.outcome.is_none() && matches!(call.kind, CallKind::Model | CallKind::Compact | CallKind::Embed) {
                 call.lost += 1;
             }
         }

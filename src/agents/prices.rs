@@ -217,6 +217,26 @@ impl Prices {
         Ok(Amounts { calls: 0, tokens, usd_micros })
     }
 
+    /// What making vectors of `texts` may use at most.
+    pub fn estimate_texts(&self, model: &str, texts: &[String]) -> Result<Amounts, Unpriced> {
+        let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
+        let tokens = bytes.div_ceil(LEAST_BYTES_PER_TOKEN) + texts.len() as u64 * TOKENS_AROUND;
+        let usage = Usage { input_tokens: tokens, ..Usage::default() };
+        match self.cost(model, &usage) {
+            Some(usd_micros) => Ok(Amounts { calls: 0, tokens, usd_micros }),
+            None => Err(Unpriced { model: model.to_owned(), amounts: Amounts { tokens, ..Amounts::default() } }),
+        }
+    }
+
+    /// What making vectors of `texts` used, guessed: its provider does not say.
+    pub fn guess_texts(&self, model: &str, texts: &[String]) -> Usage {
+        let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
+        let input_tokens = bytes.div_ceil(USUAL_BYTES_PER_TOKEN);
+        let mut usage = Usage { input_tokens, estimated: true, ..Usage::default() };
+        usage.usd_micros = self.cost(model, &usage).unwrap_or(0);
+        usage
+    }
+
     /// What a call used, guessed from its request and from the bytes that came back.
     pub fn guess(&self, request: &ModelRequest, reply_bytes: usize) -> Usage {
         let output_tokens = (reply_bytes as u64).div_ceil(USUAL_BYTES_PER_TOKEN);
@@ -440,6 +460,11 @@ mod tests {
         assert!(prices.models.len() >= 30 && prices.as_of().len() == 10);
         for (name, model) in &prices.models {
             assert!(name.contains('/'), "{name}");
+            if name.contains("embed") {
+                // Vectors are no tokens.
+                assert!(model.rates.input > 0 && model.rates.output == 0 && model.context_tokens.is_some(), "{name}");
+                continue;
+            }
             assert!(model.rates.cached <= model.rates.input && model.rates.input <= model.rates.output, "{name}");
             let (context, output) = (model.context_tokens.unwrap(), model.max_output_tokens.unwrap());
             assert!(output <= context && output >= 4_096, "{name}");

@@ -88,6 +88,11 @@ impl Source {
         self.providers(spec)?.embeddings(model)
     }
 
+    /// The prices of what `spec` has.
+    pub(super) fn prices(&self, spec: &ModelsSpec) -> Result<Arc<Prices>, Failure> {
+        Ok(self.providers(spec)?.prices())
+    }
+
     fn providers(&self, spec: &ModelsSpec) -> Result<Arc<Providers>, Failure> {
         let file = |name: &str| self.folder.as_ref().map(|folder| folder.join(name));
         let changed = |path: Option<PathBuf>| path.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());

@@ -367,6 +367,7 @@ fn start(
         indexes: Arc::new(Indexes::new(app.places.code())),
         servers: Some(servers),
         memories: Some(memories),
+        recalled: None,
         clock: app.clock.clone(),
     }));
     let last = Closing::new(base.archive.clone(), workspaces.clone());

@@ -146,8 +146,15 @@ impl Hands {
     async fn call(&self, tool: &Served, arguments: &Value) -> (String, bool) {
         let now = || self.clock.now();
         let mask = |text: String| self.masks.now().text(text);
-        let world =
-            World { memories: &self.memories, dir: &self.root, task: None, version: None, now: &now, mask: &mask };
+        let world = World {
+            memories: &self.memories,
+            dir: &self.root,
+            task: None,
+            version: None,
+            now: &now,
+            mask: &mask,
+            given: None,
+        };
         let beyond = Beyond { allowed: &self.allowed, world: Some(world), repository: self, notes: &self.notes };
         let site = Site { root: &self.root, commands: self, checks: self, outputs: &NoOutputs, beyond };
         let call = ToolCall { id: String::new(), name: tool.full_name(), arguments: arguments.to_string() };

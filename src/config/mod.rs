@@ -12,7 +12,7 @@ mod sandbox;
 pub use bus::{BusSpec, NotifySpec, RedisSpec, WebhookSpec};
 pub use env_vars::{Environment, TracesSpec};
 pub use layers::{Error, Key, Layers, Origin, Setting};
-pub use memory::MemorySpec;
+pub use memory::{EmbeddingsSpec, MemorySpec, QdrantSpec};
 
 use std::time::Duration;
 

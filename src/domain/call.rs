@@ -49,6 +49,8 @@ kinds! {
     Artifact = "artifact";
     /// The work is committed on the task's branch; its outcome names the commit.
     Commit = "commit";
+    /// Texts are embedded for the call behind it, which asks memory; its outcome has the vectors that this one needs.
+    Embed = "embed";
 }
 
 impl fmt::Display for CallKind {

@@ -403,6 +403,18 @@ pub const MEMORY_HITS: usize = 50;
 pub const MEMORY_EMBEDDED_AT_ONCE: usize = 64;
 /// Most new chunks that one search has embedded before it looks; the others are for the next one.
 pub const MEMORY_EMBEDDED_PER_SEARCH: usize = 1024;
+/// The same for a model of this machine: a chunk of the largest size takes it up to half a second, and somebody waits.
+pub const MEMORY_EMBEDDED_LOCALLY: usize = 64;
+/// Largest file of weights of a model of this machine; the whole of it is in memory.
+pub const EMBEDDING_MODEL_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// Largest file of its words: those of the largest vocabularies have 20 MB.
+pub const TOKENIZER_BYTES: u64 = 64 * 1024 * 1024;
+/// Largest answer of a Qdrant server: the most chunks of one request, each of the largest size.
+pub const QDRANT_BYTES: usize = 64 * 1024 * 1024;
+/// Chunks of one request to a Qdrant server, up or down.
+pub const QDRANT_PAGE: usize = 100;
+/// Most chunks that a Qdrant server is asked to put in order; of more, all are fetched.
+pub const QDRANT_LISTED: usize = 1000;
 /// Chunks of memory that a role which remembers is given with its task.
 pub const MEMORY_PROMPT_CHUNKS: usize = 5;
 /// Most of them, in bytes over all chunks.

@@ -12,7 +12,7 @@ mod shell;
 mod sink;
 mod value;
 
-pub use agent::{ModelSource, NoModels};
+pub use agent::{ModelSource, NoModels, Recalled};
 pub use containment::{ByHand, Containments, Places, Uncontained};
 pub use runner::{Runner, Settings, live_log};
 pub use secrets::SecretSource;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracing::Instrument as _;
 
-use super::agent::{AgentStep, ModelSource, Shell};
+use super::agent::{AgentStep, ModelSource, Recalled, Shell};
 use super::containment::Containments;
 use super::http::{Client, HttpStep};
 use super::merge::MergeStep;
@@ -61,6 +61,8 @@ pub struct Settings {
     pub servers: Option<Arc<Servers>>,
     /// What agents remember; `None` where nobody is asked, in a replay.
     pub memories: Option<Arc<Memories>>,
+    /// What memory said, in a replay.
+    pub recalled: Option<Arc<Recalled>>,
     /// Secrets that steps are handed by name.
     pub secrets: Arc<dyn SecretSource>,
     /// Values that are struck out of all that steps say.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use wfctl::agents::memory::{Filters, Memories};
+use wfctl::agents::memory::{Chunk, Filters, Memories};
 use wfctl::domain::call::CallKind;
 use wfctl::domain::event::Event;
 use wfctl::domain::ids::{CallIx, ProjectId};
@@ -51,6 +51,13 @@ fn finished(house: &House) -> BTreeMap<CallIx, (String, usize)> {
         }
     }
     calls
+}
+
+/// What the memory of the repository has.
+fn stored(house: &House) -> Vec<Chunk> {
+    let memory = Memories::new(&house.home().join("memory"), None).of(&house.repository());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(memory.search_by_metadata(&Filters::default(), 9)).unwrap().0
 }
 
 /// Runs the work under `fate`; gives the commits, and how often the command ran in all.
@@ -100,8 +107,7 @@ fn run(fate: Fate) -> u64 {
     );
     assert_eq!(labels[3..], [ITERATE], "{fate:?}");
     assert!(calls.values().all(|(_, times)| *times == 1), "{fate:?}: each has one outcome: {calls:?}");
-    let memory = Memories::new(&house.home().join("memory"), None).of(&house.repository());
-    let (chunks, _) = memory.search_by_metadata(&Filters::default(), 9).unwrap();
+    let chunks = stored(&house);
     assert_eq!(chunks.len(), 1, "{fate:?}: stored once");
     assert_eq!(chunks[0].metadata.task_id.as_deref(), Some("work"));
     assert!(chunks[0].metadata.version.is_some(), "the commit that it was learned at");

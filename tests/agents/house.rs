@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
+use wfctl::agents::memory::{Embedder, Memories};
 use wfctl::app::{Closing, ModelsHere};
 use wfctl::domain::event::{Actor, Await, Decision, Event};
 use wfctl::domain::ids::{Digest, ProjectId, Seq};
@@ -106,6 +107,8 @@ pub struct House {
     pub clock: Arc<ManualClock>,
     environment: BTreeMap<String, String>,
     pub workers: usize,
+    /// What makes vectors for the memory of agents.
+    pub embedder: Option<Arc<dyn Embedder>>,
 }
 
 impl House {
@@ -125,6 +128,7 @@ impl House {
             clock: Arc::new(ManualClock::new(NOW)),
             environment: BTreeMap::new(),
             workers: 1,
+            embedder: None,
         }
     }
 
@@ -236,7 +240,8 @@ impl House {
             masks: wfctl::telemetry::mask::Masks::default(),
             indexes: Arc::new(wfctl::workspace::index::Indexes::new(self.home().join("code"))),
             servers: None,
-            memories: Some(Arc::new(wfctl::agents::memory::Memories::new(&self.home().join("memory"), None))),
+            memories: Some(Arc::new(Memories::new(&self.home().join("memory"), self.embedder.clone()))),
+            recalled: None,
             clock: self.clock.clone(),
         });
         let closing = TaskTracker::new();

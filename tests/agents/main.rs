@@ -19,3 +19,4 @@ mod notes;
 mod player;
 mod storm;
 mod sweep;
+mod vectors;

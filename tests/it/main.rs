@@ -24,6 +24,7 @@ mod model_server;
 #[expect(dead_code, reason = "the tests of agents use more of it")]
 mod player;
 mod receiver;
+mod remembering;
 mod replay;
 mod rig;
 mod safety;

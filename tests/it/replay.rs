@@ -335,7 +335,7 @@ fn nothing<T>() -> Result<T, Failure> {
 
 #[async_trait::async_trait]
 impl Worksite for Nowhere {
-    async fn brief(&self) -> Result<Brief, Failure> {
+    async fn brief(&self, _: Option<wfctl::agents::memory::Given>) -> Result<Brief, Failure> {
         nothing()
     }
     async fn tools(&self, _: &[String]) -> Result<Vec<Offered>, Failure> {

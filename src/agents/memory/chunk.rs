@@ -159,6 +159,12 @@ impl Chunk {
         Digest::of(name.as_bytes()).to_hex()[..ID_DIGITS].to_owned()
     }
 
+    /// Whether both say the same, whenever they were stored.
+    pub(super) fn says_the_same(&self, new: &Self) -> bool {
+        let metadata = Metadata { timestamp: self.metadata.timestamp.clone(), ..new.metadata.clone() };
+        self.content == new.content && self.metadata == metadata
+    }
+
     /// The text that the index of words has of it.
     pub(super) fn indexed(&self) -> String {
         let Metadata { source, task_id, tags, .. } = &self.metadata;

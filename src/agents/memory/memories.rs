@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::qdrant::{Qdrant, Server};
 use super::store::Memory;
 use super::vectors::Embedder;
 use crate::domain::ids::Digest;
@@ -14,11 +15,13 @@ use crate::workspace::{files, git};
 /// Says whose memory a folder holds, for people.
 const PLACE: &str = "place";
 
-/// The memories below a folder of the home.
+/// The memories of a home. What is known of each is in a folder of its own; the chunks are there as well, or in a Qdrant server.
 pub struct Memories {
     folder: PathBuf,
     embedder: Option<Arc<dyn Embedder>>,
-    open: Mutex<HashMap<PathBuf, Arc<Memory>>>,
+    /// Where chunks are kept instead, with what makes their vectors.
+    elsewhere: Option<(Arc<Server>, Arc<dyn Embedder>)>,
+    open: Mutex<HashMap<PathBuf, Memory>>,
 }
 
 /// A memory that is there.
@@ -33,18 +36,34 @@ pub struct Remembered {
 impl Memories {
     /// Below `folder`, which is made when something is first stored.
     pub fn new(folder: &Path, embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { folder: folder.to_owned(), embedder, open: Mutex::default() }
+        Self { folder: folder.to_owned(), embedder, elsewhere: None, open: Mutex::default() }
+    }
+
+    /// In `server`, which has nothing without a vector; below `folder` is what is known of them.
+    pub fn in_server(folder: &Path, server: Server, embedder: Arc<dyn Embedder>) -> Self {
+        let elsewhere = Some((Arc::new(server), embedder.clone()));
+        Self { folder: folder.to_owned(), embedder: Some(embedder), elsewhere, open: Mutex::default() }
     }
 
     /// The memory of the repository that `dir` is in. Blocks.
-    pub fn of(&self, dir: &Path) -> Arc<Memory> {
+    pub fn of(&self, dir: &Path) -> Memory {
         let place = git::common_dir(dir).unwrap_or_else(|| dir.to_owned());
         let place = place.canonicalize().unwrap_or(place);
         let name = Digest::of(place.as_os_str().as_encoded_bytes()).to_hex();
-        let folder = self.folder.join(&name[..32]);
+        self.at(&self.folder.join(&name[..32]))
+    }
+
+    /// The memory of one of the folders that [`Memories::all`] names.
+    pub fn at(&self, folder: &Path) -> Memory {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Arc::new(Memory::new(&folder, self.embedder.clone()));
-        open.entry(folder.clone()).or_insert_with(made).clone()
+        let made = || match &self.elsewhere {
+            None => Memory::new(folder, self.embedder.clone()),
+            Some((server, embedder)) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Memory::elsewhere(folder, Qdrant::new(server.clone(), name, embedder.clone()))
+            }
+        };
+        open.entry(folder.to_owned()).or_insert_with(made).clone()
     }
 
     /// Writes down whose memory it is; called before something is stored in it. Blocks.

@@ -18,11 +18,11 @@ fn about(kind: Kind, source: &str) -> Metadata {
     Metadata::new(kind, source, NOW)
 }
 
-fn memory(folder: &Path) -> Memory {
-    Memory::new(folder, None)
+fn memory(folder: &Path) -> Embedded {
+    Embedded::new(folder, None)
 }
 
-async fn sources(memory: &Memory, query: &str) -> Vec<String> {
+async fn sources(memory: &Embedded, query: &str) -> Vec<String> {
     let found = memory.retrieve(query, &Filters::default(), 9).await.unwrap();
     found.hits.into_iter().map(|hit| hit.chunk.metadata.source).collect()
 }
@@ -108,7 +108,7 @@ fn a_line_that_was_cut_anywhere_loses_nothing_else() {
         let memory = memory(folder.path());
         assert_eq!(memory.status().unwrap().chunks, 1, "cut at {end}");
         memory.store("after", about(Kind::Task, "c")).unwrap();
-        let (chunks, _) = super::Memory::new(folder.path(), None).search_by_metadata(&Filters::default(), 9).unwrap();
+        let (chunks, _) = super::Embedded::new(folder.path(), None).search_by_metadata(&Filters::default(), 9).unwrap();
         let mut texts: Vec<_> = chunks.into_iter().map(|chunk| chunk.content).collect();
         texts.sort();
         // A line that lacked nothing but its end is whole again.
@@ -162,7 +162,7 @@ fn what_cannot_be_stored_is_refused_with_what_to_do() {
     assert!(memory.update(&id, &long, None).unwrap_err().to_string().contains("one chunk"));
     assert!(memory.update("nobody", "x", None).unwrap_err().to_string().contains("`nobody`"));
     assert_eq!(memory.status().unwrap().chunks, 1);
-    assert!(super::Memory::new(Path::new("/proc/nowhere"), None).store("x", about(Kind::Task, "a")).is_err());
+    assert!(super::Embedded::new(Path::new("/proc/nowhere"), None).store("x", about(Kind::Task, "a")).is_err());
 }
 
 /// Vectors by what a text is about: two words for the same thing are near.
@@ -179,14 +179,15 @@ impl Embedder for Meanings {
         "test/meanings"
     }
 
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
+    async fn embed(&self, texts: &[String]) -> Result<Made, Failure> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.fails {
             return Err(Failure::new(FailureClass::Unreachable, "no connection"));
         }
         self.seen.lock().unwrap().extend(texts.iter().cloned());
         let has = |text: &str, words: &[&str]| f32::from(u8::from(words.iter().any(|word| text.contains(word))));
-        Ok(texts.iter().map(|text| vec![has(text, &["car", "automobile"]), has(text, &["tree", "oak"]), 0.1]).collect())
+        let of = |text: &String| vec![has(text, &["car", "automobile"]), has(text, &["tree", "oak"]), 0.1];
+        Ok(Made { vectors: texts.iter().map(of).collect(), usage: None })
     }
 }
 
@@ -194,13 +195,13 @@ impl Embedder for Meanings {
 async fn vectors_find_what_words_do_not_and_no_text_is_embedded_twice() {
     let folder = tempfile::tempdir().unwrap();
     let embedder = Arc::new(Meanings::default());
-    let memory = Memory::new(folder.path(), Some(embedder.clone()));
+    let memory = Embedded::new(folder.path(), Some(embedder.clone()));
     memory.store("the automobile is fast", about(Kind::Task, "a")).unwrap();
     memory.store("an oak is old", about(Kind::Task, "b")).unwrap();
     let found = memory.retrieve("car", &Filters::default(), 1).await.unwrap();
     assert_eq!(found.hits[0].chunk.metadata.source, "a");
     assert_eq!(found.ranked, Ranked::WordsAndVectors { model: "test/meanings".into(), without: 0 });
-    let again = Memory::new(folder.path(), Some(embedder.clone()));
+    let again = Embedded::new(folder.path(), Some(embedder.clone()));
     again.retrieve("tree", &Filters::default(), 1).await.unwrap();
     let seen = embedder.seen.lock().unwrap().clone();
     assert_eq!(seen.iter().filter(|text| text.contains("automobile")).count(), 1, "{seen:?}");
@@ -214,14 +215,14 @@ async fn without_vectors_words_are_searched_and_the_answer_says_so() {
     memory(folder.path()).store("one word", about(Kind::Task, "a")).unwrap();
     let found = memory(folder.path()).retrieve("word", &Filters::default(), 9).await.unwrap();
     assert!(found.ranked.to_string().contains("no embeddings are configured"));
-    let broken = Memory::new(folder.path(), Some(Arc::new(Meanings { fails: true, ..Meanings::default() })));
+    let broken = Embedded::new(folder.path(), Some(Arc::new(Meanings { fails: true, ..Meanings::default() })));
     let found = broken.retrieve("word", &Filters::default(), 9).await.unwrap();
     assert_eq!(found.hits.len(), 1);
     assert!(found.ranked.to_string().contains("could not be had: no connection"), "{}", found.ranked);
 }
 
-#[test]
-fn a_repository_and_its_folders_share_a_memory_and_others_have_their_own() {
+#[tokio::test]
+async fn a_repository_and_its_folders_share_a_memory_and_others_have_their_own() {
     let home = tempfile::tempdir().unwrap();
     let repository = tempfile::tempdir().unwrap();
     std::fs::create_dir(repository.path().join("inner")).unwrap();
@@ -233,7 +234,7 @@ fn a_repository_and_its_folders_share_a_memory_and_others_have_their_own() {
     assert_eq!(root.folder(), inner.folder());
     assert_ne!(memories.of(home.path()).folder(), root.folder());
     memories.note(repository.path()).unwrap();
-    root.store("x", about(Kind::Task, "a")).unwrap();
+    root.store("x", about(Kind::Task, "a"), None).await.unwrap();
     let all = memories.all().unwrap();
     assert_eq!(all.len(), 1);
     assert!(all[0].place.ends_with(".git"), "{}", all[0].place);
@@ -271,7 +272,7 @@ async fn a_search_has_a_bounded_number_of_chunks_embedded() {
     let folder = tempfile::tempdir().unwrap();
     of_size(folder.path(), limits::MEMORY_EMBEDDED_PER_SEARCH + 1);
     let embedder = Arc::new(Meanings::default());
-    let memory = Memory::new(folder.path(), Some(embedder.clone()));
+    let memory = Embedded::new(folder.path(), Some(embedder.clone()));
     let found = memory.retrieve("word", &Filters::default(), 3).await.unwrap();
     assert_eq!(found.ranked, Ranked::WordsAndVectors { model: "test/meanings".into(), without: 1 });
     let requests = limits::MEMORY_EMBEDDED_PER_SEARCH / limits::MEMORY_EMBEDDED_AT_ONCE + 1;

@@ -1,4 +1,4 @@
-//! Vectors of chunks, as an endpoint for embeddings gave them, by the digest of their text: the same text is never paid for twice.
+//! Vectors of chunks, as a model for embeddings gave them, by the digest of their text: the same text is never paid for twice.
 //! The file is a cache; what is damaged in it is asked for again. The search is exact.
 
 use std::collections::HashMap;
@@ -9,7 +9,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::log::Held;
-use crate::domain::failure::Failure;
+use crate::domain::budget::Amounts;
+use crate::domain::chat::Usage;
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::Digest;
 use crate::domain::limits;
 use crate::workspace::files;
@@ -20,8 +22,74 @@ pub trait Embedder: Send + Sync {
     /// `provider/model`.
     fn model(&self) -> &str;
 
+    /// Most new chunks that one search has embedded before it looks.
+    fn at_most(&self) -> usize {
+        limits::MEMORY_EMBEDDED_PER_SEARCH
+    }
+
+    /// What `texts` may use of a budget at most; `None`: nobody is paid, and nothing is counted. `priced`: there is a cap on money,
+    /// so that a model whose price is not known is an error.
+    fn reserve(&self, texts: &[String], priced: bool) -> Option<Result<Amounts, Failure>> {
+        let _ = (texts, priced);
+        None
+    }
+
+    /// What `texts` used, guessed: they were sent, and no answer came.
+    fn guess(&self, texts: &[String]) -> Option<Usage> {
+        let _ = texts;
+        None
+    }
+
     /// A vector for each text, in their order.
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure>;
+    async fn embed(&self, texts: &[String]) -> Result<Made, Failure>;
+}
+
+/// Vectors, and what they used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// One for each text.
+    pub vectors: Vec<Vec<f32>>,
+    /// What an endpoint counted, or what was guessed; `None`: nobody is paid.
+    pub usage: Option<Usage>,
+}
+
+/// What came of texts that a memory had embedded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Came {
+    /// The vectors that what follows needs, or why there are none.
+    pub vectors: Result<Vec<Vec<f32>>, Failure>,
+    /// What all requests used, those that failed too.
+    pub usage: Option<Usage>,
+}
+
+impl Came {
+    /// The last of the vectors: that of a query.
+    pub fn vector(self) -> Result<Vec<f32>, Failure> {
+        last_of(self.vectors)
+    }
+}
+
+/// The last of vectors, which is that of a query.
+pub(super) fn last_of(vectors: Result<Vec<Vec<f32>>, Failure>) -> Result<Vec<f32>, Failure> {
+    let none = || Failure::new(FailureClass::Malformed, "no vector came for the query");
+    vectors.and_then(|mut vectors| vectors.pop().ok_or_else(none))
+}
+
+/// Whether a request that failed so may be on the bill.
+pub(super) fn may_be_billed(class: FailureClass) -> bool {
+    use FailureClass as C;
+    matches!(class, C::Transport | C::Idle | C::Malformed | C::Oversized | C::HttpServer)
+}
+
+/// Both together.
+pub(super) fn add(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
+    let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
+    Some(Usage {
+        input_tokens: one.input_tokens.saturating_add(other.input_tokens),
+        usd_micros: one.usd_micros.saturating_add(other.usd_micros),
+        estimated: one.estimated || other.estimated,
+        ..one
+    })
 }
 
 /// Longest vector that is taken: more than any model gives.

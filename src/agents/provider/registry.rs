@@ -126,7 +126,7 @@ impl Providers {
             return Err(wrong(name, "a script has no embeddings"));
         }
         let endpoint = self.endpoint(name, settings)?;
-        Embeddings::new(&endpoint, self.http()?, model, self.clocks.wall.clone())
+        Embeddings::new(&endpoint, self.http()?, model, self.prices.clone(), self.clocks.wall.clone())
             .map_err(|failure| wrong(name, failure.message))
     }
 

@@ -191,6 +191,8 @@ mod tests {
         "note",
         "ask_human",
         "read_output",
+        "memory_search",
+        "memory_store",
     ];
 
     #[test]
@@ -203,6 +205,13 @@ mod tests {
             }
             let writes = role.tools.iter().any(|tool| tool == "write_file" || tool == "edit_file");
             let owes = role.evidence == Evidence::Checks;
+            let searches = role.tools.iter().any(|tool| tool == "memory_search");
+            assert_eq!(searches, role.memory, "{name}: who is given something of memory can look for more");
+            assert!(
+                !(role.memory
+                    && ["review", "findings", "test_report", "judgement", "verdict"].contains(&&*role.output)),
+                "{name} judges what is there"
+            );
             assert_eq!(writes || name == "judge", owes, "{name}: who changes files, or calls it done, owes evidence");
         }
     }

@@ -2,16 +2,16 @@
 //! remembers use the same.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Site, Tool, ToolFault, ToolOutput, World, arguments, object, spec};
-use crate::agents::memory::{Changed, Chunk, Error, Filters, Found, Kind, Memory, Metadata, Platform};
+use crate::agents::memory::{
+    Changed, Chunk, Error, Filters, Found, Given as Vectors, Kind, Memory, Metadata, Need, Platform,
+};
 use crate::domain::chat::ToolSpec;
-use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::workflow::EffectClass;
 use crate::workspace::boundary::escaped;
@@ -176,10 +176,8 @@ impl Tool for MemoryStore {
 /// A search, told.
 pub(super) async fn search(arguments: &Value, site: &Site<'_>) -> Result<ToolOutput, ToolFault> {
     let Search { query, top_k, filters } = arguments::typed(arguments)?;
-    let memory = opened(site).await?;
-    let reading = memory.clone();
-    off_the_loop(move || reading.refresh()).await?;
-    let found = memory.retrieve(&query, &filters, top_k.unwrap_or(HITS)).await.map_err(fault)?;
+    let (memory, given) = opened(site)?;
+    let found = memory.retrieve(&query, &filters, top_k.unwrap_or(HITS), given).await.map_err(fault)?;
     Ok(ToolOutput::new(told(&found)))
 }
 
@@ -197,26 +195,30 @@ pub(super) async fn keep(site: &Site<'_>, content: String, metadata: Metadata) -
     let world = site.beyond.world()?;
     let content = (world.mask)(content);
     world.memories.note(world.dir).map_err(|error| ToolFault::Told(format!("the memory cannot be kept: {error}")))?;
-    let memory = opened(site).await?;
-    off_the_loop(move || memory.store(&content, metadata)).await
+    let (memory, given) = opened(site)?;
+    memory.store(&content, metadata, given).await.map_err(fault)
 }
 
-/// The memory of the site's repository.
-pub(super) async fn opened(site: &Site<'_>) -> Result<Arc<Memory>, ToolFault> {
+/// The memory of the site's repository, and the vectors that were made for this call.
+pub(super) fn opened(site: &Site<'_>) -> Result<(Memory, Option<Vectors>), ToolFault> {
     let world = site.beyond.world()?;
-    Ok(world.memories.of(world.dir))
+    Ok((world.memories.of(world.dir), world.given.cloned()))
 }
 
-/// What blocks, on a thread that may. What was begun is done, even if the call is given up.
-pub(super) async fn off_the_loop<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, ToolFault> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(fault),
-        Err(error) => {
-            Err(ToolFault::Ends(Failure::new(FailureClass::Internal, format!("a tool of the memory failed: {error}"))))
-        }
+/// What the tool `name`, called with `arguments`, needs vectors for; `None`: it asks no memory, or nothing of that kind.
+pub fn need<'a>(name: &str, arguments: &'a Value) -> Option<Need<'a>> {
+    let text = |key: &str| arguments.get(key).and_then(Value::as_str);
+    match name {
+        "memory_search" | "mcp__memory__retrieve_context" => text("query").map(Need::Search),
+        "memory_store" | "mcp__memory__store_knowledge" => text("content").map(Need::Store),
+        "mcp__memory__update_memory" => text("content").map(Need::Store),
+        _ => None,
     }
+}
+
+/// Whether the tool `name` asks memory.
+pub fn is_of_memory(name: &str) -> bool {
+    name.starts_with("memory_") || name.starts_with("mcp__memory__")
 }
 
 /// A memory that cannot be used is no reason to end an attempt: the work can be done without.
@@ -255,14 +257,15 @@ pub(super) fn line(chunk: &Chunk) -> String {
     line
 }
 
-/// What a role that remembers is given with its task: the chunks that fit it best, within bounds; empty when there are none.
-pub async fn brief(memory: &Arc<Memory>, task: &str) -> Result<String, Error> {
-    let reading = memory.clone();
-    if let Ok(read) = tokio::task::spawn_blocking(move || reading.refresh()).await {
-        read?;
-    }
-    let query: String = task.chars().take(limits::COMMENT_BYTES).collect();
-    let found = memory.retrieve(&query, &Filters::default(), limits::MEMORY_PROMPT_CHUNKS).await?;
+/// What is looked for in memory with a task.
+pub fn brief_query(task: &str) -> String {
+    task.chars().take(limits::COMMENT_BYTES).collect()
+}
+
+/// What a role that remembers is given with its task: the chunks that fit `query` best, within bounds; empty when there are none.
+/// `given`: the vector of the query, made beforehand.
+pub async fn brief(memory: &Memory, query: &str, given: Option<Vectors>) -> Result<String, Error> {
+    let found = memory.retrieve(query, &Filters::default(), limits::MEMORY_PROMPT_CHUNKS, given).await?;
     let mut out = String::new();
     for hit in &found.hits {
         let piece = format!("{}\n{}\n\n", line(&hit.chunk), hit.chunk.content);

@@ -16,7 +16,7 @@ use crate::domain::time::Millis;
 use crate::domain::workflow::EffectClass;
 use crate::workspace::boundary::{self, Boundary};
 
-use super::memory::Memories;
+use super::memory::{Given, Memories};
 
 mod apply_patch;
 mod arguments;
@@ -42,7 +42,7 @@ mod truncate;
 mod write_file;
 
 pub use control::{CommitMessage, Control, Note, Question};
-pub use memory::brief as memory_brief;
+pub use memory::{brief as memory_brief, brief_query as memory_query, is_of_memory, need as memory_need};
 pub use servers::{Served, names as server_names, tools_of as tools_of_server};
 pub use toolbox::{Kind, Planned, Problem, Toolbox};
 pub use truncate::{Shown, show};
@@ -103,6 +103,8 @@ pub struct World<'s> {
     pub now: &'s (dyn Fn() -> Millis + Send + Sync),
     /// Strikes known secrets out of what is kept.
     pub mask: &'s (dyn Fn(String) -> String + Send + Sync),
+    /// Vectors that were made for this call and are on record; `None`: memory has them made itself.
+    pub given: Option<&'s Given>,
 }
 
 /// Commits and merges where the worktree belongs.

@@ -76,6 +76,7 @@ impl Bench {
     pub(super) fn site(&self) -> Site<'_> {
         let world = World {
             memories: &self.memories,
+            given: None,
             dir: &self.root,
             task: Some("build"),
             version: Some("c0ffee"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::embedding::bought;
 use super::hands::Schemas;
 use super::models::{History, Models, Policy, needs_waiting};
 use super::order::{AgentEnd, AgentOrder, Artifact};
@@ -11,7 +12,7 @@ use super::prompt::{self, Pinned};
 use super::record::{Asked, Record, digest_of, outcome};
 use super::stuck::{Facts, Verdict, Watch};
 use super::transcript::{Gauge, Transcript};
-use super::worksite::{CheckReport, Worksite};
+use super::worksite::{Asks, CheckReport, Worksite};
 use crate::agents::calls::Calls;
 use crate::agents::signatures::Signature;
 use crate::domain::call::CallKind;
@@ -119,7 +120,7 @@ pub(super) struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    /// Call 0: pins what the conversation starts from, or reads it back.
+    /// Pins what the conversation starts from, or reads it back: the first call, but for vectors that memory is asked with.
     async fn begin(
         order: &'w AgentOrder,
         calls: &'w dyn Calls,
@@ -128,10 +129,12 @@ impl<'w> Walk<'w> {
     ) -> Result<Self, Failure> {
         let mut record = Record::new(calls);
         let resumed = record.peek().is_some();
+        let input = prompt::digest_of(order);
+        let bought = bought(&mut record, site, Asks::Brief, input, order.limits, Usage::default()).await?;
         let asked = Asked {
             kind: CallKind::Prompt,
             label: order.role.name.clone(),
-            input: prompt::digest_of(order),
+            input,
             shown: order.task.clone(),
             effect: EffectClass::Pure,
         };
@@ -144,7 +147,7 @@ impl<'w> Walk<'w> {
                 let signature = signature(&order.role.output)?;
                 let wanted: Vec<String> = order.role.tools.clone();
                 let offered = site.tools(&not_own(&wanted)).await?;
-                let pinned = Pinned::new(order, signature, offered, &site.brief().await?)?;
+                let pinned = Pinned::new(order, signature, offered, &site.brief(bought.given).await?)?;
                 let kept = record.keep_json(&pinned)?;
                 let mut made = outcome(Ok(kept), calls.monotonic_ms().saturating_sub(started));
                 made.tree = site.checkpoint().await?;
@@ -167,7 +170,7 @@ impl<'w> Walk<'w> {
             transcript: Transcript::new(pinned.messages()),
             gauge: Gauge::default(),
             history: History::default(),
-            usage: Usage::default(),
+            usage: bought.usage.unwrap_or_default(),
             watch: Watch::new(ground.name(), no_progress),
             ground,
             restore_due: resumed,

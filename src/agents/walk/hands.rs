@@ -7,10 +7,11 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::driver::{Answered, Walk};
+use super::embedding::bought;
 use super::own_tools::OwnTool;
 use super::record::{Asked, Slot, digest_of, outcome, shown};
 use super::stuck::Action;
-use super::worksite::{ToolResult, ToolRun, WholeOutputs};
+use super::worksite::{Asks, ERROR, ToolResult, ToolRun, WholeOutputs};
 use crate::agents::calls::Calls;
 use crate::agents::signatures::{compiled, faults_by};
 use crate::domain::budget::Amounts;
@@ -22,9 +23,6 @@ use crate::domain::limits;
 use crate::domain::machine::agent_turn::{Allowance, Input};
 use crate::domain::payload::Payload;
 use crate::domain::workflow::EffectClass;
-
-/// What begins the text of a result that says why something was not done.
-const ERROR: &str = "error: ";
 
 /// What is to be done with one call of a reply.
 #[derive(Debug, Clone)]
@@ -174,9 +172,9 @@ impl Walk<'_> {
         for (asked, _, arguments) in slots.iter().filter(|(_, slot, _)| slot.known.is_none()) {
             let run = async move {
                 let started = calls.monotonic_ms();
-                let result = site
-                    .run(ToolRun { name: &asked.label, arguments, effect: asked.effect, maybe_ran: false, outputs })
-                    .await;
+                let (name, effect) = (&*asked.label, asked.effect);
+                let result =
+                    site.run(ToolRun { name, arguments, effect, maybe_ran: false, outputs, given: None }).await;
                 calls.alive();
                 (result, calls.monotonic_ms().saturating_sub(started))
             };
@@ -208,6 +206,9 @@ impl Walk<'_> {
     /// Runs one tool that may change something.
     async fn run_alone(&mut self, at: usize, effect: EffectClass, arguments: &Value) -> Result<String, Failure> {
         let asked = asked(&self.pending.calls[at], effect, arguments);
+        let asks = Asks::Tool(&asked.label, arguments);
+        let bought = bought(&mut self.record, self.site, asks, asked.input, self.pinned.limits, self.usage).await?;
+        self.count(bought.usage);
         let slot = self.record.take(&asked)?;
         let outcome = match slot.known.clone() {
             Some(known) => known,
@@ -222,9 +223,8 @@ impl Walk<'_> {
                     Ok(ToolResult { text, failed: true, full: None })
                 } else {
                     let outputs = &Recorded { outputs: &self.outputs, calls };
-                    self.site
-                        .run(ToolRun { name: &asked.label, arguments, effect, maybe_ran: slot.lost, outputs })
-                        .await
+                    let (name, maybe_ran, given) = (&*asked.label, slot.lost, bought.given);
+                    self.site.run(ToolRun { name, arguments, effect, maybe_ran, outputs, given }).await
                 };
                 calls.alive();
                 let mut outcome = self.tool_outcome(result, calls.monotonic_ms().saturating_sub(started))?;

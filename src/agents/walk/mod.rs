@@ -5,10 +5,12 @@
 //! outcomes on record; the choice of a model is on record as the label of its call.
 //!
 //! Reading order: `order` (what is asked), `models` and `worksite` (what is needed), `record` (the line to the journal), `prompt`
-//! (call 0), `driver` (the loop, decided by `domain/machine/agent_turn.rs`), `talk` (models), `hands` (tools), `evidence`.
+//! (call 0), `driver` (the loop, decided by `domain/machine/agent_turn.rs`), `talk` (models), `hands` (tools), `embedding` (what
+//! memory has to be paid for), `evidence`.
 
 mod compaction;
 mod driver;
+mod embedding;
 mod evidence;
 mod hands;
 mod models;
@@ -24,7 +26,10 @@ mod worksite;
 pub use driver::run;
 pub use models::{Came, Choice, History, Models, Policy, Tried, needs_waiting};
 pub use order::{AgentEnd, AgentOrder, Artifact, Limits};
-pub use worksite::{Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite};
+pub use prompt::remembered;
+pub use worksite::{
+    Asks, Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite,
+};
 
 #[cfg(test)]
 mod tests;

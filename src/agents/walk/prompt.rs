@@ -37,6 +37,14 @@ pub(super) struct Pinned {
     pub(super) max_output_tokens: u32,
     pub(super) temperature: Option<f32>,
     pub(super) limits: Limits,
+    /// What the task has from memory, for a replay to be told the same.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) memory: String,
+}
+
+/// What the prompt that was kept as `bytes` has from memory; empty where it has nothing, or does not say what.
+pub fn remembered(bytes: &[u8]) -> String {
+    serde_json::from_slice::<Pinned>(bytes).map(|pinned| pinned.memory).unwrap_or_default()
 }
 
 /// How every role works; what is particular stands in its file.
@@ -82,6 +90,7 @@ impl Pinned {
             max_output_tokens: role.max_output_tokens,
             temperature: role.temperature,
             limits: order.limits,
+            memory: brief.memory.clone(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::driver::{Walk, defect};
 use super::models::{Came, Choice, Tried, needs_person, needs_waiting};
+use super::order::Limits;
 use super::record::{Asked, outcome};
 use super::transcript::{bytes_of_request, unpaired};
 use crate::agents::provider::{CallContext, ModelFailure};
@@ -132,7 +133,7 @@ impl Walk<'_> {
             return Ok(Called { ix, outcome, known: true });
         }
         let reserved = self.models.reserve(request)?;
-        self.afford(reserved)?;
+        afford(self.pinned.limits, self.usage, reserved)?;
         self.record.begin(&slot, &asked, reserved).await?;
         let calls = self.record.calls();
         let started = calls.monotonic_ms();
@@ -167,28 +168,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the bounds of this attempt leave room for what is held back for a call.
-    fn afford(&self, reserved: Amounts) -> Result<(), Failure> {
-        let bounds = self.pinned.limits;
-        let tokens = self.usage.input_tokens + self.usage.output_tokens;
-        let refuse = |what: &str, used: u64, wanted: u64, cap: u64| {
-            let message = format!(
-                "the attempt's bound of {cap} {what} leaves no room: {used} are used, the next call may take {wanted}"
-            );
-            Err(Failure::new(FailureClass::Budget, message))
-        };
-        match (bounds.tokens, bounds.usd_micros) {
-            (Some(cap), _) if tokens.saturating_add(reserved.tokens) > cap => {
-                refuse("tokens", tokens, reserved.tokens, cap)
-            }
-            (_, Some(cap)) if self.usage.usd_micros.saturating_add(reserved.usd_micros) > cap => {
-                refuse("millionths of a dollar", self.usage.usd_micros, reserved.usd_micros, cap)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn count(&mut self, usage: Option<Usage>) {
+    pub(super) fn count(&mut self, usage: Option<Usage>) {
         let Some(usage) = usage else { return };
         let all = &mut self.usage;
         all.input_tokens = all.input_tokens.saturating_add(usage.input_tokens);
@@ -224,6 +204,26 @@ impl Walk<'_> {
             }
         }
         self.to(Input::Retry)
+    }
+}
+
+/// Whether the bounds of an attempt that used `used` leave room for what is held back for a call.
+pub(super) fn afford(bounds: Limits, used: Usage, reserved: Amounts) -> Result<(), Failure> {
+    let tokens = used.input_tokens + used.output_tokens;
+    let refuse = |what: &str, used: u64, wanted: u64, cap: u64| {
+        let message = format!(
+            "the attempt's bound of {cap} {what} leaves no room: {used} are used, the next call may take {wanted}"
+        );
+        Err(Failure::new(FailureClass::Budget, message))
+    };
+    match (bounds.tokens, bounds.usd_micros) {
+        (Some(cap), _) if tokens.saturating_add(reserved.tokens) > cap => {
+            refuse("tokens", tokens, reserved.tokens, cap)
+        }
+        (_, Some(cap)) if used.usd_micros.saturating_add(reserved.usd_micros) > cap => {
+            refuse("millionths of a dollar", used.usd_micros, reserved.usd_micros, cap)
+        }
+        _ => Ok(()),
     }
 }
 

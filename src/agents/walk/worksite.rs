@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::agents::memory::{Came, Given, Wanted};
 use crate::domain::chat::ToolSpec;
 use crate::domain::failure::Failure;
 use crate::domain::sandbox::Attestation;
@@ -59,6 +60,17 @@ pub struct ToolRun<'r> {
     pub maybe_ran: bool,
     /// Whole outputs of earlier calls.
     pub outputs: &'r dyn WholeOutputs,
+    /// Vectors that were made for it, or why there are none.
+    pub given: Option<Given>,
+}
+
+/// Who asks memory.
+#[derive(Debug, Clone, Copy)]
+pub enum Asks<'a> {
+    /// The beginning of the conversation.
+    Brief,
+    /// A call of this tool with these arguments.
+    Tool(&'a str, &'a Value),
 }
 
 /// What a tool gave.
@@ -71,6 +83,19 @@ pub struct ToolResult {
     /// The whole output, when the text is a part of it.
     pub full: Option<Vec<u8>>,
 }
+
+impl ToolResult {
+    /// As it was put on record: what says why something was not done begins with a word for it.
+    pub fn of_record(text: String, full: Option<Vec<u8>>) -> Self {
+        match text.strip_prefix(ERROR) {
+            Some(why) => Self { text: why.to_owned(), failed: true, full },
+            None => Self { text, failed: false, full },
+        }
+    }
+}
+
+/// What begins the text of a result that says why something was not done.
+pub(super) const ERROR: &str = "error: ";
 
 /// What the repository's checks say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +123,19 @@ pub struct TestTally {
 /// Where an agent works.
 #[async_trait]
 pub trait Worksite: Send + Sync {
-    /// What the conversation starts from.
-    async fn brief(&self) -> Result<Brief, Failure>;
+    /// What the conversation starts from. `given`: vectors that were made for what it asks of memory.
+    async fn brief(&self, given: Option<Given>) -> Result<Brief, Failure>;
+
+    /// What somebody has to be paid for before memory can be asked; `None`: nobody, or it is not asked. An error says that it may
+    /// not be bought: memory is asked without.
+    async fn wanted(&self, _asks: Asks<'_>) -> Option<Result<Wanted, Failure>> {
+        None
+    }
+
+    /// Buys it.
+    async fn embed(&self, _asks: Asks<'_>, _wanted: &Wanted) -> Came {
+        Came { vectors: Ok(Vec::new()), usage: None }
+    }
 
     /// The tools of these names in a stable order, or the name that there is no tool of. The walk's own
     /// (`finish`, `ask_human`, `run_checks`, `note`, `git_commit`) are not asked for.

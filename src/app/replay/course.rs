@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::compare::{Alike, Difference, Places, short};
 use super::ends::{self, End};
 use super::models::Played;
-use super::stage::{Live, Stage};
+use super::stage::{Leg, Live, Stage};
 use super::{Counts, Error};
 use crate::domain::call::CallKind;
 use crate::domain::effect::{Effect, StepOrder, StepRequest, StopCause};
@@ -21,6 +21,7 @@ use crate::domain::payload::Payload;
 use crate::domain::project::{Decided, Input, Project, Turn};
 use crate::domain::view::RecordView;
 use crate::domain::workflow::{Action, Definition, EffectClass, Expressions};
+use crate::steps::Recalled;
 use crate::workspace::git;
 
 /// Why a replay goes no further.
@@ -194,19 +195,23 @@ impl<'r> Course<'r> {
             StepRequest::Run { .. } if is_outside => Playing::Given(order.attempt, order.step),
             StepRequest::Run { .. } => Playing::Live(Box::new(self.stage.begin(order, None))),
             StepRequest::Agent(_) => {
-                let models = self.models(&order)?;
-                Playing::Live(Box::new(self.stage.begin(order, Some(models))))
+                let leg = self.leg(&order)?;
+                Playing::Live(Box::new(self.stage.begin(order, Some(leg))))
             }
         };
         self.playing.insert(task, playing);
         Ok(())
     }
 
-    /// What models said to a task from here on.
-    pub fn models(&self, order: &StepOrder) -> Result<Arc<Played>, Stop> {
+    /// What models and memory said to a task from here on.
+    pub fn leg(&self, order: &StepOrder) -> Result<Leg, Stop> {
         let (exchanges, ended_with) = ends::leg(&self.records[self.at..], order.task);
-        let played = Played::new((&order.name, order.attempt.0), exchanges, ended_with, &*self.stage.store);
-        played.map(Arc::new).map_err(|problem| Stop::Broken(Error::Damaged { problem }))
+        let asked = exchanges.iter().map(|exchange| (exchange.intent.clone(), exchange.outcome.clone()));
+        let memory = Arc::new(Recalled::new(asked));
+        let of_models = exchanges.into_iter().filter(|exchange| ends::is_of_model(exchange.intent.kind)).collect();
+        let played = Played::new((&order.name, order.attempt.0), of_models, ended_with, &*self.stage.store);
+        let models = played.map(Arc::new).map_err(|problem| Stop::Broken(Error::Damaged { problem }))?;
+        Ok(Leg { models, memory })
     }
 
     async fn step_ends(&mut self, task: TaskIx) -> Going {
@@ -403,7 +408,7 @@ impl<'r> Course<'r> {
     /// Counts a call that came as recorded.
     pub fn count(&mut self, kind: CallKind, alike: Alike) {
         match kind {
-            CallKind::Model | CallKind::Compact => self.counts.model_calls += 1,
+            CallKind::Model | CallKind::Compact | CallKind::Embed => self.counts.model_calls += 1,
             CallKind::Tool | CallKind::Check | CallKind::Commit => self.counts.tool_calls += 1,
             CallKind::Prompt | CallKind::Ask | CallKind::Artifact => {}
         }

@@ -10,6 +10,7 @@ use crate::domain::ids::{CallIx, TaskIx};
 use crate::domain::payload::PayloadSource;
 use crate::domain::project::Merged;
 use crate::domain::view::RecordView;
+use crate::steps::Recalled;
 
 /// How a step ended.
 pub enum End {
@@ -120,12 +121,14 @@ pub fn is_bound_of_calls(outcome: &StepOutcome) -> bool {
     failure.is_some_and(|it| it.class == FailureClass::Turns && it.message.starts_with("an attempt has at most"))
 }
 
-/// What models said to a task until its step ends or is taken up again, and the failure that it ended with.
+/// What models and memory said to a task until its step ends or is taken up again, and the failure that it ended with.
 pub fn leg(records: &[RecordView], of: TaskIx) -> (Vec<Exchange>, Option<Failure>) {
     let mut exchanges: Vec<Exchange> = Vec::new();
     for record in records {
         match &record.event {
-            Event::CallStarted { task, call, .. } if *task == of && is_of_model(call.kind) => {
+            Event::CallStarted { task, call, .. }
+                if *task == of && (is_of_model(call.kind) || Recalled::asks_memory(call)) =>
+            {
                 exchanges.push(Exchange { intent: (**call).clone(), outcome: None });
             }
             Event::CallFinished { task, call, outcome, .. } if *task == of => {
@@ -147,7 +150,8 @@ pub fn leg(records: &[RecordView], of: TaskIx) -> (Vec<Exchange>, Option<Failure
     (exchanges, None)
 }
 
-fn is_of_model(kind: CallKind) -> bool {
+/// Whether a call asks a model for a reply.
+pub fn is_of_model(kind: CallKind) -> bool {
     matches!(kind, CallKind::Model | CallKind::Compact)
 }
 

@@ -20,7 +20,7 @@ use crate::domain::project;
 use crate::engine::clock::SystemClock;
 use crate::engine::ports::{CallDenied, CallPort, Clock as _, StepHandle, StepRunner as _, step_control};
 use crate::secrets::Shelf;
-use crate::steps::{Containments, Runner, Settings};
+use crate::steps::{Containments, Recalled, Runner, Settings};
 use crate::telemetry::mask::Masks;
 use crate::workspace::Workspaces;
 use crate::workspace::leftovers::Leftovers;
@@ -67,6 +67,14 @@ pub struct Stage {
     pub clock: Arc<SystemClock>,
 }
 
+/// What a leg of a conversation is told from its records.
+pub struct Leg {
+    /// Its models.
+    pub models: Arc<Played>,
+    /// What memory said.
+    pub memory: Arc<Recalled>,
+}
+
 /// A step that runs.
 pub struct Live {
     /// As the engine ordered it.
@@ -90,7 +98,8 @@ pub enum Heard {
 
 impl Stage {
     /// Begins a step.
-    pub fn begin(&self, order: Box<StepOrder>, models: Option<Arc<Played>>) -> Live {
+    pub fn begin(&self, order: Box<StepOrder>, leg: Option<Leg>) -> Live {
+        let (models, recalled) = leg.map(|leg| (leg.models, leg.memory)).unzip();
         let runner = Arc::new(Runner::new(Settings {
             environment: self.environment.clone(),
             grace: self.grace,
@@ -107,6 +116,7 @@ impl Stage {
             indexes: Arc::new(crate::workspace::index::Indexes::new(self.home.join("code"))),
             servers: None,
             memories: None,
+            recalled,
             clock: self.clock.clone(),
         }));
         let (handle, control) = step_control(self.clock.monotonic_ms());

@@ -120,8 +120,8 @@ impl Course<'_> {
         let mut order: Box<StepOrder> = live.order.clone();
         live.stop(StopCause::Shutdown).await;
         order.calls = self.project.task(order.task).calls().to_vec();
-        let (task, models) = (order.task, self.models(&order)?);
-        let live = self.stage.begin(order, Some(models));
+        let (task, leg) = (order.task, self.leg(&order)?);
+        let live = self.stage.begin(order, Some(leg));
         self.playing.insert(task, Playing::Live(Box::new(live)));
         Ok(())
     }

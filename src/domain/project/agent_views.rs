@@ -31,6 +31,7 @@ impl Project {
             |call| match call.kind {
                 CallKind::Model => format!("asks {}", call.label),
                 CallKind::Compact => format!("asks {} for a summary", call.label),
+                CallKind::Embed => format!("asks {} for vectors", call.label),
                 CallKind::Tool => format!("runs tool {}", call.label),
                 CallKind::Check => "runs its checks".to_owned(),
                 CallKind::Commit => "commits".to_owned(),
@@ -49,6 +50,7 @@ impl Project {
         match call.kind {
             CallKind::Model => Some(format!("an answer of {}{turn}", call.label)),
             CallKind::Compact => Some(format!("a summary by {}{turn}", call.label)),
+            CallKind::Embed => Some(format!("vectors by {}{turn}", call.label)),
             CallKind::Tool => Some(format!("its tool {}{turn}", call.label)),
             CallKind::Check => Some(format!("its checks{turn}")),
             CallKind::Commit => Some(format!("its commit{turn}")),

@@ -248,7 +248,7 @@ fn descendants(archive: &Archive, id: &ProjectId) -> Result<Vec<ProjectId>, Faul
 }
 
 fn asks_a_model(kind: CallKind) -> bool {
-    matches!(kind, CallKind::Model | CallKind::Compact)
+    matches!(kind, CallKind::Model | CallKind::Compact | CallKind::Embed)
 }
 
 /// The dearest first; by tokens where nothing costs money.

@@ -229,6 +229,12 @@ fn readable(kind: CallKind, kept: &str) -> (String, Vec<ToolCall>) {
         CallKind::Compact => serde_json::from_str::<(ModelReply, Value)>(kept).ok().map(|(reply, _)| reply),
         CallKind::Prompt => return (texts(["system", "task"]).unwrap_or_else(|| kept.to_owned()), Vec::new()),
         CallKind::Check => return (texts(["text", ""]).unwrap_or_else(|| kept.to_owned()), Vec::new()),
+        CallKind::Embed => {
+            let sizes =
+                serde_json::from_str::<Vec<Vec<f32>>>(kept).map(|all| (all.len(), all.first().map_or(0, Vec::len)));
+            let told = sizes.map(|(count, size)| format!("{count} vectors of {size} numbers"));
+            return (told.unwrap_or_else(|_| kept.to_owned()), Vec::new());
+        }
         CallKind::Tool | CallKind::Ask | CallKind::Artifact | CallKind::Commit => None,
     };
     match reply {

@@ -199,7 +199,7 @@ fn took(totals: &mut Totals, role: String, ran_under: Option<&Attestation>) {
 }
 
 fn asks_a_model(kind: CallKind) -> bool {
-    matches!(kind, CallKind::Model | CallKind::Compact)
+    matches!(kind, CallKind::Model | CallKind::Compact | CallKind::Embed)
 }
 
 fn call_ended(
@@ -211,7 +211,7 @@ fn call_ended(
     totals: &mut Totals,
 ) {
     match kind {
-        CallKind::Model | CallKind::Compact => {
+        CallKind::Model | CallKind::Compact | CallKind::Embed => {
             let usage = outcome.usage.unwrap_or_default();
             let calls = totals.calls.entry(label).or_default();
             calls.answered += u64::from(outcome.result.is_ok());

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use super::super::runner::Settings;
 use super::process::{Running, Shell, Witness};
 use crate::agents::mcp::{self, OwnServers};
+use crate::agents::memory::{Came, Given, Memory, Need, Wanted};
 use crate::agents::tools::{self, Beyond, Site, ToolFault, Toolbox, World};
 use crate::agents::walk::{
-    Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite,
+    Asks, Brief, CheckReport, Offered, Standing, TestTally, ToolResult, ToolRun, WholeOutputs, Worksite,
 };
 use crate::domain::chat::{ToolCall, ToolSpec};
-use crate::domain::effect::{StepOrder, StepRequest, WorkspaceOrder};
+use crate::domain::effect::{AgentRequest, StepOrder, StepRequest, WorkspaceOrder};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::domain::sandbox::{Allowance, Attestation};
@@ -120,7 +121,7 @@ impl<'g> Ground<'g> {
 
 #[async_trait]
 impl Worksite for Ground<'_> {
-    async fn brief(&self) -> Result<Brief, Failure> {
+    async fn brief(&self, given: Option<Given>) -> Result<Brief, Failure> {
         let standing = standing(&self.settings.workspaces, &self.order.workspace).await?;
         let root = self.lease.dir().to_owned();
         let focus = focus_of(&self.order);
@@ -128,7 +129,38 @@ impl Worksite for Ground<'_> {
         let map = tokio::task::spawn_blocking(move || map(&root, tree.as_deref(), &indexes, &focus))
             .await
             .map_err(|error| Failure::new(FailureClass::Internal, format!("the repository cannot be read: {error}")))?;
-        Ok(Brief { standing, map, memory: self.remembered().await })
+        Ok(Brief { standing, map, memory: self.remembered(given).await })
+    }
+
+    async fn wanted(&self, asks: Asks<'_>) -> Option<Result<Wanted, Failure>> {
+        if let Some(recalled) = &self.settings.recalled {
+            return recalled.wanted().map(Ok);
+        }
+        let StepRequest::Agent(request) = &self.order.request else { return None };
+        match asks {
+            Asks::Brief if !self.remembers => None,
+            Asks::Brief => {
+                let query = self.query(request);
+                self.memory()?.wanted(Need::Search(&query), request.priced).await
+            }
+            Asks::Tool(name, _) if mcp::is_foreign(name) && !self.is_built_in(name) => None,
+            Asks::Tool(name, arguments) => {
+                let need = tools::memory_need(name, arguments)?;
+                let text = self.settings.models.redact(need.text().to_owned());
+                self.memory()?.wanted(need.of(&text), request.priced).await
+            }
+        }
+    }
+
+    async fn embed(&self, _: Asks<'_>, wanted: &Wanted) -> Came {
+        match (&self.settings.recalled, self.memory()) {
+            (Some(recalled), _) => recalled.vectors(&self.settings).await,
+            (None, Some(memory)) => memory.embed(&wanted.texts).await,
+            (None, None) => {
+                let failure = Failure::new(FailureClass::Internal, "vectors are wanted where there is no memory");
+                Came { vectors: Err(failure), usage: None }
+            }
+        }
     }
 
     async fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure> {
@@ -145,6 +177,9 @@ impl Worksite for Ground<'_> {
     }
 
     async fn run(&self, run: ToolRun<'_>) -> Result<ToolResult, Failure> {
+        if let Some(recalled) = self.settings.recalled.as_ref().filter(|_| tools::is_of_memory(run.name)) {
+            return recalled.said(run.name, &self.settings).await;
+        }
         if run.effect != EffectClass::Pure {
             self.touch();
         }
@@ -242,6 +277,7 @@ impl Ground<'_> {
         let workspace = &self.order.workspace;
         let now = || self.settings.clock.now();
         let mask = |text: String| self.settings.models.redact(text);
+        let given = if tools::is_of_memory(run.name) { self.paid(run.given.clone()) } else { None };
         let world = self.settings.memories.as_deref().map(|memories| World {
             memories,
             dir: Path::new(&*workspace.base_dir),
@@ -249,6 +285,7 @@ impl Ground<'_> {
             version: workspace.base_commit.as_deref(),
             now: &now,
             mask: &mask,
+            given: given.as_ref(),
         });
         let order = &self.order;
         let notes =
@@ -267,12 +304,31 @@ impl Ground<'_> {
         }
     }
 
+    /// The memory of the repository; `None` where nobody is asked.
+    fn memory(&self) -> Option<Memory> {
+        Some(self.settings.memories.as_ref()?.of(Path::new(&*self.order.workspace.base_dir)))
+    }
+
+    /// What is looked for in memory with the task.
+    fn query(&self, request: &AgentRequest) -> String {
+        let query = tools::memory_query(&format!("{} {}", self.order.name, request.with));
+        self.settings.models.redact(query)
+    }
+
+    /// Vectors that are on record as paid for. Where somebody is paid and nothing is on record, memory makes none itself.
+    fn paid(&self, given: Option<Given>) -> Option<Given> {
+        let none = || Failure::new(FailureClass::Budget, "no vectors were made for this call");
+        given.or_else(|| self.memory()?.is_paid().then(|| Err(none())))
+    }
+
     /// What memory has for the task; a memory that cannot be read is no reason not to begin.
-    async fn remembered(&self) -> String {
-        let Some(memories) = self.settings.memories.as_ref().filter(|_| self.remembers) else { return String::new() };
+    async fn remembered(&self, given: Option<Given>) -> String {
+        if let Some(recalled) = &self.settings.recalled {
+            return recalled.given(&self.settings);
+        }
+        let Some(memory) = self.memory().filter(|_| self.remembers) else { return String::new() };
         let StepRequest::Agent(request) = &self.order.request else { return String::new() };
-        let memory = memories.of(Path::new(&*self.order.workspace.base_dir));
-        match tools::memory_brief(&memory, &format!("{} {}", self.order.name, request.with)).await {
+        match tools::memory_brief(&memory, &self.query(request), self.paid(given)).await {
             Ok(text) => self.settings.models.redact(text),
             Err(error) => {
                 tracing::warn!(%error, "an agent begins without its memory");

@@ -9,6 +9,7 @@ mod ground;
 mod line;
 mod models;
 mod process;
+mod recalled;
 mod servers;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ use ground::{Began, Ground};
 use line::Line;
 pub use models::{ModelSource, NoModels};
 pub(super) use process::{Running, Shell, Witness};
+pub use recalled::Recalled;
 
 /// Where a repository keeps roles of its own.
 const ROLES: &str = ".wfctl/roles";

@@ -90,6 +90,7 @@ impl Rig {
             indexes: Arc::new(Indexes::new(home.path().join("indexes"))),
             servers: None,
             memories: None,
+            recalled: None,
             clock: Arc::new(Still),
         }));
         Self { home, runner, sink: Arc::default() }

@@ -1,5 +1,6 @@
 //! Vectors of texts, from the `/embeddings` of an endpoint that speaks OpenAI's protocol. One request, one answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,9 +12,11 @@ use tokio::time::timeout;
 use super::Endpoint;
 use super::errors::Refused;
 use super::wire::{Line, Lost};
-use crate::agents::memory::Embedder;
+use crate::agents::memory::{Embedder, Made};
+use crate::agents::prices::Prices;
 use crate::agents::provider::WallClock;
 use crate::agents::secrets::Secret;
+use crate::domain::chat::Usage;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use crate::telemetry::outgoing::chain;
@@ -24,12 +27,20 @@ pub struct Embeddings {
     secrets: Vec<Secret>,
     model: String,
     idle: Duration,
+    prices: Arc<Prices>,
     now: WallClock,
 }
 
 #[derive(Deserialize)]
 struct Answer {
     data: Vec<One>,
+    usage: Option<Counted>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    prompt_tokens: Option<u64>,
+    total_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -40,10 +51,26 @@ struct One {
 
 impl Embeddings {
     /// `model` is `provider/model`.
-    pub fn new(endpoint: &Endpoint, http: reqwest::Client, model: &str, now: WallClock) -> Result<Self, Failure> {
+    pub fn new(
+        endpoint: &Endpoint,
+        http: reqwest::Client,
+        model: &str,
+        prices: Arc<Prices>,
+        now: WallClock,
+    ) -> Result<Self, Failure> {
         let line = Line::new(http, &endpoint.base_url, endpoint.key.as_ref(), &endpoint.headers)?;
         let secrets = endpoint.key.iter().chain(endpoint.headers.values()).cloned().collect();
-        Ok(Self { line, secrets, model: model.to_owned(), idle: Duration::from_millis(endpoint.idle_ms), now })
+        let idle = Duration::from_millis(endpoint.idle_ms);
+        Ok(Self { line, secrets, model: model.to_owned(), idle, prices, now })
+    }
+
+    /// What `texts` used, as the endpoint counts it, else guessed.
+    fn usage(&self, texts: &[String], counted: Option<&Counted>) -> Usage {
+        let Some(input_tokens) = counted.and_then(|counted| counted.prompt_tokens.or(counted.total_tokens)) else {
+            return self.prices.guess_texts(&self.model, texts);
+        };
+        let usage = Usage { input_tokens, ..Usage::default() };
+        Usage { usd_micros: self.prices.cost(&self.model, &usage).unwrap_or(0), ..usage }
     }
 
     fn failure(&self, class: FailureClass, what: &str) -> Failure {
@@ -89,7 +116,7 @@ impl Embedder for Embeddings {
         &self.model
     }
 
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
+    async fn embed(&self, texts: &[String]) -> Result<Made, Failure> {
         let body = match timeout(self.idle, self.ask(texts)).await {
             Ok(body) => body?,
             Err(_) => return Err(self.failure(FailureClass::Idle, "no answer in time")),
@@ -97,6 +124,7 @@ impl Embedder for Embeddings {
         let answer: Answer = serde_json::from_slice(&body).map_err(|error| {
             self.failure(FailureClass::Malformed, &format!("the answer is not one of an /embeddings endpoint: {error}"))
         })?;
+        let usage = Some(self.usage(texts, answer.usage.as_ref()));
         let mut vectors = vec![Vec::new(); texts.len()];
         for (at, one) in answer.data.into_iter().enumerate() {
             if let Some(place) = vectors.get_mut(one.index.unwrap_or(at)) {
@@ -105,7 +133,7 @@ impl Embedder for Embeddings {
         }
         match vectors.iter().any(Vec::is_empty) {
             true => Err(self.failure(FailureClass::Malformed, "there is not a vector for each text in the answer")),
-            false => Ok(vectors),
+            false => Ok(Made { vectors, usage }),
         }
     }
 }
@@ -115,7 +143,6 @@ mod tests {
     use std::collections::BTreeMap;
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::net::TcpListener;
-    use std::sync::Arc;
     use std::sync::mpsc;
 
     use serde_json::Value;
@@ -155,7 +182,9 @@ mod tests {
             idle_ms: IDLE_MS,
         };
         let http = http_client(&BTreeMap::new()).unwrap();
-        Embeddings::new(&endpoint, http, "test/small", Arc::new(|| Millis(0))).unwrap()
+        let prices = "[models]\n\"test/small\" = { input = 0.5, output = 0 }\n";
+        let prices = Arc::new(Prices::default().with_table("test", prices).unwrap());
+        Embeddings::new(&endpoint, http, "test/small", prices, Arc::new(|| Millis(0))).unwrap()
     }
 
     fn texts() -> Vec<String> {
@@ -167,13 +196,23 @@ mod tests {
         let body = json!({ "data": [{ "index": 1, "embedding": [0.5, 1] }, { "index": 0, "embedding": [2, 0] }] });
         let (base_url, heard) = answers("200 OK", body.to_string());
         let made = embeddings(base_url).embed(&texts()).await.unwrap();
-        assert_eq!(made, [vec![2.0, 0.0], vec![0.5, 1.0]]);
+        assert_eq!(made.vectors, [vec![2.0, 0.0], vec![0.5, 1.0]]);
+        assert!(made.usage.is_some_and(|usage| usage.estimated && usage.input_tokens == 1), "{:?}", made.usage);
         let (head, asked) = heard.recv().unwrap();
         assert!(
             head.starts_with("POST /v1/embeddings ")
                 && head.to_lowercase().contains("authorization: bearer sk-very-secret")
         );
         assert_eq!((&asked["model"], &asked["input"]), (&json!("small"), &json!(["a", "b"])));
+    }
+
+    #[tokio::test]
+    async fn what_the_endpoint_counts_is_what_it_costs() {
+        let data = [json!({ "embedding": [1] }), json!({ "embedding": [2] })];
+        let body = json!({ "data": data, "usage": { "prompt_tokens": 4_000, "total_tokens": 4_000 } });
+        let (base_url, _heard) = answers("200 OK", body.to_string());
+        let usage = embeddings(base_url).embed(&texts()).await.unwrap().usage.unwrap();
+        assert_eq!((usage.input_tokens, usage.usd_micros, usage.estimated), (4_000, 2_000, false));
     }
 
     #[tokio::test]

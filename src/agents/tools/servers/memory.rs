@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::memory::{self, Given};
 use super::super::{Site, ToolFault, ToolOutput, arguments, object};
 use super::Served;
-use crate::agents::memory::Filters;
+use crate::agents::memory::{Error, Filters};
 use crate::domain::limits;
 use crate::domain::workflow::EffectClass;
 
@@ -84,30 +84,28 @@ struct List {
 async fn update(arguments: &Value, site: &Site<'_>) -> Result<ToolOutput, ToolFault> {
     let Update { id, content, delete, given } = arguments::typed(arguments)?;
     let world = site.beyond.world()?;
-    let memory = memory::opened(site).await?;
-    let content = content.map(world.mask);
-    memory::off_the_loop(move || {
-        if delete {
-            return match memory.delete(&id) {
-                Ok(()) => Ok(format!("deleted {id}")),
-                Err(crate::agents::memory::Error::NoChunk(id)) => Ok(format!("there is no chunk {id} (any more)")),
-                Err(error) => Err(error),
-            };
-        }
-        let known = memory.get(&id)?;
-        let content = content.unwrap_or(known.content);
-        let changed = memory.update(&id, &content, Some(given.over(known.metadata)))?;
-        Ok(if changed.known > 0 { format!("{id} is just so already") } else { format!("updated {id}") })
-    })
-    .await
-    .map(ToolOutput::new)
+    let (memory, vectors) = memory::opened(site)?;
+    if delete {
+        let told = match memory.delete(&id).await {
+            Ok(()) => format!("deleted {id}"),
+            Err(Error::NoChunk(id)) => format!("there is no chunk {id} (any more)"),
+            Err(error) => return Err(memory::fault(error)),
+        };
+        return Ok(ToolOutput::new(told));
+    }
+    let known = memory.get(&id).await.map_err(memory::fault)?;
+    let content = content.map_or(known.content, world.mask);
+    let metadata = Some(given.over(known.metadata));
+    let changed = memory.update(&id, &content, metadata, vectors).await.map_err(memory::fault)?;
+    let told = if changed.known > 0 { format!("{id} is just so already") } else { format!("updated {id}") };
+    Ok(ToolOutput::new(told))
 }
 
 async fn list(arguments: &Value, site: &Site<'_>) -> Result<ToolOutput, ToolFault> {
     let List { filters, limit } = arguments::typed(arguments)?;
-    let memory = memory::opened(site).await?;
+    let (memory, _) = memory::opened(site)?;
     let most = limit.unwrap_or(LISTED);
-    let (chunks, all) = memory::off_the_loop(move || memory.search_by_metadata(&filters, most)).await?;
+    let (chunks, all) = memory.search_by_metadata(&filters, most).await.map_err(memory::fault)?;
     let mut out = String::new();
     for chunk in &chunks {
         let first: String =

@@ -198,7 +198,7 @@ fn spec(name: &str, required: &[&str]) -> ToolSpec {
 
 #[async_trait]
 impl Worksite for MemorySite {
-    async fn brief(&self) -> Result<Brief, Failure> {
+    async fn brief(&self, _: Option<crate::agents::memory::Given>) -> Result<Brief, Failure> {
         Ok(Brief { standing: self.standing.clone(), map: "main.rs: fn main".to_owned(), ..Brief::default() })
     }
 

@@ -288,6 +288,13 @@ impl Fold {
                 attributes.push(("gen_ai.request.model", text(model)));
                 format!("chat {model}")
             }
+            CallKind::Embed => {
+                let (provider, model) = call.label.split_once('/').unwrap_or(("", &call.label));
+                attributes.push(("gen_ai.operation.name", text("embeddings")));
+                attributes.push(("gen_ai.provider.name", text(provider)));
+                attributes.push(("gen_ai.request.model", text(model)));
+                format!("embeddings {model}")
+            }
             CallKind::Tool => {
                 attributes.push(("gen_ai.operation.name", text("execute_tool")));
                 attributes.push(("gen_ai.tool.name", text(&call.label)));
@@ -299,7 +306,7 @@ impl Fold {
         };
         let parent = self.steps.get(&task).map(|open| open.id);
         let mut open = self.open(entry, parent, name, attributes);
-        open.is_client = matches!(call.kind, CallKind::Model | CallKind::Compact);
+        open.is_client = matches!(call.kind, CallKind::Model | CallKind::Compact | CallKind::Embed);
         self.calls.insert((task, call.ix), open);
     }
 

@@ -16,9 +16,10 @@ pub struct Memory {
 }
 
 const MEMORY_HELP: &str = "Each repository has a memory of its own in the home; all of its worktrees and runs share it. It is searched by words (BM25),
-and by vectors as well once your configuration names a model for them:
+and by vectors as well once your configuration names a model for them; a Qdrant server, if it names one, has the chunks:
   [memory]
-  embeddings = \"openai/text-embedding-3-small\"";
+  embeddings = \"openai/text-embedding-3-small\"   or \"local\" with model_dir = \"/opt/all-MiniLM-L6-v2\"
+  store = \"qdrant\"   with url, collection, api_key = \"NAME of a secret\"";
 
 /// Which chunks are meant.
 #[derive(Debug, Clone, Default, Args)]

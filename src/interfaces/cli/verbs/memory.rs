@@ -25,10 +25,10 @@ pub async fn run(context: &Context, arguments: &args::Memory) -> Result<Exit, Er
             .map_err(|source| Error::System { doing: "find out the current folder".to_owned(), source })?,
     };
     match &arguments.what {
-        MemoryWhat::List { filter, limit } => list(context, &dir, filter, *limit),
+        MemoryWhat::List { filter, limit } => list(context, &dir, filter, *limit).await,
         MemoryWhat::Search { query, filter, top } => search(context, &dir, query, filter, *top).await,
         MemoryWhat::Show { id } => {
-            let chunk = context.app.memory(&dir).get(id).map_err(failed)?;
+            let chunk = context.app.memory(&dir).get(id).await.map_err(failed)?;
             tell(context, &chunk, None).map(|()| Exit::Done)
         }
         MemoryWhat::Add { file, kind, source, task, version, platform, tags } => {
@@ -41,26 +41,26 @@ pub async fn run(context: &Context, arguments: &args::Memory) -> Result<Exit, Er
                 tags: tags.clone(),
                 ..MemoryMetadata::new(MemoryKind::named(kind).unwrap_or(MemoryKind::ApiDoc), source, context.app.now())
             };
-            add(context, &dir, &content, metadata)
+            add(context, &dir, &content, metadata).await
         }
         MemoryWhat::Delete { ids } => {
             let memory = context.app.memory(&dir);
             for id in ids {
-                memory.delete(id).map_err(failed)?;
+                memory.delete(id).await.map_err(failed)?;
                 context.terminal.note(format!("deleted {}", harmless(id)));
             }
             Ok(Exit::Done)
         }
         MemoryWhat::Status { all: false } => {
-            let status = context.app.memory(&dir).status().map_err(failed)?;
+            let status = context.app.memory(&dir).status().await.map_err(failed)?;
             status_of(context, &status).map(|()| Exit::Done)
         }
-        MemoryWhat::Status { all: true } => everywhere(context),
+        MemoryWhat::Status { all: true } => everywhere(context).await,
     }
 }
 
-fn list(context: &Context, dir: &Path, filter: &MemoryFilter, limit: usize) -> Result<Exit, Error> {
-    let (chunks, all) = context.app.memory(dir).search_by_metadata(&filters(filter), limit).map_err(failed)?;
+async fn list(context: &Context, dir: &Path, filter: &MemoryFilter, limit: usize) -> Result<Exit, Error> {
+    let (chunks, all) = context.app.memory(dir).search_by_metadata(&filters(filter), limit).await.map_err(failed)?;
     if context.is_json {
         for chunk in &chunks {
             line(context, "memory_chunk", chunk)?;
@@ -87,7 +87,7 @@ fn list(context: &Context, dir: &Path, filter: &MemoryFilter, limit: usize) -> R
 }
 
 async fn search(context: &Context, dir: &Path, query: &str, filter: &MemoryFilter, top: usize) -> Result<Exit, Error> {
-    let found = context.app.memory(dir).retrieve(query, &filters(filter), top).await.map_err(failed)?;
+    let found = context.app.memory(dir).retrieve(query, &filters(filter), top, None).await.map_err(failed)?;
     for hit in &found.hits {
         tell(context, &hit.chunk, Some(hit.score))?;
     }
@@ -99,8 +99,8 @@ async fn search(context: &Context, dir: &Path, query: &str, filter: &MemoryFilte
     Ok(Exit::Done)
 }
 
-fn add(context: &Context, dir: &Path, content: &str, metadata: MemoryMetadata) -> Result<Exit, Error> {
-    let changed = context.app.remember(dir, content, metadata).map_err(failed)?;
+async fn add(context: &Context, dir: &Path, content: &str, metadata: MemoryMetadata) -> Result<Exit, Error> {
+    let changed = context.app.remember(dir, content, metadata).await.map_err(failed)?;
     if context.is_json {
         line(context, "memory_stored", &changed)?;
     } else {
@@ -114,11 +114,11 @@ fn add(context: &Context, dir: &Path, content: &str, metadata: MemoryMetadata) -
     Ok(Exit::Done)
 }
 
-fn everywhere(context: &Context) -> Result<Exit, Error> {
+async fn everywhere(context: &Context) -> Result<Exit, Error> {
     let all = context.app.all_memories();
     let all = all.map_err(|source| Error::System { doing: "list the memories of the home".to_owned(), source })?;
     for Remembered { place, folder } in &all {
-        let status = context.app.memory_at(folder).status().map_err(failed)?;
+        let status = context.app.memory_at(folder).status().await.map_err(failed)?;
         if context.is_json {
             line(context, "memory", &json!({ "place": place, "status": status }))?;
         } else {
@@ -138,6 +138,9 @@ fn status_of(context: &Context, status: &MemoryStatus) -> Result<(), Error> {
     }
     let kinds: Vec<String> = status.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let searched = match &status.embeddings {
+        Some(model) if status.store.is_some() => {
+            format!("by vectors of {} alone; {} have one", harmless(model), status.vectors)
+        }
         Some(model) => format!("by words (BM25) and by vectors of {}; {} have one", harmless(model), status.vectors),
         None => "by words alone (BM25): no embeddings are configured".to_owned(),
     };
@@ -145,8 +148,14 @@ fn status_of(context: &Context, status: &MemoryStatus) -> Result<(), Error> {
     let rows = [
         ("chunks", format!("{}{of}", status.chunks)),
         ("searched", searched),
-        ("log", format!("{} bytes", status.bytes)),
-        ("kept in", harmless(&status.folder.display().to_string()).to_string()),
+        match &status.store {
+            Some(store) => ("kept in", harmless(store)),
+            None => ("log", format!("{} bytes", status.bytes)),
+        },
+        (
+            if status.store.is_some() { "noted in" } else { "kept in" },
+            harmless(&status.folder.display().to_string()).to_string(),
+        ),
     ];
     let rows: Vec<_> = rows.into_iter().map(|(name, text)| vec![(Tone::Bold, name.to_owned()), plain(text)]).collect();
     for line in table::lines(&context.terminal, &rows) {
@@ -224,6 +233,13 @@ fn failed(error: MemoryError) -> Error {
         MemoryError::Io { folder, source } => {
             Error::System { doing: format!("use the memory in {}", folder.display()), source }
         }
+        MemoryError::Away { place, why } => {
+            Error::System { doing: format!("use the memory in {place}"), source: std::io::Error::other(why) }
+        }
+        MemoryError::NoVector { place, failure } => Error::System {
+            doing: format!("use the memory in {place}, which needs vectors"),
+            source: std::io::Error::other(failure.message),
+        },
         MemoryError::Refused(_) | MemoryError::NoChunk(_) => Error::Usage {
             message: error.to_string(),
             hint: "See what is there with `wfctl memory list`, and what can be typed with `wfctl help memory`."

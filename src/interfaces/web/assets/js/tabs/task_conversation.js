@@ -27,6 +27,7 @@ const KINDS = {
   ask: { word: "Question", icon: "person" },
   artifact: { word: "Artifact", icon: "file" },
   commit: { word: "Commit", icon: "commit" },
+  embed: { word: "Vectors", icon: "model" },
 };
 
 /** @type {import("../pages/task.js").TaskTab} */
