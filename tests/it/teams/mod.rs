@@ -6,6 +6,8 @@ mod contract_first;
 mod crew;
 mod hierarchical;
 mod kills;
+mod pushes;
+mod sdlc;
 mod self_driving;
 mod strategy;
 
