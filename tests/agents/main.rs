@@ -15,6 +15,7 @@ mod input;
 #[expect(dead_code, reason = "the tests of providers use all of it")]
 mod model_server;
 mod notes;
+#[expect(dead_code, reason = "the tests of teams use more of it")]
 mod player;
 mod storm;
 mod sweep;

@@ -16,6 +16,12 @@ mod mcp_http;
 mod mcp_servers;
 mod memory;
 mod metrics;
+#[path = "../model_server/mod.rs"]
+#[expect(dead_code, reason = "the tests of providers use all of it")]
+mod model_server;
+#[path = "../agents/player.rs"]
+#[expect(dead_code, reason = "the tests of agents use more of it")]
+mod player;
 mod receiver;
 mod replay;
 mod rig;

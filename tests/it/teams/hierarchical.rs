@@ -2,9 +2,9 @@
 
 use super::{Team, moments};
 
-const SCRIPT: &str = "hierarchical.yaml";
+pub const SCRIPT: &str = "hierarchical.yaml";
 
-fn start(team: &Team) -> Vec<String> {
+pub fn start(team: &Team) -> Vec<String> {
     team.start("hierarchical", &["goal=Notes.", "branch=release", "max_cycles=3"])
 }
 

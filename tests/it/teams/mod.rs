@@ -4,6 +4,7 @@
 mod autonomous_app;
 mod contract_first;
 mod crew;
+mod endpoint;
 mod hierarchical;
 mod kills;
 mod pushes;

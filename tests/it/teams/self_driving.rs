@@ -2,7 +2,7 @@
 
 use super::{Team, moments};
 
-const SCRIPT: &str = "self-driving.yaml";
+pub const SCRIPT: &str = "self-driving.yaml";
 /// What the workers write, in `notes/`.
 const NOTES: [&str; 11] = [
     "digits.1",
@@ -18,7 +18,7 @@ const NOTES: [&str; 11] = [
     "title",
 ];
 
-fn start(team: &Team) -> Vec<String> {
+pub fn start(team: &Team) -> Vec<String> {
     team.start("self-driving", &["instructions=Notes.", "into=release", "workers=12", "refresh=2"])
 }
 
