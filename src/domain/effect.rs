@@ -198,6 +198,21 @@ pub struct LandOrder {
     pub commit: String,
     /// Of a merge commit, when one is needed.
     pub time: Millis,
+    /// What was landed before and is to be taken back, in place of landing anything.
+    pub back: Option<LandedBefore>,
+}
+
+/// What became of a landing: the value of a step of that kind, as far as it is needed to take it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandedBefore {
+    /// The branch.
+    pub branch: String,
+    /// The commit it was at; `None`: not known, or it had all of it before.
+    pub from: Option<String>,
+    /// The commit it went to, or would have gone to.
+    pub to: String,
+    /// Whether it did.
+    pub moved: bool,
 }
 
 impl StepRequest {

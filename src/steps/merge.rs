@@ -118,22 +118,35 @@ impl MergeStep<'_> {
             "" => workspaces.checked_out_branch(&base_dir).await?,
             named => named.to_owned(),
         };
-        let landed = workspaces.land(workspace::LandOrder {
+        let order = workspace::LandOrder {
             base_dir,
             project: self.order.project.clone(),
             branch,
             commit: land.commit.clone(),
             message: format!("Merge the result of {}\n", self.order.project),
             time: land.time,
-        });
-        let landed = landed.await?;
-        let value = json!({
+        };
+        let landed = match &land.back {
+            None => workspaces.land(order).await?,
+            Some(before) if before.moved => workspaces.land_back(order, before.from.clone()).await?,
+            Some(before) => workspace::Landed {
+                branch: before.branch.clone(),
+                from: None,
+                to: before.to.clone(),
+                moved: false,
+                why_not: Some(format!("nothing had been landed on {}", before.branch)),
+            },
+        };
+        let mut value = json!({
             "branch": landed.branch,
             "moved": landed.moved,
             "from": landed.from,
             "to": landed.to,
             "why_not": landed.why_not,
         });
+        if land.back.is_some() {
+            value["back"] = true.into();
+        }
         Ok(Done {
             result: Ok(self.settings.keep(value.to_string().as_bytes())?),
             log: None,

@@ -162,7 +162,14 @@ impl Workspaces {
     /// Moves a branch of the user's forward to what the project made, if nobody has it checked out and nothing conflicts;
     /// else says what to type. Doing it twice is harmless.
     pub async fn land(&self, order: LandOrder) -> Result<Landed, Failure> {
-        blocking(move || git::land(&order)).await
+        let pools = self.pools.clone();
+        blocking(move || pools.land(&order)).await
+    }
+
+    /// Moves a branch of the user's back to `from`, where it was before the commit of the order landed on it, if it is still where
+    /// that has brought it and nobody has it checked out; else says what to type. Doing it twice is harmless.
+    pub async fn land_back(&self, order: LandOrder, from: Option<String>) -> Result<Landed, Failure> {
+        blocking(move || git::land_back(&order, from.as_deref())).await
     }
 
     /// The files that differ between two trees of a project, sorted.

@@ -56,6 +56,9 @@ conversations:
   - role: reviewer
     turns:
       - calls: [{finish: {verdict: approve, summary: Fine., requests: []}}]
+  - role: critic
+    turns:
+      - calls: [{finish: {accept: true, summary: Good., scores: [{criterion: correct, score: 9, evidence: notes/list.txt}], improvements: []}}]
   - role: deployer
     turns:
       - calls:

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::json;
 use wfctl::domain::call::CallKind;
 use wfctl::domain::event::Event;
 use wfctl::domain::ids::{Attempt, CallIx, ProjectId, TaskIx};
 use wfctl::domain::machine::ProjectStatus;
 use wfctl::domain::payload::PayloadSource as _;
+use wfctl::domain::workflow::{Given, bind};
 
 use crate::house::{Driven, Fate, House, definition};
 use crate::model_server::ModelServer;
@@ -22,7 +22,7 @@ use crate::player::Player;
 /// Of the kills, only each so many-th is tried where not all are asked for: at every append, before it.
 const STRIDE: usize = 2;
 /// Tasks of the workflow and items of its plan come before those that resolve conflicts.
-const FIRST_MERGER: u32 = 13;
+const FIRST_MERGER: u32 = 18;
 const SDLC: &str = include_str!("../../workflows/sdlc.yaml");
 
 /// What a run leaves.
@@ -69,8 +69,11 @@ fn run(fate: Fate, workers: usize) -> Run {
 
 fn run_in(house: &House, server: &ModelServer, fate: Fate) -> u64 {
     let start = || {
-        let inputs = json!({"goal": "Add notes.", "into": "release"});
-        house.start("p", definition(SDLC, &server.base_url()), inputs)
+        let definition = definition(SDLC, &server.base_url());
+        let given = [("goal", "Add notes."), ("into", "release")];
+        let given = given.map(|(name, value)| (name.to_owned(), Given::Text(value.to_owned()))).into();
+        let inputs = bind(&definition.inputs, &given).unwrap();
+        house.start("p", definition, inputs.into())
     };
     let mut fates = vec![Fate::Lives, fate];
     loop {

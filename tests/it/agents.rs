@@ -109,6 +109,37 @@ fn what_agents_used_and_kept_is_told_from_the_journal() {
 }
 
 #[test]
+fn which_model_was_asked_for_whom_and_why_is_told() {
+    let rig = Rig::new();
+    let stage = Stage::open(&rig);
+    stage.script(vec![
+        scene(CallKind::Prompt, "architect", "Plan it.\n"),
+        // A summary that fails does not end what the script plays.
+        Scene { kind: CallKind::Compact, ..reply("a/large", "", &[], Usage::default(), 400) }
+            .failing(FailureClass::RateLimited, "later"),
+        reply("b/small", "I look first.", &[("read_file", r#"{"path":"README"}"#)], usage(1000, 40, 1200), 900),
+        scene(CallKind::Tool, "read_file", "read me\n").shown(r#"{"path":"README"}"#),
+        reply("b/small", "The plan is ready.", &[], usage(1100, 60, 1300), 1100),
+    ]);
+    let workflow =
+        "name: w\nworkspace: worktree\nmodels: {default: [a/large, b/small]}\ntasks: {plan: {agent: architect}}\n";
+    let id = stage.start("p", workflow);
+    stage.until(&id, |record| ended(&record.event));
+    stage.close();
+    insta::assert_snapshot!(rig.wfctl(&["cost", "p", "--by", "route"]).out, @r"
+    role               calls  failed     in  out      usd  median   p95
+    architect b/small      2       0  2,100  100  $0.0025   900ms  1.1s
+        instead of a/large (rate-limited): 2 calls
+    architect a/large      1       1      0    0  $0.0000       -     -
+        first choice: 1 call
+    ");
+    let json: serde_json::Value = serde_json::from_str(&rig.wfctl(&["cost", "p", "--json"]).out).unwrap();
+    assert_eq!(json["routes"][0]["role"], "architect");
+    let chosen = serde_json::json!([{"why": "instead of a/large (rate-limited)", "calls": 2}]);
+    assert_eq!((&json["routes"][0]["model"], &json["routes"][0]["chosen"]), (&"b/small".into(), &chosen));
+}
+
+#[test]
 fn a_conversation_can_be_read_while_it_runs_and_after() {
     let rig = Rig::new();
     let stage = Stage::open(&rig);

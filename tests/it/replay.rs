@@ -353,6 +353,9 @@ impl Worksite for Nowhere {
     async fn check(&self) -> Result<CheckReport, Failure> {
         nothing()
     }
+    fn merges(&self) -> bool {
+        true
+    }
     async fn commit(&self, _: &str) -> Result<String, Failure> {
         nothing()
     }

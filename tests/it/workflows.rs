@@ -45,20 +45,31 @@ fn the_folder_s_readme_shows_each_as_it_is() {
         assert!(readme.contains(&format!("## {name}\n")), "{name} has no section");
         assert!(readme.contains(&format!("```mermaid\n{drawn}```")), "{name} is drawn otherwise:\n{drawn}");
     }
-    // What shows a feature exists.
-    for line in readme.lines().filter(|line| line.starts_with("| ") && line.contains("::")) {
-        for test in line.split('`').filter(|word| word.contains("::") && word.starts_with("it::")) {
-            let name = test.rsplit("::").next().unwrap();
-            let text: String = ["self_driving", "hierarchical", "contract_first", "strategy", "autonomous_app", "mod"]
-                .iter()
-                .filter_map(|file| {
-                    let path = format!("tests/it/teams/{file}.rs");
-                    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
-                })
-                .collect();
-            assert!(text.contains(&format!("fn {name}(")), "there is no test {test}");
+    for line in readme.lines().filter(|line| line.starts_with("| ")) {
+        for shows in line.split('`').skip(1).step_by(2) {
+            exists(shows);
         }
     }
+}
+
+/// What shows a feature, as it is named in a table: a test of the folder `tests`, or a file.
+fn exists(shows: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if ["src/", "tests/", "fixtures/", "workflows/"].iter().any(|folder| shows.starts_with(folder)) {
+        let (path, test) = shows.split_once("::").unwrap_or((shows, ""));
+        assert!(root.join(path).exists(), "there is no {path}");
+        let has = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")));
+        assert!(test.is_empty() || has(&root.join(path)), "there is no test {test} in {path}");
+    }
+    let Some((binary, rest)) = shows.split_once("::").filter(|(name, _)| root.join("tests").join(name).is_dir()) else {
+        return;
+    };
+    let mut parts: Vec<&str> = rest.split("::").collect();
+    let test = parts.pop().unwrap_or_default();
+    let module = root.join("tests").join(binary).join(parts.join("/"));
+    let files = [module.with_extension("rs"), module.join("mod.rs")];
+    let text: String = files.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+    assert!(text.contains(&format!("fn {test}(")), "there is no test {shows}");
 }
 
 #[test]

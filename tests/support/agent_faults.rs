@@ -157,7 +157,7 @@ fn a_quota_that_ends_in_another_age_is_waited_for_as_long_as_anything() {
 #[test]
 fn an_order_to_land_is_the_same_when_it_is_made_again() {
     let mut rig = Rig::new(1, 1);
-    let land = TaskSpec::new("land", Action::Land(LandSpec { into: "main".to_owned() }));
+    let land = TaskSpec::new("land", Action::Land(LandSpec { into: "main".to_owned(), back: None }));
     let id = rig.start("p", in_worktrees(flow(vec![merging(agent("a", &[])), with_needs(land, &["a"])])));
     rig.pass(1_000);
     rig.end("a", left("t"));

@@ -188,6 +188,7 @@ mod tests {
         "git_diff",
         "git_log",
         "git_commit",
+        "git_commit_and_push",
         "note",
         "ask_human",
         "read_output",

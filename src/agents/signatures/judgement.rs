@@ -68,6 +68,10 @@ impl Answer for Judgement {
         if silent { vec!["it is not accepted, but no improvement is named".to_owned()] } else { Vec::new() }
     }
 
+    fn claims_success(&self) -> bool {
+        self.accept
+    }
+
     fn artifacts(&self, _: &Value) -> Vec<(&'static str, String)> {
         let mut text = Markdown::titled(if self.accept { "Judgement: accepted" } else { "Judgement: not accepted" });
         text.paragraph(&self.summary);
@@ -95,6 +99,8 @@ mod tests {
         signature.check(&judgement(true, json!([]))).unwrap();
         signature.check(&judgement(false, json!(["test it"]))).unwrap();
         assert!(signature.check(&judgement(false, json!([]))).is_err());
+        assert!(signature.claims_success(&judgement(true, json!([]))));
+        assert!(!signature.claims_success(&judgement(false, json!(["test it"]))), "who is not accepted goes back");
         let text = &signature.artifacts(&judgement(false, json!(["test it"])))[0].1;
         assert!(text.starts_with("# Judgement: not accepted\n\ns\n\n## Scores\n\n- correct: 4/10. tests\n"));
     }

@@ -20,6 +20,8 @@ pub enum Control {
     /// Commits what is in the worktree ([`CommitMessage`]). The engine makes the commit, from journaled data, so that making
     /// it again gives the same id.
     Commit,
+    /// The same ([`CommitMessage`]), with a message that the work keeps when the merge queue takes it in.
+    CommitAndPush,
 }
 
 /// Arguments of `ask_human`.
@@ -36,7 +38,7 @@ pub struct Note {
     pub text: String,
 }
 
-/// Arguments of `git_commit`.
+/// Arguments of `git_commit` and `git_commit_and_push`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitMessage {
     /// The message; its first line is the subject.
@@ -45,7 +47,7 @@ pub struct CommitMessage {
 
 impl Control {
     /// All of them, in their stable order.
-    pub const ALL: &'static [Self] = &[Self::Commit, Self::Note, Self::AskHuman, Self::Finish];
+    pub const ALL: &'static [Self] = &[Self::Commit, Self::CommitAndPush, Self::Note, Self::AskHuman, Self::Finish];
 
     /// The name that the model calls.
     pub fn name(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Control {
             Self::AskHuman => "ask_human",
             Self::Note => "note",
             Self::Commit => "git_commit",
+            Self::CommitAndPush => "git_commit_and_push",
         }
     }
 
@@ -94,6 +97,15 @@ impl Control {
             Self::Commit => spec(
                 self.name(),
                 "Commit everything that is changed in the worktree on the task's own branch.",
+                object(
+                    json!({ "message": text(limits::COMMENT_BYTES, "The message: a subject line, then why.") }),
+                    &["message"],
+                ),
+            ),
+            Self::CommitAndPush => spec(
+                self.name(),
+                "Commit everything that is changed in the worktree on the task's own branch; when the task is done, the merge queue takes \
+                 it into the project's branch under this message.",
                 object(
                     json!({ "message": text(limits::COMMENT_BYTES, "The message: a subject line, then why.") }),
                     &["message"],

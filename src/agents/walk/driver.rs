@@ -38,6 +38,7 @@ pub async fn run(order: &AgentOrder, calls: &dyn Calls, models: &dyn Models, sit
             answer: Err(failure),
             tree: None,
             artifacts: Vec::new(),
+            message: None,
             usage: Usage::default(),
             turns: 0,
         },
@@ -110,6 +111,8 @@ pub(super) struct Walk<'w> {
     pub(super) green_at: Option<String>,
     pub(super) last_report: Option<CheckReport>,
     pub(super) notes: Vec<String>,
+    /// The files that were pushed last, and the message.
+    pub(super) pushed: Option<(String, String)>,
     pub(super) files_read: BTreeSet<String>,
     /// Whole outputs of results that were cut, by their digest.
     pub(super) outputs: BTreeMap<String, Payload>,
@@ -183,6 +186,7 @@ impl<'w> Walk<'w> {
             green_at: None,
             last_report: None,
             notes: Vec::new(),
+            pushed: None,
             files_read: BTreeSet::new(),
             outputs: BTreeMap::new(),
             squeezed: 0,
@@ -204,6 +208,7 @@ impl<'w> Walk<'w> {
             state: self.turn.state(),
             tree: self.ground.tree.clone(),
             artifacts,
+            message: self.pushed.take().map(|(_, message)| message),
             usage: self.usage,
             turns: self.turn.turns,
         }

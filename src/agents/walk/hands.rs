@@ -86,6 +86,7 @@ impl Walk<'_> {
                 Planned::Own(OwnTool::AskHuman, arguments) => self.ask_human(arguments).await?,
                 Planned::Own(OwnTool::Note, arguments) => self.note(at, arguments).await?,
                 Planned::Own(OwnTool::GitCommit, arguments) => self.commit(at, arguments).await?,
+                Planned::Own(OwnTool::GitCommitAndPush, arguments) => self.commit_and_push(at, arguments).await?,
                 Planned::Own(OwnTool::Finish, answer) => match finish.replace((at, answer.clone())) {
                     None => String::new(),
                     Some(first) => {
@@ -329,24 +330,57 @@ impl Walk<'_> {
     }
 
     async fn commit(&mut self, at: usize, arguments: &Value) -> Result<String, Failure> {
+        let outcome = self.committed(at, arguments, None).await?;
+        self.take_result(at, arguments, &outcome)
+    }
+
+    /// The same, with a message that the work keeps when it is merged.
+    async fn commit_and_push(&mut self, at: usize, arguments: &Value) -> Result<String, Failure> {
+        let outcome = self.committed(at, arguments, Some(self.ground.name())).await?;
+        let text = self.take_result(at, arguments, &outcome)?;
+        if !text.starts_with(ERROR) {
+            self.pushed = Some((self.ground.name(), word(arguments, "message").to_owned()));
+        }
+        Ok(text)
+    }
+
+    /// Commits the files, if they are not on record as committed. `push`: the present ones, which are refused when nothing is new.
+    async fn committed(&mut self, at: usize, arguments: &Value, push: Option<String>) -> Result<CallOutcome, Failure> {
         let asked = Asked { kind: CallKind::Commit, ..asked(&self.pending.calls[at], EffectClass::Probed, arguments) };
         let slot = self.record.take(&asked)?;
-        let outcome = match slot.known.clone() {
-            Some(known) => known,
-            None => {
-                self.make_ground_ready().await?;
-                self.record.begin(&slot, &asked, Amounts::default()).await?;
-                let started = self.record.calls().monotonic_ms();
-                let made = self.site.commit(word(arguments, "message")).await;
-                let result =
-                    made.map(|id| ToolResult { text: format!("committed as {id}"), failed: false, full: None });
-                let duration_ms = self.record.calls().monotonic_ms().saturating_sub(started);
-                let outcome = self.tool_outcome(result, duration_ms)?;
-                self.record.end(&slot, outcome.clone()).await?;
-                outcome
-            }
+        if let Some(known) = slot.known.clone() {
+            return Ok(known);
+        }
+        self.make_ground_ready().await?;
+        self.record.begin(&slot, &asked, Amounts::default()).await?;
+        let started = self.record.calls().monotonic_ms();
+        let refused = match &push {
+            Some(files) => self.nothing_to_push(files).await?,
+            None => None,
         };
-        self.take_result(at, arguments, &outcome)
+        let result = match refused {
+            Some(why) => Ok(ToolResult { text: why.to_owned(), failed: true, full: None }),
+            None => self.site.commit(word(arguments, "message")).await.map(|id| {
+                let merged = "; when the task is done it is merged into the project's branch under this message";
+                let text = format!("committed as {id}{}", if push.is_some() { merged } else { "" });
+                ToolResult { text, failed: false, full: None }
+            }),
+        };
+        let duration_ms = self.record.calls().monotonic_ms().saturating_sub(started);
+        let outcome = self.tool_outcome(result, duration_ms)?;
+        self.record.end(&slot, outcome.clone()).await?;
+        Ok(outcome)
+    }
+
+    /// Why the present `files` are not pushed.
+    async fn nothing_to_push(&self, files: &str) -> Result<Option<&'static str>, Failure> {
+        if !self.site.merges() {
+            return Ok(Some("the work of this task is not merged, so that there is nothing to push to"));
+        }
+        if self.pushed.as_ref().is_some_and(|(before, _)| before == files) {
+            return Ok(Some("nothing has changed since your last commit"));
+        }
+        Ok(self.site.changed_files().await?.is_empty().then_some("nothing has changed since you began"))
     }
 
     /// Takes an answer given by its tool.

@@ -64,6 +64,8 @@ pub struct AgentEnd {
     pub tree: Option<String>,
     /// The artifacts, when there is an answer.
     pub artifacts: Vec<Artifact>,
+    /// The message under which the work is merged, where the agent gave one beside its answer.
+    pub message: Option<String>,
     /// What all its model calls used.
     pub usage: Usage,
     /// Replies of models.

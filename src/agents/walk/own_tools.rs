@@ -1,5 +1,5 @@
 //! The tools that the walk answers itself, because they are about the conversation and not about the files: its end, its evidence, a
-//! person, a note, a commit.
+//! person, a note, commits.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,10 +21,13 @@ pub(super) enum OwnTool {
     Note,
     /// Commits the files.
     GitCommit,
+    /// Commits the files, and gives the message under which the merge queue takes them in when the task is done.
+    GitCommitAndPush,
 }
 
 impl OwnTool {
-    const ALL: [Self; 5] = [Self::RunChecks, Self::GitCommit, Self::Note, Self::AskHuman, Self::Finish];
+    const ALL: [Self; 6] =
+        [Self::RunChecks, Self::GitCommit, Self::GitCommitAndPush, Self::Note, Self::AskHuman, Self::Finish];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -33,6 +36,7 @@ impl OwnTool {
             Self::RunChecks => "run_checks",
             Self::Note => "note",
             Self::GitCommit => "git_commit",
+            Self::GitCommitAndPush => "git_commit_and_push",
         }
     }
 
@@ -73,6 +77,11 @@ impl OwnTool {
             ),
             Self::GitCommit => (
                 "Commits everything that is changed in the worktree on the task's own branch.",
+                text("message", "A subject line, a blank line, why."),
+            ),
+            Self::GitCommitAndPush => (
+                "Commits everything that is changed in the worktree on the task's own branch. Nothing is pushed by you: when the task is \
+                 done, the merge queue checks the work and takes it into the project's branch, under the last message that you gave here.",
                 text("message", "A subject line, a blank line, why."),
             ),
         };

@@ -138,7 +138,7 @@ pub trait Worksite: Send + Sync {
     }
 
     /// The tools of these names in a stable order, or the name that there is no tool of. The walk's own
-    /// (`finish`, `ask_human`, `run_checks`, `note`, `git_commit`) are not asked for.
+    /// (`finish`, `ask_human`, `run_checks`, `note`, `git_commit`, `git_commit_and_push`) are not asked for.
     async fn tools(&self, names: &[String]) -> Result<Vec<Offered>, Failure>;
 
     /// Runs a tool; `Err` ends the attempt.
@@ -152,6 +152,9 @@ pub trait Worksite: Send + Sync {
 
     /// Runs the repository's checks.
     async fn check(&self) -> Result<CheckReport, Failure>;
+
+    /// Whether what the agent leaves behind goes to the project's branch when the task is done.
+    fn merges(&self) -> bool;
 
     /// Commits the present files on the task's branch and gives the commit's id. It may have happened before: the same files with
     /// the same message give the same commit.

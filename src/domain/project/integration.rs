@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::effect::{LandOrder, MergeOrder};
+use crate::domain::effect::{LandOrder, LandedBefore, MergeOrder};
 use crate::domain::event::StepOutcome;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{StepIx, TaskIx};
@@ -157,7 +157,23 @@ impl Project {
         })?;
         // The order is made before the start of the first attempt is on record; made again, it must be the same.
         let time = self.task(ix).first_started.unwrap_or(now);
-        Ok(LandOrder { into, commit: head.commit.clone(), time })
+        Ok(LandOrder { into, commit: head.commit.clone(), time, back: None })
+    }
+
+    /// What takes the landing of the task `of` back.
+    pub(super) fn land_back_order(&self, of: &str, vault: &dyn PayloadSource) -> Result<LandOrder, Failure> {
+        let landed = match self.find(of) {
+            Some(ix) => self.output_value(ix, vault)?,
+            None => serde_json::Value::Null,
+        };
+        let before: LandedBefore = serde_json::from_value(landed).map_err(|_| {
+            Failure::new(
+                FailureClass::Workspace,
+                format!("there is nothing to take back: task {of} has landed nothing"),
+            )
+        })?;
+        let (into, commit) = (before.branch.clone(), before.to.clone());
+        Ok(LandOrder { into, commit, time: self.created_at, back: Some(before) })
     }
 
     /// The branch has moved.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::domain::ids::TaskIx;
+use crate::domain::ids::{Digest, TaskIx};
 use crate::domain::limits;
 use crate::domain::workflow::{Graph, ItemGraph, did_you_mean};
 
@@ -38,8 +38,6 @@ pub(super) fn placed(
 ) -> Result<Vec<Value>, String> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
     let of_giver = giver.and_then(|giver| text(giver.get("prefix")).or_else(|| text(giver.get(&graph.id))));
-    let under =
-        |prefix: Option<&str>, id: &str| prefix.map_or_else(|| id.to_owned(), |prefix| format!("{prefix}.{id}"));
     let mut siblings: HashMap<String, String> = HashMap::new();
     for (at, item) in items.iter().enumerate() {
         let id = named(graph, item, at)?;
@@ -79,6 +77,18 @@ pub(super) fn placed(
         all.push(item);
     }
     Ok(all)
+}
+
+/// An id below `prefix`. Where the two are longer together than a name may be, a digest takes the place of what stands in the middle, so
+/// that a tree of planners may have any depth: `root.-1f2e3d4c5b6a.title`. No id that an agent gives begins with a hyphen.
+fn under(prefix: Option<&str>, id: &str) -> String {
+    let Some(prefix) = prefix else { return id.to_owned() };
+    let full = format!("{prefix}.{id}");
+    if full.len() <= limits::NAME_BYTES {
+        return full;
+    }
+    let top = prefix.split('.').next().unwrap_or_default();
+    format!("{top}.-{}.{id}", &Digest::of(prefix.as_bytes()).to_hex()[..12])
 }
 
 fn named<'i>(graph: &ItemGraph, item: &'i Value, at: usize) -> Result<&'i str, String> {
@@ -172,6 +182,34 @@ mod tests {
         let wrong = |id: &str| placed(&graph(), vec![json!({"id": id})], Some(&giver), &there).unwrap_err();
         assert!(wrong("old").contains("\"root.old\" already"), "{}", wrong("old"));
         assert!(wrong("a/../b").contains("use letters"), "{}", wrong("a/../b"));
+    }
+
+    #[test]
+    fn a_tree_may_be_deeper_than_a_name_is_long() {
+        let part = "a-part-that-is-narrower-than-it-"; // As long as an id may be.
+        let mut there = std::collections::BTreeSet::new();
+        let mut giver = json!({"id": "root"});
+        for level in 1..=20 {
+            let list = json!([{"id": part}, {"id": "note", "needs": [part]}]);
+            let is_there = |id: &str| there.contains(id);
+            let items = placed(&graph(), list.as_array().unwrap().clone(), Some(&giver), &is_there).unwrap();
+            for item in &items {
+                let id = item["id"].as_str().unwrap();
+                assert!(id.len() <= limits::NAME_BYTES && id.starts_with("root."), "{id}");
+                assert!(there.insert(id.to_owned()), "{id} is there twice");
+            }
+            assert_eq!(items[1]["needs"], json!([items[0]["id"]]), "level {level}");
+            assert!(items[1]["id"].as_str().unwrap().ends_with(".note"), "the last part of a name stays");
+            // What there was before is still found by the name that its planner knows it by.
+            let later = json!([{"id": "later", "needs": ["note"]}]);
+            let is_there = |id: &str| there.contains(id);
+            let later = placed(&graph(), later.as_array().unwrap().clone(), Some(&giver), &is_there).unwrap();
+            assert_eq!(later[0]["needs"], json!([items[1]["id"]]), "level {level}");
+            giver = items[0].clone();
+        }
+        let long = "x".repeat(limits::NAME_BYTES + 1);
+        let wrong = placed(&graph(), vec![json!({"id": long})], Some(&giver), &|_| false).unwrap_err();
+        assert!(wrong.contains("use letters"), "{wrong}");
     }
 
     #[test]

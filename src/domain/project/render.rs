@@ -9,7 +9,7 @@ use crate::domain::limits;
 use crate::domain::machine::TaskStatus;
 use crate::domain::secret;
 use crate::domain::workflow::{
-    Action, AgentSpec, Context, ExpressionError, HttpSpec, Mentions, TaskValue, is_template, mentions,
+    Action, AgentSpec, Context, ExpressionError, HttpSpec, LandSpec, Mentions, TaskValue, is_template, mentions,
 };
 
 use super::lifecycle::Taking;
@@ -99,6 +99,9 @@ impl Taking<'_> {
                 Ok(StepRequest::Http { request, output: spec.output })
             }
             Action::Agent(agent) => self.agent_request(ix, agent.clone()),
+            Action::Land(LandSpec { back: Some(of), .. }) => {
+                Ok(StepRequest::Land(Box::new(self.project.land_back_order(of, self.turn.vault)?)))
+            }
             Action::Land(land) => {
                 let into = self.render(ix, &land.into)?.trim().to_owned();
                 Ok(StepRequest::Land(Box::new(self.project.land_order(ix, into, self.turn.now)?)))

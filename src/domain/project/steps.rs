@@ -411,7 +411,10 @@ fn digest_of(request: &StepRequest) -> Digest {
             format!("agent\0{}\0{}\0{}", json(&spec), agent.with, json(&agent.resolves))
         }
         StepRequest::Merge(order) => format!("merge\0{}", json(order)),
-        StepRequest::Land(order) => format!("land\0{}", order.into),
+        StepRequest::Land(order) => match &order.back {
+            None => format!("land\0{}", order.into),
+            Some(before) => format!("land back\0{}", json(before)),
+        },
     };
     Digest::of(text.as_bytes())
 }

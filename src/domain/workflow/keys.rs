@@ -429,7 +429,10 @@ pub static LAND: Object = Object {
     name: "land",
     title: "a landing",
     one_of: &[],
-    keys: &[key("into", Shape::Template, "The branch; empty or absent: the one that the checkout is on.")],
+    keys: &[
+        key("into", Shape::Template, "The branch; empty or absent: the one that the checkout is on."),
+        key("back", Shape::Name, "A task whose landing is taken back instead: its branch goes to where it was before."),
+    ],
 };
 
 /// A `foreach` whose items depend on each other.

@@ -645,6 +645,9 @@ pub struct LandSpec {
     /// The branch, a template; empty: the one that the user's checkout is on.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub into: String,
+    /// The task whose landing is taken back, in place of landing anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<String>,
 }
 
 /// Time limits of one attempt.

@@ -3,12 +3,16 @@
 //!
 //! A call counts when it ended. A call that was cut off counts as uncertain, at what the ledger was charged for it.
 
+mod routes;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use routes::{Chosen, Route};
+
 use super::fault::Fault;
-use crate::domain::budget::{Caps, Ledger};
+use crate::domain::budget::{Amounts, Caps, Ledger};
 use crate::domain::call::{CallKind, CallOutcome};
 use crate::domain::event::Event;
 use crate::domain::ids::{Attempt, CallIx, ProjectId, TaskIx};
@@ -34,6 +38,9 @@ pub struct Cost {
     pub phases: Vec<Row>,
     /// By task.
     pub tasks: Vec<Row>,
+    /// By role and model, with why the model was asked.
+    #[serde(default)]
+    pub routes: Vec<Route>,
     /// The caps in force of the project itself.
     pub caps: Caps,
     /// What it has spent and reserved itself, steps included.
@@ -118,6 +125,16 @@ impl Tally {
         }
     }
 
+    fn uncertain(charged: &Amounts) -> Self {
+        Self {
+            uncertain: 1,
+            uncertain_tokens: charged.tokens,
+            uncertain_usd_micros: charged.usd_micros,
+            usd_micros: charged.usd_micros,
+            ..Self::default()
+        }
+    }
+
     /// All tokens that were charged.
     pub fn tokens(&self) -> u64 {
         self.input_tokens + self.output_tokens + self.uncertain_tokens
@@ -150,13 +167,7 @@ impl Fold {
             }
             Event::CallUncertain { task, attempt, call, charged } => {
                 let Some(model) = self.open.remove(&(*task, *attempt, *call)) else { return };
-                self.used.entry((*task, model)).or_default().add(&Tally {
-                    uncertain: 1,
-                    uncertain_tokens: charged.tokens,
-                    uncertain_usd_micros: charged.usd_micros,
-                    usd_micros: charged.usd_micros,
-                    ..Tally::default()
-                });
+                self.used.entry((*task, model)).or_default().add(&Tally::uncertain(charged));
             }
             _ => {}
         }
@@ -172,6 +183,7 @@ struct Tables {
     phases: [Tally; 7],
     tasks: HashMap<String, Tally>,
     took_ms: HashMap<String, Vec<u64>>,
+    routes: routes::Routes,
 }
 
 impl Tables {
@@ -179,10 +191,7 @@ impl Tables {
     fn add(&mut self, fold: Fold, project: &Project, prefix: &str) {
         for ((ix, model), used) in fold.used {
             let Some(task) = project.tasks().get(ix.at()) else { continue };
-            let role = match &task.spec.action {
-                Action::Agent(agent) => agent.role.clone(),
-                other => other.keyword().to_owned(),
-            };
+            let role = role_of(&task.spec.action);
             self.total.add(&used);
             self.roles.entry(role).or_default().add(&used);
             self.models.entry(model).or_default().add(&used);
@@ -219,17 +228,22 @@ pub fn cost(archive: &Archive, id: &ProjectId, with_children: bool) -> Result<Co
         models,
         phases: phases.collect(),
         tasks: rows(tables.tasks),
+        routes: tables.routes.done(),
         caps: *project.caps(),
         ledger: *project.ledger(),
     })
 }
 
 fn add_project(archive: &Archive, id: &ProjectId, prefix: &str, tables: &mut Tables) -> Result<Project, Fault> {
-    let mut fold = Fold::default();
-    archive.visit(id, |record| fold.take(&record.event))?;
+    let (mut fold, mut routes) = (Fold::default(), routes::Fold::default());
+    archive.visit(id, |record| {
+        fold.take(&record.event);
+        routes.take(&record.event);
+    })?;
     // After the walk, so that it knows every task that the walk has seen.
     let project = archive.load(id)?.project;
     tables.add(fold, &project, prefix);
+    tables.routes.add(routes, &project);
     Ok(project)
 }
 
@@ -247,6 +261,14 @@ fn descendants(archive: &Archive, id: &ProjectId) -> Result<Vec<ProjectId>, Faul
     Ok(found)
 }
 
+/// The role of an agent, or what a task does that is none.
+fn role_of(action: &Action) -> String {
+    match action {
+        Action::Agent(agent) => agent.role.clone(),
+        other => other.keyword().to_owned(),
+    }
+}
+
 fn asks_a_model(kind: CallKind) -> bool {
     matches!(kind, CallKind::Model | CallKind::Compact | CallKind::Embed)
 }
@@ -254,9 +276,12 @@ fn asks_a_model(kind: CallKind) -> bool {
 /// The dearest first; by tokens where nothing costs money.
 fn rows(of: HashMap<String, Tally>) -> Vec<Row> {
     let mut rows: Vec<Row> = of.into_iter().map(|(name, used)| Row { name, used, latency: None }).collect();
-    let dearness = |row: &Row| (row.used.usd_micros, row.used.tokens());
-    rows.sort_by(|a, b| dearness(b).cmp(&dearness(a)).then_with(|| a.name.cmp(&b.name)));
+    rows.sort_by(|a, b| dearness(&b.used).cmp(&dearness(&a.used)).then_with(|| a.name.cmp(&b.name)));
     rows
+}
+
+fn dearness(used: &Tally) -> (u64, u64) {
+    (used.usd_micros, used.tokens())
 }
 
 fn latency(mut took_ms: Vec<u64>) -> Option<Latency> {
@@ -268,7 +293,6 @@ fn latency(mut took_ms: Vec<u64>) -> Option<Latency> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::budget::Amounts;
     use crate::domain::call::CallIntent;
     use crate::domain::chat::Usage;
     use crate::domain::failure::{Failure, FailureClass};
@@ -276,7 +300,7 @@ mod tests {
     use crate::domain::payload::Payload;
     use crate::domain::workflow::EffectClass;
 
-    fn begin(ix: u32, kind: CallKind, label: &str) -> Event {
+    pub(super) fn begin(ix: u32, kind: CallKind, label: &str) -> Event {
         let call = CallIntent {
             ix: CallIx(ix),
             kind,
@@ -289,7 +313,7 @@ mod tests {
         Event::CallStarted { task: TaskIx(0), attempt: Attempt(1), call: Box::new(call) }
     }
 
-    fn end(ix: u32, result: Result<Payload, Failure>, usage: Usage, duration_ms: u64) -> Event {
+    pub(super) fn end(ix: u32, result: Result<Payload, Failure>, usage: Usage, duration_ms: u64) -> Event {
         let outcome = CallOutcome { result, duration_ms, usage: Some(usage), full: None, tree: None, ran_under: None };
         Event::CallFinished { task: TaskIx(0), attempt: Attempt(1), call: CallIx(ix), outcome: Box::new(outcome) }
     }

@@ -20,7 +20,7 @@ mod transcript;
 
 pub use artifacts::{Artifact, Content};
 pub use comparison::{ChangedFile, Comparison};
-pub use cost::{Cost, Latency, Row, Tally};
+pub use cost::{Chosen, Cost, Latency, Route, Row, Tally};
 pub use fault::{Explained, Fault, FaultKind};
 pub use home::{Home, Pinned, Why};
 pub use lines::Line;

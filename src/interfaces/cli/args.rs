@@ -624,6 +624,8 @@ pub enum CostBy {
     Task,
     /// When
     Phase,
+    /// Which model was asked for which role, and why
+    Route,
 }
 
 /// `artifacts`.

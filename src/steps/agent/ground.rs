@@ -233,6 +233,10 @@ impl Worksite for Ground<'_> {
         Ok(CheckReport { green: report.green && marked.is_empty() && gone.is_empty(), text, failing, tests })
     }
 
+    fn merges(&self) -> bool {
+        matches!(&self.order.request, StepRequest::Agent(request) if request.merges)
+    }
+
     async fn commit(&self, message: &str) -> Result<String, Failure> {
         let StepRequest::Agent(request) = &self.order.request else {
             return Err(Failure::new(FailureClass::Internal, "this is not an agent"));

@@ -184,7 +184,7 @@ impl AgentStep {
         let signature = Signature::named(&role.output);
         let result = match signature.filter(|signature| !signature.claims_success(&answer)) {
             Some(_) => Err(Failure::new(FailureClass::Rejected, verdict(&role.name, &answer))),
-            None => self.settings.keep(answer.to_string().as_bytes()),
+            None => self.settings.keep(under_its_message(answer, end.message).to_string().as_bytes()),
         };
         Done { result, log: None, code: None, tree, ran_under: None }
     }
@@ -233,6 +233,14 @@ async fn role(workspaces: &Workspaces, order: &WorkspaceOrder, name: &str) -> Re
     let no_text = |_| Failure::new(FailureClass::NotFound, format!("the role file {path} is not UTF-8 text"));
     let own = own.map(String::from_utf8).transpose().map_err(no_text)?;
     Role::load(name, own.as_deref()).map_err(|error| Failure::new(FailureClass::NotFound, error.to_string()))
+}
+
+/// The answer with the message that the agent gave its work, which is what the merge queue takes it in under.
+fn under_its_message(mut answer: Value, message: Option<String>) -> Value {
+    if let (Some(message), Value::Object(fields)) = (message, &mut answer) {
+        fields.insert("commit_message".to_owned(), message.into());
+    }
+    answer
 }
 
 /// A task's name as the name of a folder.

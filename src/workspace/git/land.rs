@@ -3,16 +3,19 @@
 //! It moves by compare-and-swap and only forward: to the integration commit, or to a merge commit when the branch has gone on
 //! by itself and the two merge cleanly. A branch that any work tree has checked out is not moved, for its files would then
 //! look changed; nor is one with which there is a conflict. Then the user is told what to type.
+//!
+//! Where it was before is noted under the project's own references before it moves, so that a landing whose engine died in its
+//! middle still knows it: `land_back` moves the branch there again, as long as nobody has built on what landed.
 
 use std::path::PathBuf;
 
 use git2::{ErrorCode, Oid, Repository};
 
 use super::error::Error;
-use super::repo::{commit_named, commit_tree, is_checked_out, open, swap_ref, sync_ref, target_of};
+use super::repo::{commit_named, commit_tree, is_checked_out, open, past_stale_lock, swap_ref, sync_ref, target_of};
 use super::threeway::{self, Merge};
 use super::{branches, checkpoint};
-use crate::domain::ids::ProjectId;
+use crate::domain::ids::{Digest, ProjectId};
 use crate::domain::limits;
 use crate::domain::time::Millis;
 
@@ -48,14 +51,13 @@ pub struct Landed {
     pub why_not: Option<String>,
 }
 
-/// Lands a commit. Doing it twice is harmless: a branch that contains the commit is left as it is, whoever has moved it.
-pub fn land(order: &LandOrder) -> Result<Landed, Error> {
+/// Lands a commit. Doing it twice is harmless: a branch that contains the commit is left as it is, whoever has moved it. `notes` is
+/// where the project has references of its own.
+pub(super) fn land(order: &LandOrder, notes: &str) -> Result<Landed, Error> {
     let repository = open(&order.base_dir)?;
     let commit = commit_named(&repository, &order.commit)?;
-    let name = format!("refs/heads/{}", order.branch);
-    if !git2::Reference::is_valid_name(&name) {
-        return Err(Error::NoSuchBranch(order.branch.clone()));
-    }
+    let name = branch_named(order)?;
+    let note = note_of(order, notes);
     for _ in 0..limits::MERGE_REBUILDS {
         let Some(head) = target_of(&repository, &name)? else {
             return Err(Error::NoSuchBranch(order.branch.clone()));
@@ -69,6 +71,7 @@ pub fn land(order: &LandOrder) -> Result<Landed, Error> {
         };
         if head == commit || repository.graph_descendant_of(head, commit)? {
             let (from, to) = adopted(&repository, head, commit)?;
+            let from = if from.is_none() && to == commit { target_of(&repository, &note)? } else { from };
             return Ok(Landed { from: from.map(|id| id.to_string()), ..landed(to) });
         }
         let refused = |why: &str| -> Result<Landed, Error> {
@@ -89,6 +92,8 @@ pub fn land(order: &LandOrder) -> Result<Landed, Error> {
                 }
             }
         };
+        past_stale_lock(&repository, &note, || repository.reference(&note, head, true, "wfctl"))?;
+        sync_ref(&repository, &note)?;
         match swap_ref(&repository, &name, Some(head), to) {
             Ok(true) => {
                 sync_ref(&repository, &name)?;
@@ -103,6 +108,70 @@ pub fn land(order: &LandOrder) -> Result<Landed, Error> {
         }
     }
     Err(Error::Moving(name))
+}
+
+/// Takes a landing back: the branch goes from the commit of the order to `from`, where it was before. Only that very move is made
+/// undone; a branch that has gone on since is left alone. Doing it twice is harmless.
+pub fn land_back(order: &LandOrder, from: Option<&str>) -> Result<Landed, Error> {
+    let repository = open(&order.base_dir)?;
+    let landed = commit_named(&repository, &order.commit)?;
+    let name = branch_named(order)?;
+    let outcome = |moved: bool, to: Oid, why_not: Option<String>| Landed {
+        branch: order.branch.clone(),
+        from: Some(landed.to_string()),
+        to: to.to_string(),
+        moved,
+        why_not,
+    };
+    let Some(before) = from else {
+        let why = format!("branch {} had it before, or where it was is not known", order.branch);
+        return Ok(outcome(false, landed, Some(why)));
+    };
+    let before = commit_named(&repository, before)?;
+    let Some(head) = target_of(&repository, &name)? else {
+        return Err(Error::NoSuchBranch(order.branch.clone()));
+    };
+    let refused = |why: &str, command: String| {
+        Ok(outcome(false, head, Some(format!("branch {} {why}; type: {command}", order.branch))))
+    };
+    if head == before {
+        return Ok(outcome(true, before, None));
+    }
+    if head != landed {
+        let commit = repository.find_commit(landed)?;
+        let revert = match commit.parent_ids().next() == Some(before) {
+            true if commit.parent_count() == 1 => format!("git revert --no-edit {landed}"),
+            true => format!("git revert --no-edit -m 1 {landed}"),
+            // All that was merged one by one, the latest first.
+            false => format!("git revert --no-edit -m 1 $(git rev-list --first-parent {before}..{landed})"),
+        };
+        return refused("has gone on since", revert);
+    }
+    if is_checked_out(&repository, &name) {
+        return refused("is checked out", format!("git reset --keep {before}"));
+    }
+    match swap_ref(&repository, &name, Some(landed), before) {
+        Ok(true) => {
+            sync_ref(&repository, &name)?;
+            Ok(outcome(true, before, None))
+        }
+        Ok(false) => Err(Error::Moving(name)),
+        Err(error) if error.code() == ErrorCode::Locked => {
+            refused("is locked by another git", format!("git branch --force {} {before}", order.branch))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn branch_named(order: &LandOrder) -> Result<String, Error> {
+    let name = format!("refs/heads/{}", order.branch);
+    if git2::Reference::is_valid_name(&name) { Ok(name) } else { Err(Error::NoSuchBranch(order.branch.clone())) }
+}
+
+/// The reference that says where the branch was before this commit landed on it.
+fn note_of(order: &LandOrder, notes: &str) -> String {
+    let what = format!("{}\0{}", order.branch, order.commit);
+    format!("{notes}landed-{}", &Digest::of(what.as_bytes()).to_hex()[..32])
 }
 
 fn merge_commit(repository: &Repository, order: &LandOrder, tree: Oid, head: Oid, commit: Oid) -> Result<Oid, Error> {

@@ -46,7 +46,7 @@ pub(in crate::workspace) use guard::guarded;
 pub use guard::{Unreadable, is_local_variable};
 pub use inquire::{changed_files, checked_out_branch, file_at, files_below, landing, tree_of, visit_changed};
 pub use inspect::{Changed, Commit, Difference, Inspection};
-pub use land::{LandOrder, Landed, land};
+pub use land::{LandOrder, Landed, land_back};
 pub(in crate::workspace) use names::means_git;
 pub use patch::{Compared, ComparedFile, compare_commit};
 pub use pool::{Pools, Unpublished, Worktree};

@@ -14,6 +14,7 @@ use git2::{Oid, Repository};
 
 use super::adopt::{Adoption, adopt};
 use super::error::{At as _, Error};
+use super::land::{self, LandOrder, Landed};
 use super::merge::History;
 use super::patch::{Compared, compare};
 use super::repo::{commit_named, commit_tree, create_ref, open, past_stale_lock, ref_component, target_of};
@@ -226,6 +227,11 @@ impl Pools {
         let branch = format!("refs/heads/ai/generated/{}/result", ref_component(project.as_str()));
         create_ref(&repository, &branch, commit)?;
         Ok(Some(commit.to_string()))
+    }
+
+    /// See `Workspaces::land`.
+    pub fn land(&self, order: &LandOrder) -> Result<Landed, Error> {
+        land::land(order, &self.prefix(&order.project))
     }
 
     /// Removes all that the project has in the home and in the repository but its result and integration branches and the

@@ -69,6 +69,11 @@ impl Crew {
         Self { rig, arguments }
     }
 
+    /// One more input, for what is known only once there is a folder.
+    pub fn give(&mut self, input: &str) {
+        self.arguments.extend(["-i".to_owned(), input.to_owned()]);
+    }
+
     /// Begins it.
     pub fn begin(&self) -> Child {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();

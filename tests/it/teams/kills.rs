@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wfctl::domain::retry::split_mix;
 
 use super::crew::{Crew, ID, has_python};
-use super::{autonomous_app, contract_first, kills_or, strategy};
+use super::{autonomous_app, contract_first, kills_or, sdlc, strategy};
 
 /// Kills of each team where nobody says otherwise.
 const KILLS: usize = 4;
@@ -55,6 +55,11 @@ fn ends_the_same(team: impl Fn() -> Crew) {
 #[test]
 fn contract_first_killed_again_and_again_makes_the_same_files() {
     ends_the_same(contract_first::team);
+}
+
+#[test]
+fn sdlc_killed_again_and_again_makes_the_same_files() {
+    ends_the_same(sdlc::team);
 }
 
 #[test]

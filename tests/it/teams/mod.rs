@@ -7,6 +7,8 @@ mod crew;
 mod endpoint;
 mod hierarchical;
 mod kills;
+mod pushes;
+mod sdlc;
 mod self_driving;
 mod strategy;
 

@@ -70,6 +70,23 @@ fn in_cycles_a_planner_hears_of_all_its_workers_at_once() {
 }
 
 #[test]
+fn a_tree_of_eight_levels_with_the_longest_names_comes_to_its_end() {
+    let team = Team::new("deep.yaml");
+    team.to_its_end(&team.start("self-driving", &["instructions=Notes.", "into=release", "workers=4", "depth=8"]));
+    let written = team.landed().into_values().filter(|text| text == "written").count();
+    let tasks = team.tasks();
+    assert_eq!(written, 8, "a note at each level: {tasks:?}");
+    assert!(tasks.values().all(|status| status == "COMPLETED" || status == "SKIPPED"), "{tasks:?}");
+    // Below the third level names are shortened in their middle, and stay different.
+    let notes = |shortened: bool| {
+        let of = |name: &&String| name.contains(".note-that-") || name.contains("root.note-that-");
+        tasks.keys().filter(of).filter(|name| name.contains(".-") == shortened).count()
+    };
+    assert_eq!((notes(false), notes(true)), (3, 5), "{tasks:?}");
+    assert_eq!(team.wfctl(&["audit", "verify", "p"]).code, Some(0));
+}
+
+#[test]
 fn killed_at_any_moment_the_tree_ends_in_the_same_files() {
     let undisturbed = Team::new(SCRIPT);
     undisturbed.to_its_end(&start(&undisturbed));

@@ -45,6 +45,31 @@ async fn a_conversation_runs_from_its_prompt_to_its_artifacts() {
 }
 
 #[tokio::test]
+async fn what_is_pushed_keeps_its_message_and_is_pushed_once() {
+    let push = |message: &str| ("git_commit_and_push", json!({"message": message}));
+    let lines = || {
+        vec![
+            calls(&[write("main.rs", "half"), push("Half of it")]),
+            calls(&[write("main.rs", "fixed"), push("Fix main"), push("Fix main again")]),
+            finish(handoff()),
+        ]
+    };
+    let (models, site) = (ScriptedModels::lines(lines()), broken_site());
+    let mut who = role("handoff", "checks");
+    who.tools.push("git_commit_and_push".to_owned());
+    let (end, record) = walk_over(Vec::new(), &order(who.clone()), &models, &site).await;
+    assert_eq!((end.answer, end.message.as_deref()), (Ok(handoff()), Some("Fix main")));
+    assert_eq!(record.iter().filter(|call| call.kind == CallKind::Commit).count(), 3);
+    let asked = models.asked();
+    let told = last_text(&asked[2]);
+    assert!(told.contains("error: nothing has changed since your last commit"), "{told}");
+    // Read back, it is the same, and nobody is asked.
+    let models = ScriptedModels::lines(Vec::new());
+    let (again, _) = walk_over(record, &order(who), &models, &site).await;
+    assert_eq!((again.message.as_deref(), models.asked().len()), (Some("Fix main"), 0));
+}
+
+#[tokio::test]
 async fn requests_are_append_only() {
     let (models, site) = (ScriptedModels::lines(repair()), broken_site());
     walk_over(Vec::new(), &order(role("handoff", "checks")), &models, &site).await;

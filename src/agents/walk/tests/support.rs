@@ -264,6 +264,10 @@ impl Worksite for MemorySite {
         })
     }
 
+    fn merges(&self) -> bool {
+        true
+    }
+
     async fn commit(&self, message: &str) -> Result<String, Failure> {
         let tree = self.checkpoint().await?.unwrap_or_default();
         Ok(Digest::of(format!("{tree} {message}").as_bytes()).to_hex()[..8].to_owned())

@@ -41,7 +41,14 @@ impl Decoder<'_> {
     pub(super) fn land(&mut self, node: &Node) -> Option<LandSpec> {
         let fields = self.fields(node, &keys::LAND)?;
         let into = fields.node("into").and_then(|node| self.template(node, SiteKind::Template));
-        Some(LandSpec { into: into.unwrap_or_default() })
+        let back = fields.node("back").and_then(|node| self.name(node, "a task"));
+        if let (Some(back), Some(into)) = (fields.entry("back"), fields.entry("into")) {
+            self.problems
+                .error(Code::Exclusive, into.key_span, "what is taken back was landed on a branch already")
+                .note(back.key_span, "it is taken back here")
+                .help("Leave out `into`: the branch is that of the landing.");
+        }
+        Some(LandSpec { into: into.unwrap_or_default(), back })
     }
 
     /// Names of models: `provider/model`.

@@ -67,7 +67,9 @@ pub fn template(text: &str) -> Vec<Block<'_>> {
                 continue;
             }
         };
-        let (tokens, end) = tokens(text, start + 2, Some(close));
+        // `{%-` and `{{-` say what becomes of the blanks before them, nothing of what stands inside.
+        let is_trimmed = matches!(text.as_bytes().get(start + 2), Some(b'-' | b'+'));
+        let (tokens, end) = tokens(text, start + 2 + usize::from(is_trimmed), Some(close));
         let raw = !prints && matches!(tokens.first().map(|token| token.kind), Some(Kind::Ident("raw")));
         blocks.push(Block { prints, range: start..end, tokens });
         at = if raw { text[end..].find("endraw").map_or(text.len(), |skip| end + skip) } else { end };

@@ -110,3 +110,11 @@ proptest! {
         prop_assert_eq!(read, text);
     }
 }
+
+#[test]
+fn marks_that_trim_blanks_are_no_part_of_what_is_read() {
+    use super::scan::{Kind, template};
+    let blocks = template("{%- if x -%}a{%+ endif %}{{- x }}");
+    let first: Vec<Kind<'_>> = blocks.iter().map(|block| block.tokens[0].kind).collect();
+    assert_eq!(first, [Kind::Ident("if"), Kind::Ident("endif"), Kind::Ident("x")]);
+}

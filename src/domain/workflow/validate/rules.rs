@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::domain::workflow::codes::Code;
 use crate::domain::workflow::near::{did_you_mean, listed};
-use crate::domain::workflow::spec::{Action, EffectClass, InputType, WorkspaceKind};
+use crate::domain::workflow::spec::{Action, EffectClass, InputType, LandSpec, WorkspaceKind};
 
 impl Checker<'_> {
     /// Numbers that are inputs: declared, and whole.
@@ -43,6 +43,9 @@ impl Checker<'_> {
                         .error(Code::Agent, span, format!("`{key}` needs a workflow whose tasks run in git worktrees"))
                         .help("Add `workspace: worktree` to the workflow.");
                 }
+            }
+            if let Action::Land(LandSpec { back: Some(back), .. }) = &task.action {
+                self.taken_back(ix, back);
             }
             if !task.secrets.is_empty() && !matches!(task.action, Action::Run(_) | Action::Http(_)) {
                 let what = task.action.keyword();
@@ -94,5 +97,28 @@ impl Checker<'_> {
                     .help("Each failed attempt may have had its effect: set `max_attempts: 1`, or give it a `probe`.");
             }
         }
+    }
+
+    /// A landing that is taken back is one of an earlier phase, or one that the task needs.
+    fn taken_back(&mut self, ix: usize, back: &str) {
+        let (phase, task) = self.tasks[ix];
+        let target = self.by_name.get(back).map(|at| self.tasks[*at as usize]);
+        let (code, message, help) = match target {
+            None => {
+                let help = did_you_mean(back, self.by_name.keys().copied());
+                let help = help.unwrap_or_else(|| "Name a task with `land`.".to_owned());
+                (Code::UnknownTaskRead, format!("there is no task `{back}` whose landing could be taken back"), help)
+            }
+            Some((_, target)) if !matches!(&target.action, Action::Land(LandSpec { back: None, .. })) => {
+                let help = "Name a task with `land`, such as `land: {into: main}`.".to_owned();
+                (Code::InvalidValue, format!("task `{back}` lands nothing that could be taken back"), help)
+            }
+            Some((earlier, _)) if earlier < phase || task.needs.iter().any(|need| need == back) => return,
+            Some(_) => {
+                let message = format!("task `{}` takes `{back}` back, which may not be done by then", task.name);
+                (Code::NotUpstream, message, format!("Add `{back}` to its `needs`."))
+            }
+        };
+        self.problems.error(code, self.decoded.places[ix].action, message).help(help);
     }
 }

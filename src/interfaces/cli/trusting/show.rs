@@ -10,7 +10,7 @@ use super::super::terminal::{Tone, harmless};
 use super::Brought;
 use crate::app::Standing;
 use crate::domain::sandbox::{Allowance, SandboxSpec};
-use crate::domain::workflow::{Action, Definition, TaskSpec};
+use crate::domain::workflow::{Action, Definition, LandSpec, TaskSpec};
 
 /// Unchanged lines around a change.
 const CONTEXT_LINES: usize = 3;
@@ -152,6 +152,9 @@ fn of_task(task: &TaskSpec, lines: &mut Vec<String>) {
                 let of =
                     if agent.tools.is_empty() { String::new() } else { format!(" with {}", agent.tools.join(", ")) };
                 lines.push(format!("let an agent work: {}{of}", agent.role));
+            }
+            Action::Land(LandSpec { back: Some(task), .. }) => {
+                lines.push(format!("move the branch back that {task} has moved"));
             }
             Action::Land(land) if land.into.is_empty() => lines.push("merge into your branch".to_owned()),
             Action::Land(land) => lines.push(format!("merge into branch {}", land.into)),

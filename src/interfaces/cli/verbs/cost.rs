@@ -9,7 +9,7 @@ use super::super::table::{self, plain};
 use super::super::terminal::{Terminal, Tone, harmless};
 use super::super::words::{grouped, money};
 use crate::domain::time::human_duration;
-use crate::interfaces::api::{Cost, Row, Tally};
+use crate::interfaces::api::{Chosen, Cost, Route, Row, Tally};
 
 /// Tasks shown when nothing else is asked for.
 const DEAREST: usize = 10;
@@ -43,6 +43,9 @@ fn lines(terminal: &Terminal, cost: &Cost, by: Option<CostBy>) -> Vec<String> {
         (CostBy::Phase, "phase", &cost.phases),
         (CostBy::Task, "task", &cost.tasks),
     ];
+    if by == Some(CostBy::Route) {
+        return routes(terminal, &cost.routes);
+    }
     if let Some(by) = by {
         let chosen = tables.iter().filter(|(of, ..)| *of == by);
         return chosen.flat_map(|(_, name, rows)| table(terminal, name, rows)).collect();
@@ -109,6 +112,36 @@ fn caps(terminal: &Terminal, cost: &Cost) -> Vec<String> {
         line("usd", caps.usd_micros, spent.usd_micros, reserved.usd_micros, money),
     ];
     lines.into_iter().flatten().collect()
+}
+
+/// A line for each role and model, and behind it why the model was asked.
+fn routes(terminal: &Terminal, routes: &[Route]) -> Vec<String> {
+    let head = ["role", "calls", "failed", "in", "out", "usd", "median", "p95"];
+    let head = head.into_iter().map(|text| (Tone::Dim, text.to_owned())).collect();
+    let cells = |route: &Route| {
+        let used = &route.used;
+        let mut cells = vec![plain(format!("{} {}", harmless(&route.role), harmless(&route.model)))];
+        cells.push(plain(grouped(used.calls)));
+        cells.push((if used.failed > 0 { Tone::Warn } else { Tone::Plain }, grouped(used.failed)));
+        cells.extend([used.input_tokens, used.output_tokens].map(|number| plain(grouped(number))));
+        cells.push((Tone::Bold, money(used.usd_micros)));
+        let none = || ["-", "-"].map(str::to_owned);
+        let took = route.latency.map_or_else(none, |it| [it.median_ms, it.p95_ms].map(human_duration));
+        cells.extend(took.map(plain));
+        cells
+    };
+    let rows = std::iter::once(head).chain(routes.iter().map(cells)).collect();
+    let mut lines = table::lines(terminal, &table::right(rows)).into_iter();
+    let mut all: Vec<String> = lines.next().into_iter().collect();
+    for (line, route) in lines.zip(routes) {
+        all.push(line);
+        let why = |chosen: &Chosen| {
+            let calls = if chosen.calls == 1 { "call" } else { "calls" };
+            format!("    {}: {} {calls}", harmless(&chosen.why), grouped(chosen.calls))
+        };
+        all.extend(route.chosen.iter().map(why));
+    }
+    all
 }
 
 fn table(terminal: &Terminal, name: &str, rows: &[Row]) -> Vec<String> {

@@ -15,7 +15,7 @@ use crate::app::Need;
 use crate::domain::event::{Await, Decision, Event};
 use crate::domain::ids::{ProjectId, Seq};
 use crate::domain::project::Command;
-use crate::domain::workflow::{ModelsSpec, ProviderSpec};
+use crate::domain::workflow::{Given, ModelsSpec, ProviderSpec, bind};
 use crate::interfaces::api::{Home, StartRequest};
 
 /// The repository's files.
@@ -108,12 +108,15 @@ fn request(context: &Context, arguments: &args::Demo, dir: &Path, script: &Path)
         providers: [("demo".to_owned(), provider)].into(),
         ..ModelsSpec::default()
     };
-    let inputs = serde_json::json!({ "goal": GOAL, "into": BRANCH });
+    let given = [("goal", GOAL), ("into", BRANCH)];
+    let given = given.map(|(name, value)| (name.to_owned(), Given::Text(value.to_owned()))).into();
+    let inputs = bind(&definition.inputs, &given)
+        .map_err(|problems| Error::Inputs { workflow: definition.name.clone(), problems })?;
     let base_commit = Some(context.app.base_commit(dir)?);
     Ok(StartRequest {
         id: Some(id.unwrap_or_else(|| context.app.fresh_id("demo"))),
         definition,
-        inputs: inputs.as_object().cloned().unwrap_or_default(),
+        inputs,
         env: Default::default(),
         base_dir: text(dir)?,
         source: None,

@@ -85,10 +85,8 @@ async fn all(context: &Context, session: &Session, targets: &[(ProjectId, Seq)])
         if matches!(end, End::Closed(_)) && !context.is_json {
             // Whoever cannot be asked any more has told its records before.
             let view = session.home().show(id).await.ok();
-            for (task, why) in view.iter().flat_map(landing::not_landed) {
-                terminal.note(
-                    terminal.paint_note(Tone::Warn, format!("{} did not land: {}", harmless(task), harmless(why))),
-                );
+            for told in view.iter().flat_map(landing::not_landed) {
+                terminal.note(terminal.paint_note(Tone::Warn, told));
             }
         }
         Ok::<_, Error>((end, exit))

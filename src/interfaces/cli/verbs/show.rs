@@ -75,9 +75,7 @@ pub fn lines(terminal: &Terminal, view: &ProjectView, now: Millis, most: usize) 
     lines.push(format!("tasks    {}", counts.join(", ")));
     let rows: Vec<_> = view.tasks.iter().take(most).map(|task| row(task, now)).collect();
     lines.extend(table::lines(terminal, &rows));
-    for (task, why) in landing::not_landed(view) {
-        lines.push(format!("{} did not land: {}", harmless(task), harmless(why)));
-    }
+    lines.extend(landing::not_landed(view));
     if view.tasks.len() > most {
         lines.push(format!("  ... and {} more tasks", view.tasks.len() - most));
     }

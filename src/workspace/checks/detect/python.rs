@@ -1,4 +1,5 @@
-//! Python: every file is compiled without being written anywhere; ruff and mypy where they are configured; pytest.
+//! Python: every file is compiled without being written anywhere; ruff and mypy where they are configured; pytest, or where it cannot be
+//! imported the cases of unittest, told in the same words.
 
 use super::Folder;
 use crate::workspace::checks::{Check, Kind, Parser};
@@ -20,6 +21,9 @@ for at, dirs, files in os.walk("."):
                 bad = 1
                 print("%s:%s: %s" % (path, getattr(error, "lineno", None) or 1, error))
 sys.exit(bad)"#;
+
+/// Tests where pytest is not installed. It stands between single quotes, so it has none.
+const UNITTEST: &str = include_str!("unittest.py");
 
 /// Whether the folder says that it is a Python project.
 pub(super) fn is_project(folder: &Folder) -> bool {
@@ -50,12 +54,20 @@ pub(super) fn checks(folder: &Folder) -> Vec<Check> {
         || section("setup.cfg", "[tool:pytest]")
         || folder.any_file(is_test);
     if has_tests {
-        // Bytecode and pytest's cache would be changes of the tree.
-        let command = format!("{python} -B -m pytest -q -p no:cacheprovider -rpfEs");
-        checks.push(Check::tests("pytest", command, Parser::Pytest));
+        checks.push(Check::tests("python tests", tests(python), Parser::Pytest));
     }
     checks.push(Check::skipped(Kind::Coverage, "python coverage", "Python itself measures no coverage"));
     checks
+}
+
+/// Which of the two there is only the environment can tell that the command runs in. Names of tests are added at the end. Bytecode and
+/// pytest's cache would be changes of the tree.
+fn tests(python: &str) -> String {
+    let pytest = format!("{python} -B -m pytest -q -p no:cacheprovider -rpfEs \"$@\"");
+    let unittest = format!("{python} -B -c '{UNITTEST}' \"$@\"");
+    format!(
+        "python_tests() {{ if {python} -c \"import pytest\" 2>/dev/null; then {pytest}; else\n{unittest}\nfi; }} && python_tests"
+    )
 }
 
 /// The interpreter of the environment that lies in the folder, else the system's.

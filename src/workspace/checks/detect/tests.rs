@@ -69,12 +69,20 @@ fn node_scripts_by_their_package_manager() {
 #[test]
 fn python_tools_only_where_they_are_configured() {
     let dir = tree(&[("a.py", "x = 1"), ("test_a.py", "")]);
-    assert_eq!(names(dir.path()), ["python syntax", "pytest"]);
+    assert_eq!(names(dir.path()), ["python syntax", "python tests"]);
     let settings = "[tool.ruff]\nline-length = 100\n[tool.mypy]\nstrict = true\n";
     let dir = tree(&[("pyproject.toml", settings), ("tests/test_a.py", ""), (".venv/bin/python", "")]);
     let all = found(dir.path());
-    assert_eq!(all.iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["python syntax", "ruff", "mypy", "pytest"]);
-    assert!(all[3].1.starts_with(".venv/bin/python -B -m pytest"));
+    assert_eq!(
+        all.iter().map(|it| it.0.as_str()).collect::<Vec<_>>(),
+        ["python syntax", "ruff", "mypy", "python tests"]
+    );
+    assert!(
+        all[3]
+            .1
+            .contains("if .venv/bin/python -c \"import pytest\" 2>/dev/null; then .venv/bin/python -B -m pytest -q")
+    );
+    assert_eq!(all[3].1.matches('\'').count(), 2, "what stands between quotes has none");
     assert_eq!(names(tree(&[("setup.py", "")]).path()), ["python syntax"]);
 }
 

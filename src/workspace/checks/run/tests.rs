@@ -227,3 +227,95 @@ async fn real_python_and_node_where_they_are_there() {
         other => assert!(matches!(other, Status::Skipped(_)), "{other:?}"),
     }
 }
+
+const CASES: &str = "import unittest
+from adder import add
+
+class Adding(unittest.TestCase):
+    def test_small(self):
+        self.assertEqual(add(1, 1), 2)
+
+    def test_large(self):
+        self.assertEqual(add(40, 2), 42)
+
+    @unittest.skip(\"not yet\")
+    def test_huge(self):
+        pass
+";
+
+/// A tree with Python whose interpreter has no pytest; `None` where there is no Python at all.
+fn without_pytest(files: &[(&str, &str)]) -> Option<tempfile::TempDir> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let there = ["/usr/local/bin", "/usr/bin", "/bin"].iter().map(|at| format!("{at}/python3"));
+    let Some(python) = there.into_iter().find(|path| std::path::Path::new(path).exists()) else {
+        eprintln!("skipped: python3 is not installed");
+        return None;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let hidden = "raise ModuleNotFoundError(\"No module named 'pytest'\", name=\"pytest\")\n";
+    let shim = format!("#!/bin/sh\nexport PYTHONPATH=.venv/hidden\nexec {python} \"$@\"\n");
+    let made = [(".venv/bin/python", shim.as_str()), (".venv/hidden/pytest.py", hidden), (".venv/pyvenv.cfg", "")];
+    for (name, content) in made.iter().chain(files) {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    let shim = dir.path().join(".venv/bin/python");
+    std::fs::set_permissions(shim, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Some(dir)
+}
+
+#[tokio::test]
+async fn without_pytest_the_cases_of_unittest_are_the_evidence() {
+    let sum = ("adder.py", "def add(a, b):\n    return a + b\n");
+    let Some(dir) = without_pytest(&[sum, ("tests/test_adder.py", CASES)]) else { return };
+    let here = Here(dir.path().to_owned());
+    let checks = detect(dir.path());
+    let report = run(&checks, &here).await.unwrap();
+    let passed = status(&report, "python tests");
+    assert_eq!((&passed.status, passed.counts.passed), (&Status::Passed, 2), "{}", report.to_text(4_000));
+    assert!(!dir.path().join("__pycache__").exists() && !dir.path().join("tests/__pycache__").exists());
+
+    std::fs::write(dir.path().join("adder.py"), "def add(a, b):\n    return a * b + 1\n").unwrap();
+    let report = run(&checks, &here).await.unwrap();
+    let failed = status(&report, "python tests");
+    assert_eq!((&failed.status, failed.counts.failed, failed.counts.passed), (&Status::Failed, 1, 1), "{report:?}");
+    let test = failed.tests.iter().find(|test| test.status == TestStatus::Failed).unwrap();
+    assert_eq!(test.name, "tests/test_adder.py::Adding::test_large");
+    assert_eq!((test.file.as_deref(), test.line), (Some("tests/test_adder.py"), Some(9)));
+    assert!(test.message.contains("AssertionError: 81 != 42"), "{}", test.message);
+
+    // Red once, and green when it alone is run again.
+    let moody = "import os, unittest\nclass Moody(unittest.TestCase):\n    def test_it(self):\n        seen = os.path.exists('seen')\n        open('seen', 'w').close()\n        self.assertTrue(seen)\n";
+    std::fs::write(dir.path().join("adder.py"), sum.1).unwrap();
+    std::fs::write(dir.path().join("test_moody.py"), moody).unwrap();
+    let report = run(&checks, &here).await.unwrap();
+    assert_eq!(status(&report, "python tests").status, Status::Flaky, "{}", report.to_text(4_000));
+
+    std::fs::write(dir.path().join("adder.py"), "raise RuntimeError('broken')\n").unwrap();
+    let report = run(&checks, &here).await.unwrap();
+    let broken = status(&report, "python tests");
+    assert_eq!(broken.status, Status::Failed);
+    assert!(report.to_text(4_000).contains("RuntimeError: broken"), "{}", report.to_text(4_000));
+}
+
+#[tokio::test]
+async fn what_needs_pytest_is_not_called_green_or_red_without_it() {
+    let plain = ("test_plain.py", "def test_it():\n    assert True\n");
+    let needs = ("test_needs.py", "import pytest\n");
+    let passes =
+        ("test_passes.py", "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        pass\n");
+    let Some(first) = without_pytest(&[plain]) else { return };
+    let second = without_pytest(&[needs, passes]).unwrap();
+    for (dir, why) in [(&first, "unittest finds no tests in test_plain.py"), (&second, "test_needs.py cannot be run")] {
+        let report = run(&detect(dir.path()), &Here(dir.path().to_owned())).await.unwrap();
+        let check = status(&report, "python tests");
+        let told = matches!(&check.status, Status::Skipped(reason) if reason.starts_with("a tool is missing: No module named pytest") && reason.contains(why));
+        assert!(told, "{why}: {:?}", check.status);
+    }
+    // What is red is red, whatever else cannot be run.
+    std::fs::write(second.path().join("test_passes.py"), passes.1.replace("pass\n", "self.fail(\"no\")\n")).unwrap();
+    let report = run(&detect(second.path()), &Here(second.path().to_owned())).await.unwrap();
+    assert_eq!(status(&report, "python tests").status, Status::Failed, "{}", report.to_text(4_000));
+    assert!(!report.green);
+}

@@ -7,7 +7,8 @@ use super::rig::{LookGate, NoGate, Rig, project};
 use super::*;
 use crate::domain::failure::FailureClass;
 use crate::domain::limits;
-use crate::workspace::git::{LandOrder, TaskCommit, commit_resolution, conflict_context, land, prepare_conflict};
+use crate::workspace::git::land::land;
+use crate::workspace::git::{LandOrder, TaskCommit, commit_resolution, conflict_context, land_back, prepare_conflict};
 
 const POEM: &str = "one\ntwo\nthree\nfour\nfive\nsix\n";
 
@@ -539,6 +540,9 @@ fn a_task_that_commits_again_moves_its_branch_unless_somebody_looks_at_it() {
     );
 }
 
+/// Where a project has references of its own.
+const NOTES: &str = "refs/wfctl/home/p/";
+
 fn land_order(rig: &Rig, branch: &str, commit: &str) -> LandOrder {
     LandOrder {
         base_dir: rig.dir(),
@@ -558,7 +562,7 @@ async fn a_branch_of_the_users_moves_only_when_nobody_works_on_it() {
     let current = repository.head().unwrap().shorthand().unwrap().to_owned();
     std::fs::write(rig.dir().join("b"), "not committed\n").unwrap();
     let before = (std::fs::read(rig.dir().join(".git/index")).unwrap(), std::fs::read(rig.dir().join("b")).unwrap());
-    let landed = land(&land_order(&rig, &current, &merged)).unwrap();
+    let landed = land(&land_order(&rig, &current, &merged), NOTES).unwrap();
     assert!(!landed.moved);
     assert_eq!(
         landed.why_not.unwrap(),
@@ -568,24 +572,24 @@ async fn a_branch_of_the_users_moves_only_when_nobody_works_on_it() {
 
     let base = repository.find_commit(rig.base.parse().unwrap()).unwrap();
     repository.branch("free", &base, false).unwrap();
-    let landed = land(&land_order(&rig, "free", &merged)).unwrap();
+    let landed = land(&land_order(&rig, "free", &merged), NOTES).unwrap();
     assert_eq!(
         (landed.moved, landed.from.as_deref(), landed.to.as_str()),
         (true, Some(rig.base.as_str()), merged.as_str())
     );
     assert_eq!(repository.refname_to_id("refs/heads/free").unwrap().to_string(), merged);
-    assert!(land(&land_order(&rig, "free", &merged)).unwrap().moved);
+    assert!(land(&land_order(&rig, "free", &merged), NOTES).unwrap().moved);
 
     let gone_on = rig.edit("user", "b", "y\n");
     repository.reference("refs/heads/gone-on", gone_on.parse().unwrap(), false, "").unwrap();
-    let landed = land(&land_order(&rig, "gone-on", &merged)).unwrap();
+    let landed = land(&land_order(&rig, "gone-on", &merged), NOTES).unwrap();
     assert!(landed.moved);
     assert_eq!(rig.files(&landed.to)["b"], "y\n");
-    assert_eq!(land(&land_order(&rig, "gone-on", &merged)).unwrap(), landed);
+    assert_eq!(land(&land_order(&rig, "gone-on", &merged), NOTES).unwrap(), landed);
 
     let clash = rig.edit("clash", "a", "other\n");
     repository.reference("refs/heads/clash", clash.parse().unwrap(), false, "").unwrap();
-    let refused = land(&land_order(&rig, "clash", &merged)).unwrap();
+    let refused = land(&land_order(&rig, "clash", &merged), NOTES).unwrap();
     assert!(!refused.moved);
     assert_eq!(
         refused.why_not.unwrap(),
@@ -593,8 +597,50 @@ async fn a_branch_of_the_users_moves_only_when_nobody_works_on_it() {
     );
     assert_eq!(repository.refname_to_id("refs/heads/clash").unwrap().to_string(), clash);
     for bad in ["none", "..", "", "a b"] {
-        assert!(land(&land_order(&rig, bad, &merged)).is_err(), "{bad}");
+        assert!(land(&land_order(&rig, bad, &merged), NOTES).is_err(), "{bad}");
     }
     let after = (std::fs::read(rig.dir().join(".git/index")).unwrap(), std::fs::read(rig.dir().join("b")).unwrap());
     assert_eq!(before, after, "the user's checkout was touched");
+}
+
+#[tokio::test]
+async fn a_landing_is_taken_back_unless_somebody_has_built_on_it() {
+    let rig = Rig::new(&[("a", POEM), ("b", "x\n")]);
+    let merged = rig.merge("t", &rig.edit("t", "a", "new\n")).await.unwrap().commit;
+    let repository = rig.repository();
+    let at = |branch: &str| repository.refname_to_id(&format!("refs/heads/{branch}")).unwrap().to_string();
+    let gone_on = rig.edit("user", "b", "y\n");
+    for (branch, start) in [("forward", &rig.base), ("beside", &gone_on)] {
+        repository.reference(&format!("refs/heads/{branch}"), start.parse().unwrap(), false, "").unwrap();
+        let order = land_order(&rig, branch, &merged);
+        let landed = land(&order, NOTES).unwrap();
+        // An engine that died behind the move: what it did is found, with where the branch was before.
+        let found = land(&order, NOTES).unwrap();
+        assert_eq!((&found, found.from.as_ref()), (&landed, Some(start)), "{branch}");
+        let back = LandOrder { commit: landed.to.clone(), ..order };
+        for _ in 0..2 {
+            let taken = land_back(&back, landed.from.as_deref()).unwrap();
+            assert_eq!((taken.moved, &taken.to, taken.why_not), (true, start, None), "{branch}");
+            assert_eq!(&at(branch), start);
+        }
+        // It can land again.
+        assert_eq!(rig.files(&land(&land_order(&rig, branch, &merged), NOTES).unwrap().to)["a"], "new\n");
+    }
+    let forward = LandOrder { commit: merged.clone(), ..land_order(&rig, "forward", &merged) };
+    repository.reference("refs/heads/forward", gone_on.parse().unwrap(), true, "").unwrap();
+    let refused = land_back(&forward, Some(&rig.base)).unwrap();
+    let command = format!("git revert --no-edit -m 1 {merged}");
+    assert_eq!(refused.why_not, Some(format!("branch forward has gone on since; type: {command}")));
+    assert_eq!((refused.moved, at("forward")), (false, gone_on));
+    repository.reference("refs/heads/forward", merged.parse().unwrap(), true, "").unwrap();
+    let head = std::fs::read(rig.dir().join(".git/HEAD")).unwrap();
+    std::fs::write(rig.dir().join(".git/HEAD"), "ref: refs/heads/forward\n").unwrap();
+    let refused = land_back(&forward, Some(&rig.base)).unwrap();
+    let command = format!("git reset --keep {}", rig.base);
+    assert_eq!(refused.why_not, Some(format!("branch forward is checked out; type: {command}")));
+    assert_eq!(at("forward"), merged);
+    std::fs::write(rig.dir().join(".git/HEAD"), head).unwrap();
+    let unknown = land_back(&forward, None).unwrap();
+    assert_eq!((unknown.moved, at("forward")), (false, merged));
+    assert!(land_back(&LandOrder { branch: "none".to_owned(), ..forward }, Some(&rig.base)).is_err());
 }
