@@ -41,6 +41,7 @@ struct House {
 
 impl House {
     /// `None`, and said so, where `backend` cannot be had.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn with(backend: &str) -> Option<Self> {
         let rig = Rig::contained();
         let tried = rig.wfctl(&["sandbox", "--backend", backend, "--", "true"]);

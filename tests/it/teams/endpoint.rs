@@ -2,7 +2,7 @@
 //! the script in the process.
 
 use super::crew::{Crew, has_python};
-use super::{Team, autonomous_app, contract_first, hierarchical, self_driving, strategy};
+use super::{Team, autonomous_app, contract_first, hierarchical, sdlc, self_driving, strategy};
 use crate::model_server::ModelServer;
 use crate::player::Player;
 
@@ -37,6 +37,11 @@ fn of_crew(script: &str, team: impl Fn() -> Crew) {
     assert_eq!(done.code, Some(0), "{}\n{}", done.err, asking.why());
     assert_eq!(asking.files(), alone.files());
     assert!(server.counts().completed > 0);
+}
+
+#[test]
+fn sdlc_over_http() {
+    of_crew("sdlc.yaml", sdlc::team);
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Qdrant {
         }
         let vectors = match given {
             Some(given) => given,
-            None => self.embed(&[chunk.content.clone()]).await.vectors,
+            None => self.embed(std::slice::from_ref(&chunk.content)).await.vectors,
         };
         let vector = vectors.and_then(|vectors| vectors.into_iter().next().ok_or_else(too_few));
         let vector = vector.map_err(|failure| self.no_vector(failure))?;
