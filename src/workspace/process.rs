@@ -39,8 +39,6 @@ use crate::telemetry::mask::Masker;
 const DRAIN: Duration = Duration::from_millis(100);
 /// Between two looks at whether members of a stopped group are gone before their grace is over.
 const GRACE_POLL: Duration = Duration::from_millis(20);
-/// How often a sandbox that ended without a word is made.
-const SANDBOX_TRIES: u32 = 3;
 /// One read; the size of a Linux pipe, so that a chatty command needs few system calls.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -145,7 +143,7 @@ pub async fn run(
         let ended = running.watch(command, &mut stop, &alive).await;
         match running.finish(ended).await {
             // Nothing was started: a file that was to be covered went away while the mounts were made.
-            Err(Error::Sandbox(sandbox::Error::Silent { .. })) if tries < SANDBOX_TRIES => tries += 1,
+            Err(Error::Sandbox(sandbox::Error::Silent { .. })) if tries < sandbox::TRIES => tries += 1,
             done => return done,
         }
     }

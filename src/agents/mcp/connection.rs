@@ -36,8 +36,6 @@ const CALL: Duration = Duration::from_secs(600);
 const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Most pages of tools that are asked for.
 const PAGES: usize = 16;
-/// How often one is started whose sandbox ended without a word: a file that was to be covered went away meanwhile.
-const TRIES: u32 = 3;
 
 /// Who asks.
 struct Agent;
@@ -176,7 +174,7 @@ impl Beginning<'_> {
                 Err(error) => error.to_string(),
             };
             match companion.end().await {
-                Ending { unstarted: Some(sandbox::Error::Silent { .. }), .. } if tries < TRIES => tries += 1,
+                Ending { unstarted: Some(sandbox::Error::Silent { .. }), .. } if tries < sandbox::TRIES => tries += 1,
                 Ending { unstarted: Some(sandbox::Error::NotStarted(source)), .. } => {
                     let why = format!("its program cannot be started: {source}");
                     return Err(Problem { class: FailureClass::NotFound, why: self.with_keys(why, start) });

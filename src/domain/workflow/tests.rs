@@ -318,3 +318,20 @@ proptest! {
         prop_assert_eq!(again.to_canonical_json(), canonical);
     }
 }
+
+#[test]
+fn parts_of_a_project_have_budgets_without_a_clock() {
+    let text = |budget: &str| {
+        format!(
+            "name: f\nworkspace: worktree\nphases:\n  build:\n    budget: {budget}\n    tasks:\n      a: {{agent: {{role: planner, budget: {budget}}}}}\n"
+        )
+    };
+    let definition = valid(&text("{usd: 0.5, tokens: 5k, calls: 3}"));
+    let (_, task) = definition.tasks().next().unwrap();
+    let Action::Agent(agent) = &task.action else { panic!("{task:?}") };
+    let caps =
+        crate::domain::budget::Caps { calls: Some(3), tokens: Some(5_000), usd_micros: Some(500_000), wall_ms: None };
+    assert_eq!(agent.budget, caps);
+    let said = refused(&text("{wall: 1h}")).to_string();
+    assert!(said.contains("has no key `wall`"), "{said}");
+}

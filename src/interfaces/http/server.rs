@@ -29,6 +29,8 @@ const THREADS: usize = 2;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Most bytes that wait in a connection for a client to take them.
 const WRITE_BYTES: usize = 64 * 1024;
+/// Most bytes that wait in the kernel for the same; it takes twice as much for its own needs.
+const SEND_BYTES: usize = 256 * 1024;
 
 /// How connections are protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +168,8 @@ async fn serve(
         };
         // An answer is written as soon as there is something of it.
         let _ = stream.set_nodelay(true);
+        // Of what nobody reads the kernel keeps no more than this, where it would keep megabytes for each client.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BYTES);
         let (app, acceptor, watcher) = (app.clone(), acceptor.clone(), graceful.watcher());
         connections.spawn(async move {
             let _place = place;

@@ -27,11 +27,9 @@ use super::control_groups::Group;
 use super::order::{Bounded, Maker, Order};
 use super::policy::{Network, Policy};
 use super::report::Told;
-use super::{Error, Sandbox, plan, stage};
+use super::{Error, Sandbox, TRIES, plan, stage};
 use crate::domain::sandbox::{Attestation, Backend, Took};
 
-/// How often a sandbox that ended without a word is made.
-const TRIES: u32 = 3;
 /// What is put in force last, by the stage and by an engine that makes containers.
 const LAST_OF_STAGE: &str = "seccomp";
 const LAST_OF_CONTAINER: &str = "no new privileges";

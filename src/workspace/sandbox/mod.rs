@@ -46,6 +46,10 @@ use std::sync::Arc;
 
 use crate::domain::sandbox::{Attestation, Backend};
 
+/// How often a sandbox that ended without a word is made, for whoever starts something in one: nothing was started. A socket that
+/// was to be covered went away while the mounts were made, and on a busy host the next one may do so, too.
+pub const TRIES: u32 = 8;
+
 /// A backend that was tried on this machine and works.
 #[derive(Debug)]
 pub struct Sandbox {

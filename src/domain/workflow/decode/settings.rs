@@ -62,7 +62,8 @@ impl Decoder<'_> {
             calls: fields.node("calls").and_then(|node| self.count(node)),
             tokens: fields.node("tokens").and_then(|node| self.count(node)),
             usd_micros: usd.map(|usd| (usd * 1_000_000.0).round() as u64),
-            wall_ms: fields.node("wall").and_then(|node| self.duration(node)),
+            // A part of a project has none.
+            wall_ms: object.key("wall").and_then(|_| fields.node("wall")).and_then(|node| self.duration(node)),
         }
     }
 

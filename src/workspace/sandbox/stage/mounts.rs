@@ -186,6 +186,8 @@ fn restrict(plan: &[Entry]) -> io::Result<()> {
             // It lies beneath a cover, where nobody gets to.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR)
                 if matches!(how, Some(How::HiddenFolder | How::Scratch)) => {}
+            // It was removed on the host, and the kernel took the cover away with it.
+            Err(rustix::io::Errno::NOENT) if how == Some(How::HiddenFile) && point.symlink_metadata().is_err() => {}
             // The user cannot get there.
             Err(rustix::io::Errno::ACCESS) => {}
             Err(error) => return Err(doing(format_args!("restrict the mount at {}", path.display()))(error)),
