@@ -131,15 +131,8 @@ impl Embedded {
 
     /// Stores a text in chunks. Storing the same again changes nothing but what is known of it.
     pub fn store(&self, content: &str, mut metadata: Metadata) -> Result<Changed, Error> {
-        if content.len() > limits::MEMORY_CONTENT_BYTES {
-            let (given, most) = (content.len(), limits::MEMORY_CONTENT_BYTES);
-            return Err(Error::Refused(format!("the content has {given} bytes, more than {most}: store it in parts")));
-        }
         metadata.settle().map_err(Error::Refused)?;
-        let parts = split(content);
-        if parts.is_empty() {
-            return Err(Error::Refused("there is no content to store".to_owned()));
-        }
+        let parts = chunks_of(content)?;
         self.change(|chunks| {
             let (mut entries, mut changed) = (Vec::new(), Changed { ids: Vec::new(), known: 0 });
             for part in &parts {
@@ -349,6 +342,18 @@ fn free_id(chunks: &BTreeMap<String, Chunk>, content: &str, metadata: &Metadata)
             return id;
         }
         other += 1;
+    }
+}
+
+/// The chunks of what is to be stored.
+pub(super) fn chunks_of(content: &str) -> Result<Vec<&str>, Error> {
+    if content.len() > limits::MEMORY_CONTENT_BYTES {
+        let (given, most) = (content.len(), limits::MEMORY_CONTENT_BYTES);
+        return Err(Error::Refused(format!("the content has {given} bytes, more than {most}: store it in parts")));
+    }
+    match split(content) {
+        chunks if chunks.is_empty() => Err(Error::Refused("there is no content to store".to_owned())),
+        chunks => Ok(chunks),
     }
 }
 

@@ -17,7 +17,6 @@ use tokio::sync::OnceCell;
 
 use super::answer::{Changed, Error, Found, Hit, Ranked, Status};
 use super::chunk::{Chunk, Filters, Kind, Metadata};
-use super::split::split;
 use super::store::Given;
 use super::vectors::{Came, Embedder, add, may_be_billed};
 use crate::domain::failure::{Failure, FailureClass};
@@ -50,15 +49,8 @@ impl Qdrant {
 
     /// Stores a text in chunks: those that are there just so are left alone.
     pub async fn store(&self, content: &str, mut metadata: Metadata, given: Option<Given>) -> Result<Changed, Error> {
-        if content.len() > limits::MEMORY_CONTENT_BYTES {
-            let (given, most) = (content.len(), limits::MEMORY_CONTENT_BYTES);
-            return Err(Error::Refused(format!("the content has {given} bytes, more than {most}: store it in parts")));
-        }
         metadata.settle().map_err(Error::Refused)?;
-        let parts = split(content);
-        if parts.is_empty() {
-            return Err(Error::Refused("there is no content to store".to_owned()));
-        }
+        let parts = super::embedded::chunks_of(content)?;
         let model = self.embedder.model();
         let (mut changed, mut new) = (Changed { ids: Vec::new(), known: 0 }, Vec::new());
         for (at, (chunk, known)) in self.placed(&parts, &metadata).await?.into_iter().enumerate() {
