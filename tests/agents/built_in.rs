@@ -74,31 +74,19 @@ fn run(fate: Fate) -> u64 {
     let begin = |life: &crate::house::Life| {
         life.begin(house.start("p", definition(WORKFLOW, &server.base_url()), json!({}))).map(|id| life.drive(&id))
     };
-    let life = house.open_with(fate);
-    let commits = match begin(&life) {
-        Some(Driven::Ended(ProjectStatus::Done)) => {
-            let commits = life.commits();
-            life.close();
-            commits
-        }
-        Some(Driven::Died) | None => {
-            life.bury();
-            house.cut_power();
-            let known = if house.archive().load(&ProjectId::new("p").unwrap()).is_ok() {
-                finished(&house)
-            } else {
-                BTreeMap::new()
-            };
-            let before = times();
-            let life = house.open();
-            assert_eq!(begin(&life), Some(Driven::Ended(ProjectStatus::Done)), "{fate:?}");
-            life.close();
-            let had_ended = known.values().any(|(label, times)| label == ITERATE && *times > 0);
-            assert_eq!(times(), if had_ended { before } else { before + 1 }, "{fate:?}: what ended is not done again");
-            0
-        }
-        Some(other) => panic!("{fate:?}: {other:?}"),
-    };
+    let commits = house.under(fate, begin).unwrap_or_else(|| {
+        let known = match house.archive().load(&ProjectId::new("p").unwrap()).is_ok() {
+            true => finished(&house),
+            false => BTreeMap::new(),
+        };
+        let before = times();
+        let life = house.open();
+        assert_eq!(begin(&life), Some(Driven::Ended(ProjectStatus::Done)), "{fate:?}");
+        life.close();
+        let had_ended = known.values().any(|(label, times)| label == ITERATE && *times > 0);
+        assert_eq!(times(), if had_ended { before } else { before + 1 }, "{fate:?}: what ended is not done again");
+        0
+    });
     let calls = finished(&house);
     let labels: Vec<&str> = calls.values().map(|(label, _)| label.as_str()).collect();
     assert_eq!(

@@ -198,6 +198,24 @@ impl House {
         self.open_with(Fate::Lives)
     }
 
+    /// Work under `fate`: how many commits it took to its good end. `None`: the engine died of it, and the power is cut.
+    pub fn under(&self, fate: Fate, begin: impl Fn(&Life) -> Option<Driven>) -> Option<u64> {
+        let life = self.open_with(fate);
+        match begin(&life) {
+            Some(Driven::Ended(ProjectStatus::Done)) => {
+                let commits = life.commits();
+                life.close();
+                Some(commits)
+            }
+            Some(Driven::Died) | None => {
+                life.bury();
+                self.cut_power();
+                None
+            }
+            Some(other) => panic!("{fate:?}: {other:?}"),
+        }
+    }
+
     /// What the store only claimed to have kept is lost.
     pub fn cut_power(&self) {
         self.store.power_cut(0);

@@ -109,23 +109,12 @@ fn run(fate: Fate) -> u64 {
     use CallKind as K;
     let (seller, server) = (Arc::new(Seller::default()), server());
     let house = house(&seller);
-    let life = house.open_with(fate);
-    let commits = match begin(&house, &life, WORKFLOW, &server) {
-        Some(Driven::Ended(ProjectStatus::Done)) => {
-            let commits = life.commits();
-            life.close();
-            commits
-        }
-        Some(Driven::Died) | None => {
-            life.bury();
-            house.cut_power();
-            let life = house.open();
-            assert_eq!(begin(&house, &life, WORKFLOW, &server), Some(Driven::Ended(ProjectStatus::Done)), "{fate:?}");
-            life.close();
-            0
-        }
-        Some(other) => panic!("{fate:?}: {other:?}"),
-    };
+    let commits = house.under(fate, |life| begin(&house, life, WORKFLOW, &server)).unwrap_or_else(|| {
+        let life = house.open();
+        assert_eq!(begin(&house, &life, WORKFLOW, &server), Some(Driven::Ended(ProjectStatus::Done)), "{fate:?}");
+        life.close();
+        0
+    });
     let (kinds, charged) = calls(&house);
     let wanted = [K::Embed, K::Prompt, K::Model, K::Embed, K::Tool, K::Model, K::Tool, K::Model];
     assert_eq!(

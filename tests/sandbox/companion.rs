@@ -9,7 +9,7 @@ use wfctl::workspace::companion::{Companion, Pipes, Start};
 use wfctl::workspace::leftovers::Leftovers;
 use wfctl::workspace::sandbox::{Containment, Error, TRIES};
 
-use crate::lives::{alive, unique, until};
+use crate::lives::{alive, engine_of, killed_outright, unique, until};
 use crate::rig;
 use crate::world::{TREASURE, World};
 
@@ -231,27 +231,9 @@ fn engine() {
 /// kill -9 of the engine: its servers end, whether or not another engine ever looks after them.
 #[test]
 fn a_killed_engine_takes_its_servers_along() {
-    use std::io::{BufRead as _, BufReader};
     for sandbox in rig::sandboxes() {
         let sleep = unique();
-        let mut engine = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "companion::engine", "--nocapture"])
-            .env(ENGINE, &sleep)
-            .env("BACKEND", sandbox.backend().name())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(engine.stdout.take().unwrap()).lines();
-        let told = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("up ")?.1.to_owned()));
-        until("both processes run", || alive(&sleep) == 2);
-        engine.kill().unwrap();
-        engine.wait().unwrap();
-        until("the server is dead", || alive(&sleep) == 0);
-        // Its world is nobody's now.
-        let told = told.unwrap();
-        let (stranger, base) = told.split_once(' ').unwrap();
-        let stranger = rustix::process::Pid::from_raw(stranger.parse().unwrap()).unwrap();
-        rustix::process::kill_process(stranger, rustix::process::Signal::KILL).unwrap();
-        std::fs::remove_dir_all(base).unwrap();
+        let mut command = engine_of("companion::engine", ENGINE, &sleep, sandbox.backend().name());
+        killed_outright(&mut command, &sleep, |count| count == 2, "the server is dead");
     }
 }

@@ -187,33 +187,44 @@ fn engine() {
     });
 }
 
+/// Starts the engine that the test `command` names, kills it outright once its sleeps are there (`is_running` is told how many), and
+/// waits until none is left.
+pub fn killed_outright(
+    command: &mut std::process::Command,
+    sleep: &str,
+    is_running: impl Fn(usize) -> bool,
+    gone: &str,
+) {
+    use std::io::{BufRead as _, BufReader};
+    let mut engine = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(engine.stdout.take().unwrap()).lines();
+    let told = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("up ")?.1.to_owned()));
+    until("both processes run", || is_running(alive(sleep)));
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    until(gone, || alive(sleep) == 0);
+    // Its world is nobody's now.
+    let told = told.unwrap();
+    let (stranger, base) = told.split_once(' ').unwrap();
+    let stranger = rustix::process::Pid::from_raw(stranger.parse().unwrap()).unwrap();
+    rustix::process::kill_process(stranger, rustix::process::Signal::KILL).unwrap();
+    std::fs::remove_dir_all(base).unwrap();
+}
+
+/// This program as the engine that one of its tests is.
+pub fn engine_of(test: &str, variable: &str, sleep: &str, backend: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(variable, sleep).env("BACKEND", backend);
+    command
+}
+
 /// The engine is killed outright: the command and what it detached must end, whether or not anybody looks after them.
 #[test]
 fn a_killed_engine_takes_its_commands_along() {
-    use std::io::{BufRead as _, BufReader};
     for sandbox in rig::everybody() {
-        let dir = tempfile::tempdir_in(rig::base()).unwrap();
-        let sleep = unique();
-        let mut engine = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "lives::engine", "--nocapture"])
-            .env(ENGINE, &sleep)
-            .env("BACKEND", sandbox.backend().name())
-            .env("REGISTER", dir.path())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(engine.stdout.take().unwrap()).lines();
-        let told = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("up ")?.1.to_owned()));
-        until("both processes run", || alive(&sleep) >= 2);
-        engine.kill().unwrap();
-        engine.wait().unwrap();
-        until("the commands are dead", || alive(&sleep) == 0);
-        // Its world is nobody's now.
-        let told = told.unwrap();
-        let (stranger, base) = told.split_once(' ').unwrap();
-        let stranger = rustix::process::Pid::from_raw(stranger.parse().unwrap()).unwrap();
-        rustix::process::kill_process(stranger, rustix::process::Signal::KILL).unwrap();
-        std::fs::remove_dir_all(base).unwrap();
+        let (dir, sleep) = (tempfile::tempdir_in(rig::base()).unwrap(), unique());
+        let mut command = engine_of("lives::engine", ENGINE, &sleep, sandbox.backend().name());
+        killed_outright(command.env("REGISTER", dir.path()), &sleep, |count| count >= 2, "the commands are dead");
     }
 }
 

@@ -16,6 +16,12 @@ use crate::workspace::sandbox::Containment;
 /// Names and values, as the system has them.
 pub type Variables = Vec<(OsString, OsString)>;
 
+/// Puts variables in the place of those of the same names.
+pub fn put(all: &mut Variables, more: Variables) {
+    all.retain(|(known, _)| !more.iter().any(|(name, _)| name == known));
+    all.extend(more);
+}
+
 /// What keeps a server in its place while a step asks it.
 pub struct Enclosure {
     /// The sandbox, and what can be reached from inside.

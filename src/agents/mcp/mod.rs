@@ -11,7 +11,7 @@ mod naming;
 mod offer;
 mod servers;
 
-pub use enclosure::{Encloses, Enclosure, OwnServers, Variables};
+pub use enclosure::{Encloses, Enclosure, OwnServers, Variables, put};
 pub use naming::{is_foreign, name as full_name, parts};
 pub use servers::{Host, Servers, Step};
 

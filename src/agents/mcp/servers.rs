@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::Given;
 use super::connection::{Connection, Problem};
-use super::enclosure::{Encloses, Enclosure, OwnServers, Variables};
+use super::enclosure::{Encloses, Enclosure, OwnServers, Variables, put};
 use super::naming;
 use crate::agents::walk::Offered;
 use crate::domain::failure::{Failure, FailureClass};
@@ -49,10 +49,8 @@ impl Host {
 
     /// The same on top of what all of them inherit.
     pub(super) fn environment_of(&self, server: &ToolServer) -> Result<Variables, String> {
-        let given = self.variables(server)?;
         let mut all = self.environment.clone();
-        all.retain(|(known, _)| !given.iter().any(|(name, _)| name == known));
-        all.extend(given);
+        put(&mut all, self.variables(server)?);
         Ok(all)
     }
 }

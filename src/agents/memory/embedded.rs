@@ -11,7 +11,7 @@ use super::chunk::{Chunk, Filters, Metadata};
 use super::fuse::fused;
 use super::log::{Entry, Log, Position};
 use super::split::split;
-use super::vectors::{Came, Embedder, Vectors, add, may_be_billed};
+use super::vectors::{Came, Embedder, Vectors, in_batches};
 use super::words::Words;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::Digest;
@@ -185,17 +185,9 @@ impl Embedded {
         Ok((found.into_iter().take(most).cloned().collect(), all))
     }
 
-    /// The `top` chunks that `filters` mean and that fit `query` best.
-    pub async fn retrieve(&self, query: &str, filters: &Filters, top: usize) -> Result<Found, Error> {
-        let vector = match &self.embedder {
-            None => None,
-            Some(_) => Some(self.embed(&self.wanted(query)?).await.vector()),
-        };
-        self.retrieve_by(query, filters, top, vector)
-    }
-
-    /// The same with the vector of the query, which [`Embedded::embed`] made, or why there is none. Blocks.
-    pub fn retrieve_by(
+    /// The `top` chunks that `filters` mean and that fit `query` best: by words, and by its vector, which [`Embedded::embed`] made, or
+    /// why there is none. Blocks.
+    pub fn retrieve(
         &self,
         query: &str,
         filters: &Filters,
@@ -266,33 +258,18 @@ impl Embedded {
 
     /// Has texts embedded, keeps the vectors of all but the last, which is a query, and gives that one.
     pub async fn embed(&self, texts: &[String]) -> Came {
-        let mut came = Came { vectors: Ok(Vec::new()), usage: None };
-        let Some(embedder) = &self.embedder else { return came };
-        for (at, batch) in texts.chunks(limits::MEMORY_EMBEDDED_AT_ONCE).enumerate() {
-            let is_last = (at + 1) * limits::MEMORY_EMBEDDED_AT_ONCE >= texts.len();
-            let made = match embedder.embed(batch).await {
-                Ok(made) => made,
-                Err(failure) => {
-                    if may_be_billed(failure.class) {
-                        came.usage = add(came.usage, embedder.guess(batch));
-                    }
-                    return Came { vectors: Err(failure), ..came };
-                }
-            };
-            came.usage = add(came.usage, made.usage);
-            let mut vectors = made.vectors;
-            if vectors.len() != batch.len() {
-                let what = format!("{} vectors came for {} texts", vectors.len(), batch.len());
-                return Came { vectors: Err(Failure::new(FailureClass::Malformed, what)), ..came };
+        let Some(embedder) = &self.embedder else { return Came { vectors: Ok(Vec::new()), usage: None } };
+        let (mut left, mut query) = (texts.len(), None);
+        let (done, usage) = in_batches(&**embedder, texts, |batch, mut vectors| {
+            left -= batch.len();
+            if left == 0 {
+                query = vectors.pop();
             }
-            let query = if is_last { vectors.pop() } else { None };
             let digests = batch.iter().map(|text| Digest::of(text.as_bytes()));
-            if let Err(failure) = self.keep(embedder.model(), digests.zip(vectors).collect()) {
-                return Came { vectors: Err(failure), ..came };
-            }
-            came.vectors = Ok(query.into_iter().collect());
-        }
-        came
+            self.keep(embedder.model(), digests.zip(vectors).collect())
+        })
+        .await;
+        Came { vectors: done.map(|()| query.into_iter().collect()), usage }
     }
 
     fn keep(&self, model: &str, made: Vec<(Digest, Vec<f32>)>) -> Result<(), Failure> {

@@ -164,7 +164,7 @@ impl Memory {
         match &self.kept {
             Kept::Here(here) => {
                 let (query, filters) = (query.to_owned(), filters.clone());
-                off_the_loop(here, move |here| here.retrieve_by(&query, &filters, top, vector)).await
+                off_the_loop(here, move |here| here.retrieve(&query, &filters, top, vector)).await
             }
             Kept::There(there) => there.retrieve(filters, top, vector).await,
         }

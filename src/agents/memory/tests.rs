@@ -22,8 +22,17 @@ fn memory(folder: &Path) -> Embedded {
     Embedded::new(folder, None)
 }
 
+/// Searches as whoever pays for no vectors does: what is missing is made first.
+pub(super) async fn searched(memory: &Embedded, query: &str, filters: &Filters, top: usize) -> Result<Found, Error> {
+    let vector = match memory.status()?.embeddings {
+        None => None,
+        Some(_) => Some(memory.embed(&memory.wanted(query)?).await.vector()),
+    };
+    memory.retrieve(query, filters, top, vector)
+}
+
 async fn sources(memory: &Embedded, query: &str) -> Vec<String> {
-    let found = memory.retrieve(query, &Filters::default(), 9).await.unwrap();
+    let found = searched(memory, query, &Filters::default(), 9).await.unwrap();
     found.hits.into_iter().map(|hit| hit.chunk.metadata.source).collect()
 }
 
@@ -198,11 +207,11 @@ async fn vectors_find_what_words_do_not_and_no_text_is_embedded_twice() {
     let memory = Embedded::new(folder.path(), Some(embedder.clone()));
     memory.store("the automobile is fast", about(Kind::Task, "a")).unwrap();
     memory.store("an oak is old", about(Kind::Task, "b")).unwrap();
-    let found = memory.retrieve("car", &Filters::default(), 1).await.unwrap();
+    let found = searched(&memory, "car", &Filters::default(), 1).await.unwrap();
     assert_eq!(found.hits[0].chunk.metadata.source, "a");
     assert_eq!(found.ranked, Ranked::WordsAndVectors { model: "test/meanings".into(), without: 0 });
     let again = Embedded::new(folder.path(), Some(embedder.clone()));
-    again.retrieve("tree", &Filters::default(), 1).await.unwrap();
+    searched(&again, "tree", &Filters::default(), 1).await.unwrap();
     let seen = embedder.seen.lock().unwrap().clone();
     assert_eq!(seen.iter().filter(|text| text.contains("automobile")).count(), 1, "{seen:?}");
     let status = again.status().unwrap();
@@ -213,10 +222,10 @@ async fn vectors_find_what_words_do_not_and_no_text_is_embedded_twice() {
 async fn without_vectors_words_are_searched_and_the_answer_says_so() {
     let folder = tempfile::tempdir().unwrap();
     memory(folder.path()).store("one word", about(Kind::Task, "a")).unwrap();
-    let found = memory(folder.path()).retrieve("word", &Filters::default(), 9).await.unwrap();
+    let found = searched(&memory(folder.path()), "word", &Filters::default(), 9).await.unwrap();
     assert!(found.ranked.to_string().contains("no embeddings are configured"));
     let broken = Embedded::new(folder.path(), Some(Arc::new(Meanings { fails: true, ..Meanings::default() })));
-    let found = broken.retrieve("word", &Filters::default(), 9).await.unwrap();
+    let found = searched(&broken, "word", &Filters::default(), 9).await.unwrap();
     assert_eq!(found.hits.len(), 1);
     assert!(found.ranked.to_string().contains("could not be had: no connection"), "{}", found.ranked);
 }
@@ -263,7 +272,7 @@ async fn one_chunk_past_the_bound_is_refused_and_an_answer_has_its_bound() {
     memory.update(&format!("{:016x}", 7), "changed", None).unwrap();
     memory.delete(&format!("{:016x}", 8)).unwrap();
     memory.store("one more", about(Kind::Task, "a")).unwrap();
-    let found = memory.retrieve("word", &Filters::default(), usize::MAX).await.unwrap();
+    let found = searched(&memory, "word", &Filters::default(), usize::MAX).await.unwrap();
     assert_eq!(found.hits.len(), limits::MEMORY_HITS);
 }
 
@@ -273,10 +282,10 @@ async fn a_search_has_a_bounded_number_of_chunks_embedded() {
     of_size(folder.path(), limits::MEMORY_EMBEDDED_PER_SEARCH + 1);
     let embedder = Arc::new(Meanings::default());
     let memory = Embedded::new(folder.path(), Some(embedder.clone()));
-    let found = memory.retrieve("word", &Filters::default(), 3).await.unwrap();
+    let found = searched(&memory, "word", &Filters::default(), 3).await.unwrap();
     assert_eq!(found.ranked, Ranked::WordsAndVectors { model: "test/meanings".into(), without: 1 });
     let requests = limits::MEMORY_EMBEDDED_PER_SEARCH / limits::MEMORY_EMBEDDED_AT_ONCE + 1;
     assert_eq!(embedder.asked.load(Ordering::SeqCst), requests);
-    let found = memory.retrieve("word", &Filters::default(), 3).await.unwrap();
+    let found = searched(&memory, "word", &Filters::default(), 3).await.unwrap();
     assert!(!found.ranked.to_string().contains("no vector yet"), "{}", found.ranked);
 }

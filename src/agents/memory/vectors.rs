@@ -75,14 +75,46 @@ pub(super) fn last_of(vectors: Result<Vec<Vec<f32>>, Failure>) -> Result<Vec<f32
     vectors.and_then(|mut vectors| vectors.pop().ok_or_else(none))
 }
 
+/// Has `texts` embedded, some at a time; `take` is given the vectors of those as soon as they are there. What all requests used, those
+/// that failed too.
+pub(super) async fn in_batches(
+    embedder: &dyn Embedder,
+    texts: &[String],
+    mut take: impl FnMut(&[String], Vec<Vec<f32>>) -> Result<(), Failure>,
+) -> (Result<(), Failure>, Option<Usage>) {
+    let mut used = None;
+    for batch in texts.chunks(limits::MEMORY_EMBEDDED_AT_ONCE) {
+        let vectors = match embedder.embed(batch).await {
+            Ok(made) => {
+                used = add(used, made.usage);
+                made.vectors
+            }
+            Err(failure) => {
+                if may_be_billed(failure.class) {
+                    used = add(used, embedder.guess(batch));
+                }
+                return (Err(failure), used);
+            }
+        };
+        if vectors.len() != batch.len() {
+            let what = format!("{} vectors came for {} texts", vectors.len(), batch.len());
+            return (Err(Failure::new(FailureClass::Malformed, what)), used);
+        }
+        if let Err(failure) = take(batch, vectors) {
+            return (Err(failure), used);
+        }
+    }
+    (Ok(()), used)
+}
+
 /// Whether a request that failed so may be on the bill.
-pub(super) fn may_be_billed(class: FailureClass) -> bool {
+fn may_be_billed(class: FailureClass) -> bool {
     use FailureClass as C;
     matches!(class, C::Transport | C::Idle | C::Malformed | C::Oversized | C::HttpServer)
 }
 
 /// Both together.
-pub(super) fn add(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
+fn add(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
     let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
     Some(Usage {
         input_tokens: one.input_tokens.saturating_add(other.input_tokens),

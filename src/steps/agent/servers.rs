@@ -9,7 +9,7 @@ use super::super::containment::{failed, passed_on};
 use super::super::shell::{UNATTENDED, told};
 use super::ground::Ground;
 use super::process::withheld;
-use crate::agents::mcp::{Encloses, Enclosure, Variables};
+use crate::agents::mcp::{Encloses, Enclosure, Variables, put};
 use crate::domain::failure::Failure;
 use crate::domain::sandbox::Backend;
 use crate::domain::tool_server::ToolServer;
@@ -53,10 +53,4 @@ impl Encloses for Ground<'_> {
             workspace: dir.to_owned(),
         }))
     }
-}
-
-/// Puts variables in the place of those of the same names.
-fn put(all: &mut Variables, more: Variables) {
-    all.retain(|(known, _)| !more.iter().any(|(name, _)| name == known));
-    all.extend(more);
 }

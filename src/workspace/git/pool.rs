@@ -313,7 +313,8 @@ impl Worktree {
         self.link()?;
         let repository = Repository::open(&self.root)?;
         let tree = checkpoint::take(&repository, &self.root, &self.admin)?;
-        self.keep(&repository, tree)?;
+        let commit = self.kept(&repository, tree)?;
+        checkpoint::sync_objects(&repository, &[commit])?;
         *holds = Some(tree);
         Ok(tree.to_string())
     }
@@ -327,16 +328,16 @@ impl Worktree {
             return self.checkpoint();
         };
         self.link()?;
-        self.keep(&Repository::open(&self.root)?, tree)?;
+        let repository = Repository::open(&self.root)?;
+        let commit = self.kept(&repository, tree)?;
+        checkpoint::sync_objects(&repository, &[tree, commit])?;
         Ok(tree.to_string())
     }
 
-    /// Keeps `tree` from garbage collection, durably.
-    fn keep(&self, repository: &Repository, tree: Oid) -> Result<(), Error> {
+    /// The commit that keeps `tree` from garbage collection.
+    fn kept(&self, repository: &Repository, tree: Oid) -> Result<Oid, Error> {
         let prefix = self.pools.prefix(&self.project);
-        let history = History { repository, prefix: &prefix, base: self.base };
-        let commit = history.remember(tree, &self.inputs)?;
-        checkpoint::sync_objects(repository, &[tree, commit])
+        History { repository, prefix: &prefix, base: self.base }.remember(tree, &self.inputs)
     }
 
     /// Makes its files exactly those of `tree`; ignored ones stay. Only what differs is touched.

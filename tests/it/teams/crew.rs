@@ -36,16 +36,18 @@ pub fn has_python() -> bool {
     there
 }
 
+/// Has the agents of `rig` ask the provider that has this in its table.
+pub fn ask(rig: &Rig, provider: &str) {
+    let head = "workers = 4\n[sandbox]\nbackend = \"none\"\n[models]\ndefault = [\"x/scripted\"]\n[models.providers.x]\nfree = true\n";
+    std::fs::write(rig.folder().join(".config/wfctl/config.toml"), format!("{head}{provider}\n")).unwrap();
+}
+
 impl Crew {
     /// Agents that say what `script` says, at work on a copy of a fixture repository, or on one of a single file.
     pub fn new(script: &str, repository: Option<&str>, workflow: &str, inputs: &[&str]) -> Self {
         let rig = Rig::new();
         rig.write("script.yaml", script);
-        let config = format!(
-            "workers = 4\n[sandbox]\nbackend = \"none\"\n[models]\ndefault = [\"x/scripted\"]\n[models.providers.x]\nscript = {:?}\nfree = true\n",
-            rig.path("script.yaml")
-        );
-        std::fs::write(rig.folder().join(".config/wfctl/config.toml"), config).unwrap();
+        ask(&rig, &format!("script = {:?}", rig.path("script.yaml")));
         match repository {
             Some(name) => {
                 rig.host("", "cp", &["-r", fixture(&format!("repos/{name}")).to_str().unwrap(), "repo"]);

@@ -1,8 +1,8 @@
 //! Each team against a server that speaks OpenAI's protocol and knows nothing but the requests: it comes to the same files as with
 //! the script in the process.
 
-use super::crew::{Crew, has_python};
-use super::{Team, autonomous_app, contract_first, hierarchical, sdlc, self_driving, strategy};
+use super::crew::{self, Crew, has_python};
+use super::{Team, ask, autonomous_app, contract_first, hierarchical, sdlc, self_driving, strategy};
 use crate::model_server::ModelServer;
 use crate::player::Player;
 
@@ -16,8 +16,7 @@ fn of_notes(script: &str, start: impl Fn(&Team) -> Vec<String>) {
     let alone = Team::new(script);
     alone.to_its_end(&start(&alone));
     let (server, asking) = (served(script), Team::new(script));
-    let endpoint = format!("[models.providers.team]\nbase_url = \"{}\"\nfree = true\n", server.base_url());
-    asking.rig.write("../.config/wfctl/config.toml", &format!("[sandbox]\nbackend = \"none\"\n{endpoint}"));
+    ask(&asking.rig, &format!("base_url = {:?}\nfree = true", server.base_url()));
     asking.to_its_end(&start(&asking));
     assert_eq!(asking.tasks()["land"], "COMPLETED", "{}", asking.wfctl(&["why", "p"]).out);
     assert_eq!(asking.landed(), alone.landed());
@@ -28,11 +27,7 @@ fn of_crew(script: &str, team: impl Fn() -> Crew) {
     let alone = team();
     assert_eq!(alone.run().code, Some(0), "{}", alone.why());
     let (server, asking) = (served(script), team());
-    let models = format!(
-        "[models]\ndefault = [\"x/scripted\"]\n[models.providers.x]\nbase_url = \"{}\"\nfree = true\n",
-        server.base_url()
-    );
-    asking.rig.write("../.config/wfctl/config.toml", &format!("workers = 4\n[sandbox]\nbackend = \"none\"\n{models}"));
+    crew::ask(&asking.rig, &format!("base_url = {:?}", server.base_url()));
     let done = asking.run();
     assert_eq!(done.code, Some(0), "{}\n{}", done.err, asking.why());
     assert_eq!(asking.files(), alone.files());

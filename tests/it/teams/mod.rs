@@ -26,13 +26,18 @@ struct Team {
     rig: Rig,
 }
 
+/// Has the agents of `rig` ask the provider that has this in its table.
+fn ask(rig: &Rig, provider: &str) {
+    let config = format!("[sandbox]\nbackend = \"none\"\n[models.providers.team]\n{provider}\n");
+    rig.write("../.config/wfctl/config.toml", &config);
+}
+
 impl Team {
     /// `script`: a file of `fixtures/transcripts`.
     fn new(script: &str) -> Self {
         let rig = Rig::new();
         let path = format!("{}/fixtures/transcripts/{script}", env!("CARGO_MANIFEST_DIR"));
-        let config = format!("[sandbox]\nbackend = \"none\"\n[models.providers.team]\nscript = {path:?}\n");
-        rig.write("../.config/wfctl/config.toml", &config);
+        ask(&rig, &format!("script = {path:?}"));
         std::fs::create_dir_all(rig.path("notes")).unwrap();
         for (name, text) in [
             ("AGENTS.md", "A note is a file with a line.\n"),

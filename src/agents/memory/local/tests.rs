@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::tests::searched;
 use super::super::{Embedded, Filters, Kind, Metadata};
 use super::*;
 use crate::domain::time::Millis;
@@ -85,10 +86,10 @@ async fn a_memory_finds_by_meaning_what_words_do_not() {
     let query = "how does somebody sign in";
     let words = Embedded::new(&home.path().join("words"), None);
     fill(&words);
-    assert!(words.retrieve(query, &Filters::default(), 1).await.unwrap().hits.is_empty(), "no word is the same");
+    assert!(searched(&words, query, &Filters::default(), 1).await.unwrap().hits.is_empty(), "no word is the same");
     let meaning = Embedded::new(&home.path().join("meaning"), Some(Arc::new(Local::new(&folder))));
     fill(&meaning);
-    let found = meaning.retrieve(query, &Filters::default(), 1).await.unwrap();
+    let found = searched(&meaning, query, &Filters::default(), 1).await.unwrap();
     assert_eq!(found.hits[0].chunk.metadata.source, "auth");
     assert!(found.ranked.to_string().contains("vectors of local/"), "{}", found.ranked);
 }

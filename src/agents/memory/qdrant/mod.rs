@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use super::answer::{Changed, Error, Found, Hit, Ranked, Status};
 use super::chunk::{Chunk, Filters, Kind, Metadata};
 use super::store::Given;
-use super::vectors::{Came, Embedder, add, may_be_billed};
+use super::vectors::{Came, Embedder, in_batches};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::limits;
 use points::{Point, point_id};
@@ -234,23 +234,13 @@ impl Qdrant {
 
     /// Has texts embedded, each of which has its vector in the answer.
     pub async fn embed(&self, texts: &[String]) -> Came {
-        let (mut vectors, mut usage) = (Vec::new(), None);
-        for batch in texts.chunks(limits::MEMORY_EMBEDDED_AT_ONCE) {
-            match self.embedder.embed(batch).await {
-                Ok(made) => {
-                    vectors.extend(made.vectors);
-                    usage = add(usage, made.usage);
-                }
-                Err(failure) => {
-                    if may_be_billed(failure.class) {
-                        usage = add(usage, self.embedder.guess(batch));
-                    }
-                    return Came { vectors: Err(failure), usage };
-                }
-            }
-        }
-        let vectors = if vectors.len() == texts.len() { Ok(vectors) } else { Err(too_few()) };
-        Came { vectors, usage }
+        let mut all = Vec::with_capacity(texts.len());
+        let (done, usage) = in_batches(&*self.embedder, texts, |_, vectors| {
+            all.extend(vectors);
+            Ok(())
+        })
+        .await;
+        Came { vectors: done.map(|()| all), usage }
     }
 
     /// Puts chunks with their vectors there; they are durable when this returns.

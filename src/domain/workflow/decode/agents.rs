@@ -142,7 +142,7 @@ impl Decoder<'_> {
 
     /// Caps of a part of a project.
     pub(super) fn part_budget(&mut self, node: &Node) -> Caps {
-        self.caps(node, &keys::PHASE_BUDGET)
+        self.fields(node, &keys::PHASE_BUDGET).map(|fields| self.caps(&fields)).unwrap_or_default()
     }
 
     /// What a task runs once per element of: an expression, or one with the fields by which its elements need each other.

@@ -52,18 +52,19 @@ impl Decoder<'_> {
     }
 
     pub(super) fn budget(&mut self, node: &Node) -> Caps {
-        self.caps(node, &keys::BUDGET)
+        let Some(fields) = self.fields(node, &keys::BUDGET) else { return Caps::default() };
+        let wall_ms = fields.node("wall").and_then(|node| self.duration(node));
+        Caps { wall_ms, ..self.caps(&fields) }
     }
 
-    pub(super) fn caps(&mut self, node: &Node, object: &'static keys::Object) -> Caps {
-        let Some(fields) = self.fields(node, object) else { return Caps::default() };
+    /// What the budgets of a project and of its parts have in common.
+    pub(super) fn caps(&mut self, fields: &Fields<'_>) -> Caps {
         let usd = fields.node("usd").and_then(|node| self.number(node, 0.0, 1_000_000_000.0));
         Caps {
             calls: fields.node("calls").and_then(|node| self.count(node)),
             tokens: fields.node("tokens").and_then(|node| self.count(node)),
             usd_micros: usd.map(|usd| (usd * 1_000_000.0).round() as u64),
-            // A part of a project has none.
-            wall_ms: object.key("wall").and_then(|_| fields.node("wall")).and_then(|node| self.duration(node)),
+            wall_ms: None,
         }
     }
 
